@@ -1,0 +1,45 @@
+//! The codec of every call: Prost's, with small first buffers.
+//!
+//! Tonic's default reserves 8 KiB for each direction of each call. A gateway holds one open stream for each of many
+//! clients, so that reservation is most of what an idle stream costs.
+
+use std::marker::PhantomData;
+
+use prost::Message;
+use tonic::codec::{BufferSettings, Codec};
+use tonic_prost::ProstCodec;
+
+/// What a call reserves before it knows its message's size; the buffer grows as it needs.
+const FIRST_BUFFER_BYTES: usize = 512;
+
+/// When this much is encoded, it is handed to the transport.
+const YIELD_THRESHOLD_BYTES: usize = 32 * 1024;
+
+/// Prost's codec with buffers that fit small messages.
+#[derive(Debug)]
+pub struct SmallCodec<T, U>(PhantomData<(T, U)>);
+
+impl<T, U> Default for SmallCodec<T, U> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T, U> Codec for SmallCodec<T, U>
+where
+    T: Message + Send + 'static,
+    U: Message + Default + Send + 'static,
+{
+    type Encode = T;
+    type Decode = U;
+    type Encoder = <ProstCodec<T, U> as Codec>::Encoder;
+    type Decoder = <ProstCodec<T, U> as Codec>::Decoder;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        ProstCodec::<T, U>::raw_encoder(BufferSettings::new(FIRST_BUFFER_BYTES, YIELD_THRESHOLD_BYTES))
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        ProstCodec::<T, U>::raw_decoder(BufferSettings::new(FIRST_BUFFER_BYTES, YIELD_THRESHOLD_BYTES))
+    }
+}
