@@ -1,0 +1,121 @@
+//! Durable messages per second: one task that waits for each answer, against many whose messages share commits.
+//!
+//! `cargo bench -p parlor-store`. SQLite runs with `synchronous=FULL`, PostgreSQL with `synchronous_commit=on`. Rounds
+//! alternate between the numbers of producers, so that a noisy machine disturbs all alike; read the ratios, not the rates.
+
+#![allow(clippy::unwrap_used, reason = "a measurement that cannot go on has failed")]
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parlor_store::{
+    Author, AuthorKind, ConversationId, EnsureConversation, NewMessage, Options, Store, Tenant, TenantId,
+};
+use parlor_testdb::Database;
+use tokio::task::JoinSet;
+
+/// Tasks that each wait for an answer before the next message. The first is what grouping is compared with.
+const PRODUCERS: [usize; 4] = [1, 8, 64, 256];
+const ROUNDS: usize = 3;
+const ROUND: Duration = Duration::from_secs(2);
+/// Over so many conversations the messages are spread.
+const ROOMS: usize = 64;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let sqlite = format!("sqlite://{}", directory.path().join("parlor.db").display());
+    let postgres = Database::create();
+    runtime.block_on(async {
+        measure("SQLite FULL", &sqlite).await;
+        measure("PostgreSQL", &postgres.url()).await;
+    });
+}
+
+async fn measure(name: &str, url: &str) {
+    parlor_migration::up(url).await.unwrap();
+    let options = Options { url: url.to_owned(), read_connections: 2 };
+    let store = Store::open(options, Box::new(|_| {})).await.unwrap();
+    let tenant = store.create_tenant(new_tenant()).await.unwrap().id;
+    let mut rooms = Vec::new();
+    for _ in 0..ROOMS {
+        rooms.push(store.ensure_conversation(new_room(tenant)).await.unwrap().0.id);
+    }
+    let rooms: Arc<[ConversationId]> = rooms.into();
+    let mut rates = [const { Vec::new() }; PRODUCERS.len()];
+    for _ in 0..ROUNDS {
+        for (rates, producers) in rates.iter_mut().zip(PRODUCERS) {
+            rates.push(round(&store, tenant, &rooms, producers).await);
+        }
+    }
+    let best = rates.map(|rates| rates.into_iter().fold(0.0, f64::max));
+    println!("{name}: best of {ROUNDS} rounds of {ROUND:?}");
+    for (rate, producers) in best.iter().zip(PRODUCERS) {
+        println!("  {producers:>4} producers {rate:>9.0} messages/s  {:>5.1} x one by one", rate / best[0]);
+    }
+    store.close().await;
+}
+
+async fn round(store: &Store, tenant: TenantId, rooms: &Arc<[ConversationId]>, producers: usize) -> f64 {
+    let began = Instant::now();
+    let mut running = JoinSet::new();
+    for producer in 0..producers {
+        let (store, rooms) = (store.clone(), Arc::clone(rooms));
+        running.spawn(async move {
+            let mut stored = 0_u32;
+            while began.elapsed() < ROUND {
+                let room = rooms[(producer + stored as usize) % rooms.len()];
+                store.append(new_message(tenant, room, producer)).await.unwrap();
+                stored += 1;
+            }
+            stored
+        });
+    }
+    let stored: u32 = running.join_all().await.into_iter().sum();
+    f64::from(stored) / began.elapsed().as_secs_f64()
+}
+
+fn new_tenant() -> Tenant {
+    Tenant {
+        id: TenantId(0),
+        slug: "bench".into(),
+        number: None,
+        display_name: String::new(),
+        origins: Vec::new(),
+        created_at: 1,
+    }
+}
+
+fn guest() -> Author {
+    Author { kind: AuthorKind::Customer, user_id: None, name: "Guest".into(), user: None }
+}
+
+fn new_room(tenant: TenantId) -> EnsureConversation {
+    EnsureConversation {
+        tenant,
+        key: None,
+        kind: String::new(),
+        waiting: false,
+        owner_id: None,
+        author: guest(),
+        at: 1,
+        origin: String::new(),
+    }
+}
+
+fn new_message(tenant: TenantId, conversation_id: ConversationId, producer: usize) -> NewMessage {
+    NewMessage {
+        tenant,
+        conversation_id,
+        author: guest(),
+        author_key: format!("guest-{producer}"),
+        request_id: Some(parlor_store::MessageId::new().to_string()),
+        text:
+            "A message of about the length that people write when they ask for help with an order they made."
+                .into(),
+        at: 2,
+        origin: String::new(),
+    }
+}

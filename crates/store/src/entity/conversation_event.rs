@@ -1,0 +1,32 @@
+//! A numbered event that is not a message.
+
+use sea_orm::entity::prelude::*;
+
+use crate::entity::{Strings, TenantOwned};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "conversation_event")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub tenant: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub conversation_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub sequence: i64,
+    pub position: i64,
+    pub author_kind: i16,
+    pub author_id: Option<Uuid>,
+    pub author_name: String,
+    pub created_at: i64,
+    pub kind: i16,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub fields: Strings,
+    pub through_sequence: i64,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl TenantOwned for Entity {
+    const TENANT: Column = Column::Tenant;
+}

@@ -1,0 +1,24 @@
+//! What can go wrong with remembering.
+
+/// Why a query or a write failed. Nothing was changed, except where a variant says otherwise.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    /// The row is not there, or is another tenant's.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// A unique field is taken.
+    #[error("{0} is taken")]
+    AlreadyExists(&'static str),
+    /// The request id was used before with another payload.
+    #[error("request id was used before with another payload")]
+    RequestIdReused,
+    /// The database is away, full or busy, or a commit's outcome is unknown. Safe to retry with the same request id.
+    #[error("the database did not answer: {0}")]
+    Unavailable(String),
+    /// A row that this version cannot read, or a query that it should not have made.
+    #[error("defect: {0}")]
+    Defect(String),
+}
+
+/// What every query answers.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

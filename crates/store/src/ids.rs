@@ -1,0 +1,72 @@
+//! Typed ids, so that no call can mix them up.
+
+use uuid::Uuid;
+
+/// A tenant, as every key begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantId(pub i64);
+
+impl TenantId {
+    /// No tenant: what belongs to the whole installation takes its turns and its request ids here.
+    pub const INSTALLATION: Self = Self(0);
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta] $name:ident),* $(,)?) => {$(
+        #[$doc]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id, later than those made before it.
+            #[must_use]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+
+            /// Reads the usual text form; `None` if it is not one.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                Uuid::try_parse(text).ok().map(Self)
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+uuid_id! {
+    /// A user.
+    UserId,
+    /// A conversation.
+    ConversationId,
+    /// A message.
+    MessageId,
+    /// An API key.
+    ApiKeyId,
+}
+
+/// Names the conversations that have a key; with the tenant it makes their ids.
+const KEYED: Uuid = Uuid::from_u128(0x5d0c_52be_8a3c_4d1a_9a6e_7061_726c_6f72);
+
+impl ConversationId {
+    /// The id of the conversation with a key, known before the conversation exists: whoever subscribes early hears the
+    /// first message, and two creators make one conversation.
+    #[must_use]
+    pub fn keyed(tenant: TenantId, key: &str) -> Self {
+        Self(Uuid::new_v5(&KEYED, format!("{}/{key}", tenant.0).as_bytes()))
+    }
+}
+
+/// Milliseconds since 1970 in UTC, from the caller's clock.
+pub type Millis = i64;

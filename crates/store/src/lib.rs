@@ -1,0 +1,22 @@
+//! What is remembered: tenants, people, credentials, conversations, presence.
+//!
+//! The only crate that knows the database. What it gives and takes are plain values; how a row is kept
+//! is in `entity`, what is asked of it in `query`, one file per service, and how it is changed in `writer`: one task puts
+//! all that is queued into one transaction. An answer to a change means that it is durable.
+
+mod connect;
+mod entity;
+mod error;
+mod failure;
+mod ids;
+mod mutation;
+mod query;
+mod rows;
+mod store;
+mod writer;
+
+pub use error::{Error, Result};
+pub use ids::*;
+pub use mutation::{Mutation, Once, REQUEST_LIFETIME_MS, RequestKey};
+pub use rows::*;
+pub use store::{OnCommit, Options, Store};

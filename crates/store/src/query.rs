@@ -1,0 +1,9 @@
+//! What is asked of the rows and done to them, one file per service. Each file holds the methods of `Store` that its
+//! service calls, and the constructors of the mutations behind them.
+
+pub(crate) mod chat;
+pub(crate) mod code;
+mod directory;
+mod external_id;
+mod presence;
+mod token;

@@ -1,0 +1,258 @@
+//! Conversations, messages and the numbered events of both: what is read. What is changed is in `change` and, for
+//! messages, in the writer.
+//!
+//! A tail is read below a head that was read first. All that is numbered up to a head is committed, since numbers are
+//! given out under a lock that is held to the commit; so a tail has no gaps, whatever is stored meanwhile.
+
+mod change;
+pub(crate) mod join;
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, ExprTrait},
+};
+use uuid::Uuid;
+
+use crate::{
+    AuthorKind, Conversation, ConversationFilter, ConversationId, ConversationStatus, Error, EventBody,
+    Message, MessageFilter, Millis, Result, Store, StoredEvent, TenantId, UserId,
+    entity::{TenantOwned, conversation, conversation_event, message, tenant_counter},
+    failure::Failure,
+    query::code::Code,
+};
+
+pub(crate) use change::{CHANGED, CREATED, READ};
+
+impl Store {
+    /// One conversation, with its people and its newest message.
+    pub async fn conversation(&self, tenant: TenantId, id: ConversationId) -> Result<Conversation> {
+        Ok(one(&self.readers, tenant, id).await?)
+    }
+
+    /// The most recently active first. `before` is (customer_active_at, number) of the last row of the previous page.
+    pub async fn list_conversations(
+        &self,
+        tenant: TenantId,
+        filter: &ConversationFilter,
+        before: Option<(Millis, i64)>,
+        limit: u64,
+    ) -> Result<Vec<Conversation>> {
+        use conversation::Column;
+        let mut wanted = conversation::Entity::of(tenant)
+            .filter(wanted_conversations(filter, self.readers.get_database_backend()));
+        if let Some((active_at, number)) = before {
+            let place = Expr::tuple([Expr::col(Column::CustomerActiveAt), Expr::col(Column::Number)]);
+            wanted = wanted.filter(place.lt(Expr::tuple([active_at.into(), number.into()])));
+        }
+        let rows = wanted
+            .order_by_desc(Column::CustomerActiveAt)
+            .order_by_desc(Column::Number)
+            .limit(limit)
+            .all(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        Ok(join::conversations(&self.readers, rows).await?)
+    }
+
+    /// Messages by sequence, with their authors.
+    pub async fn list_messages(
+        &self,
+        tenant: TenantId,
+        id: ConversationId,
+        filter: &MessageFilter,
+        limit: u64,
+    ) -> Result<Vec<Message>> {
+        use message::Column;
+        let mut wanted = messages(tenant, id).filter(Column::Sequence.gt(filter.after_sequence));
+        if let Some(through) = filter.through_sequence {
+            wanted = wanted.filter(Column::Sequence.lte(through));
+        }
+        if let Some(kind) = filter.author_kind {
+            wanted = wanted.filter(Column::AuthorKind.eq(kind.code()));
+        }
+        if let Some(after) = filter.stored_after {
+            wanted = wanted.filter(Column::CreatedAt.gt(after));
+        }
+        let order = if filter.descending { sea_orm::Order::Desc } else { sea_orm::Order::Asc };
+        let rows = wanted
+            .order_by(Column::Sequence, order)
+            .limit(limit)
+            .all(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        Ok(join::messages(&self.readers, &rows).await?)
+    }
+
+    /// The sequence of a conversation's newest event; 0 if it does not exist.
+    pub async fn conversation_head(&self, tenant: TenantId, id: ConversationId) -> Result<i64> {
+        let row = conversation::Entity::of(tenant)
+            .filter(conversation::Column::Id.eq(id.0))
+            .one(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        Ok(row.map_or(0, |row| row.last_sequence))
+    }
+
+    /// The events of a conversation above a sequence, in order; none if it does not exist.
+    pub async fn conversation_events(
+        &self,
+        tenant: TenantId,
+        id: ConversationId,
+        after: i64,
+        limit: u64,
+    ) -> Result<Vec<StoredEvent>> {
+        let head = self.conversation_head(tenant, id).await?;
+        if after >= head {
+            return Ok(Vec::new());
+        }
+        let sent = messages(tenant, id)
+            .filter(message::Column::Sequence.gt(after))
+            .filter(message::Column::Sequence.lte(head))
+            .order_by_asc(message::Column::Sequence)
+            .limit(limit);
+        let other = conversation_event::Entity::of(tenant)
+            .filter(conversation_event::Column::ConversationId.eq(id.0))
+            .filter(conversation_event::Column::Sequence.gt(after))
+            .filter(conversation_event::Column::Sequence.lte(head))
+            .order_by_asc(conversation_event::Column::Sequence)
+            .limit(limit);
+        Ok(self.tail(sent, other, limit).await?)
+    }
+
+    /// The position of a tenant's newest event; 0 if there is none.
+    pub async fn tenant_head(&self, tenant: TenantId) -> Result<i64> {
+        let row = tenant_counter::Entity::of(tenant).one(&self.readers).await.map_err(Failure::from)?;
+        Ok(row.map_or(0, |row| row.position))
+    }
+
+    /// The events of a tenant above a position, in order.
+    pub async fn tenant_events(
+        &self,
+        tenant: TenantId,
+        after_position: i64,
+        limit: u64,
+    ) -> Result<Vec<StoredEvent>> {
+        let head = self.tenant_head(tenant).await?;
+        if after_position >= head {
+            return Ok(Vec::new());
+        }
+        let sent = message::Entity::of(tenant)
+            .filter(message::Column::Position.gt(after_position))
+            .filter(message::Column::Position.lte(head))
+            .order_by_asc(message::Column::Position)
+            .limit(limit);
+        let other = conversation_event::Entity::of(tenant)
+            .filter(conversation_event::Column::Position.gt(after_position))
+            .filter(conversation_event::Column::Position.lte(head))
+            .order_by_asc(conversation_event::Column::Position)
+            .limit(limit);
+        Ok(self.tail(sent, other, limit).await?)
+    }
+
+    /// Merges the two halves of a tail. Position orders both kinds of tail: within a conversation it rises with the
+    /// sequence.
+    async fn tail(
+        &self,
+        sent: Select<message::Entity>,
+        other: Select<conversation_event::Entity>,
+        limit: u64,
+    ) -> Result<Vec<StoredEvent>, Failure> {
+        let mut sent = sent.all(&self.readers).await?;
+        let mut other = other.all(&self.readers).await?;
+        let mut positions: Vec<i64> =
+            sent.iter().map(|row| row.position).chain(other.iter().map(|row| row.position)).collect();
+        positions.sort_unstable();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let Some(&last) = positions.get(limit.min(positions.len()).wrapping_sub(1)) else {
+            return Ok(Vec::new());
+        };
+        sent.retain(|row| row.position <= last);
+        other.retain(|row| row.position <= last);
+        join::events(&self.readers, &sent, &other).await
+    }
+}
+
+/// One conversation, joined.
+pub(crate) async fn one(
+    db: &impl ConnectionTrait,
+    tenant: TenantId,
+    id: ConversationId,
+) -> Result<Conversation, Failure> {
+    let row = row(db, tenant, id).await?;
+    let joined = join::conversations(db, vec![row]).await?;
+    joined.into_iter().next().ok_or(Error::NotFound("conversation").into())
+}
+
+/// One conversation as a row.
+async fn row(
+    db: &impl ConnectionTrait,
+    tenant: TenantId,
+    id: ConversationId,
+) -> Result<conversation::Model, Failure> {
+    let row = conversation::Entity::of(tenant).filter(conversation::Column::Id.eq(id.0)).one(db).await?;
+    row.ok_or(Error::NotFound("conversation").into())
+}
+
+fn messages(tenant: TenantId, id: ConversationId) -> Select<message::Entity> {
+    message::Entity::of(tenant).filter(message::Column::ConversationId.eq(id.0))
+}
+
+fn wanted_conversations(filter: &ConversationFilter, backend: DbBackend) -> Condition {
+    use conversation::Column;
+    let owner: Option<Uuid> = filter.owner_id.map(|UserId(id)| id);
+    let assignee: Option<Uuid> = filter.assignee_id.map(|UserId(id)| id);
+    let statuses: Vec<i16> = filter.statuses.iter().copied().map(ConversationStatus::code).collect();
+    // The one question that the two databases spell differently: is the string among those of the JSON list?
+    let tagged = filter.tag.as_ref().map(|tag| match backend {
+        DbBackend::Sqlite => Expr::cust_with_values(
+            "EXISTS (SELECT 1 FROM json_each(conversation.tags) AS tag WHERE tag.value = ?)",
+            [tag.as_str()],
+        ),
+        _ => Expr::cust_with_values("conversation.tags @> to_jsonb($1::text)", [tag.as_str()]),
+    });
+    Condition::all()
+        .add_option((!statuses.is_empty()).then(|| Column::Status.is_in(statuses)))
+        .add_option(filter.kind.as_ref().map(|kind| Column::Kind.eq(kind)))
+        .add_option(owner.map(|owner| Column::OwnerId.eq(owner)))
+        .add_option(assignee.map(|assignee| Column::AssigneeId.eq(assignee)))
+        .add_option(tagged)
+        .add_option(filter.unread_only.then(|| Column::UnreadCount.gt(0)))
+        .add_option(filter.active_after.map(|after| Column::CustomerActiveAt.gt(after)))
+}
+
+/// What a row of `conversation_event` says.
+fn body(row: &conversation_event::Model, people: &join::People) -> Result<EventBody, Failure> {
+    let author = people.author(row.tenant, row.author_kind, row.author_id, &row.author_name)?;
+    match row.kind {
+        CREATED | CHANGED => {
+            Ok(EventBody::Changed { created: row.kind == CREATED, fields: row.fields.0.clone(), author })
+        }
+        READ => Ok(EventBody::Read { reader: author, through_sequence: row.through_sequence }),
+        unknown => Err(Error::Defect(format!("conversation event of kind {unknown}")).into()),
+    }
+}
+
+/// How many customer messages stand above a sequence.
+async fn unread_above(
+    db: &impl ConnectionTrait,
+    row: &conversation::Model,
+    sequence: i64,
+) -> Result<i64, Failure> {
+    use sea_orm::PaginatorTrait;
+    if sequence >= row.last_message_sequence {
+        return Ok(0);
+    }
+    let count = messages(TenantId(row.tenant), ConversationId(row.id))
+        .filter(message::Column::Sequence.gt(sequence))
+        .filter(message::Column::AuthorKind.eq(AuthorKind::Customer.code()))
+        .count(db)
+        .await?;
+    i64::try_from(count).map_err(|_| Error::Defect("unread count".to_owned()).into())
+}
+
+/// Rows by their place, so that a join finds them.
+fn by_conversation<T>(rows: Vec<T>, place: impl Fn(&T) -> (i64, Uuid)) -> HashMap<(i64, Uuid), T> {
+    rows.into_iter().map(|row| (place(&row), row)).collect()
+}

@@ -1,0 +1,348 @@
+//! Changes of a conversation that are not messages: made, patched, read.
+//!
+//! What changes a field is an event with a number; what changes nothing has none and consumes none.
+
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    sea_query::OnConflict,
+};
+
+use crate::{
+    Appended, Author, AuthorKind, Conversation, ConversationId, ConversationPatch, ConversationStatus,
+    EnsureConversation, Error, Millis, Mutation, NewMessage, Result, Store, StoredEvent, TenantId, UserId,
+    entity::{Strings, TenantOwned, conversation, conversation_event, read_mark, user},
+    failure::Failure,
+    query::{
+        chat::{self, join},
+        code::Code,
+    },
+    writer::Tx,
+};
+
+/// Kinds of `conversation_event`.
+pub(crate) const CREATED: i16 = 1;
+pub(crate) const CHANGED: i16 = 2;
+pub(crate) const READ: i16 = 3;
+
+impl Store {
+    /// Stores a message together with all that is queued, and answers when it is durable.
+    ///
+    /// A customer's message makes the conversation unanswered, opens it if it was pending or closed, and raises
+    /// `unread_count` and `customer_active_at`. A staff message opens it likewise, ends `waiting` and `unanswered`, and
+    /// reads everything up to itself.
+    pub async fn append(&self, message: NewMessage) -> Result<Appended> {
+        self.writer.append(message).await
+    }
+
+    /// [`Mutation::ensure_conversation`], applied.
+    pub async fn ensure_conversation(&self, wanted: EnsureConversation) -> Result<(Conversation, bool)> {
+        self.apply(Mutation::ensure_conversation(wanted)).await
+    }
+
+    /// [`Mutation::update_conversation`], applied.
+    pub async fn update_conversation(
+        &self,
+        tenant: TenantId,
+        id: ConversationId,
+        patch: ConversationPatch,
+        author: Author,
+        at: Millis,
+        origin: String,
+    ) -> Result<Conversation> {
+        self.apply(Mutation::update_conversation(tenant, id, patch, author, at, origin)).await
+    }
+
+    /// Records what somebody has read. Staff share one mark (`staff_read_sequence`, `unread_count`), and
+    /// `staff_read_at` is when it was last asked for; a customer has a mark of their own. `through` = `None` is
+    /// everything stored so far. A mark never goes back, and a repetition makes no event. Answers the mark.
+    pub async fn mark_read(
+        &self,
+        tenant: TenantId,
+        id: ConversationId,
+        reader: Author,
+        through: Option<i64>,
+        at: Millis,
+        origin: String,
+    ) -> Result<(Conversation, i64)> {
+        let cause = Cause { author: reader, at, origin };
+        self.apply(Mutation::new(tenant, (tenant, id, through, cause), |(tenant, id, through, cause), tx| {
+            Box::pin(mark_read(tx, *tenant, *id, *through, cause))
+        }))
+        .await
+    }
+}
+
+impl Mutation<(Conversation, bool)> {
+    /// Creates a conversation, or finds the one with the same key and applies `waiting`, `kind` and the owner to it.
+    /// Answers true if it was created.
+    pub fn ensure_conversation(wanted: EnsureConversation) -> Self {
+        // Made here, so that the change can be repeated.
+        let id = match &wanted.key {
+            Some(key) => ConversationId::keyed(wanted.tenant, key),
+            None => ConversationId::new(),
+        };
+        Self::new(wanted.tenant, (id, wanted), |(id, wanted), tx| Box::pin(ensure(tx, *id, wanted)))
+    }
+}
+
+impl Mutation<Conversation> {
+    /// Changes what the patch sets. Without a difference nothing is stored and no event is made.
+    pub fn update_conversation(
+        tenant: TenantId,
+        id: ConversationId,
+        patch: ConversationPatch,
+        author: Author,
+        at: Millis,
+        origin: String,
+    ) -> Self {
+        let cause = Cause { author, at, origin };
+        Self::new(tenant, (tenant, id, patch, cause), |(tenant, id, patch, cause), tx| {
+            Box::pin(update(tx, *tenant, *id, patch, cause))
+        })
+    }
+}
+
+/// Who does something, when, and from where.
+struct Cause {
+    author: Author,
+    at: Millis,
+    origin: String,
+}
+
+async fn ensure(
+    tx: &mut Tx,
+    id: ConversationId,
+    wanted: &EnsureConversation,
+) -> Result<(Conversation, bool), Failure> {
+    let cause = Cause { author: wanted.author.clone(), at: wanted.at, origin: wanted.origin.clone() };
+    // A conversation without a key has an id that is new.
+    let found = match wanted.key {
+        Some(_) => match chat::row(tx.db(), wanted.tenant, id).await {
+            Err(Failure::Refused(Error::NotFound(_))) => None,
+            found => Some(found?),
+        },
+        None => None,
+    };
+    if let Some(owner) = wanted.owner_id {
+        require_user(tx, wanted.tenant, owner).await?;
+    }
+    let Some(row) = found else {
+        let row = create(tx, id, wanted).await?;
+        return Ok((tell(tx, row, CREATED, Vec::new(), 0, &cause).await?, true));
+    };
+    let mut changed = row.clone();
+    changed.waiting |= wanted.waiting;
+    if !wanted.kind.is_empty() {
+        changed.kind.clone_from(&wanted.kind);
+    }
+    changed.owner_id = row.owner_id.or(wanted.owner_id.map(|UserId(owner)| owner));
+    Ok((store_changes(tx, &row, changed, &cause).await?, false))
+}
+
+async fn create(
+    tx: &mut Tx,
+    id: ConversationId,
+    wanted: &EnsureConversation,
+) -> Result<conversation::Model, Failure> {
+    let counters = tx.counters(wanted.tenant)?;
+    counters.conversation_number += 1;
+    let row = conversation::Model {
+        tenant: wanted.tenant.0,
+        id: id.0,
+        number: counters.conversation_number,
+        key: wanted.key.clone(),
+        kind: wanted.kind.clone(),
+        status: ConversationStatus::Open.code(),
+        owner_id: wanted.owner_id.map(|UserId(owner)| owner),
+        assignee_id: None,
+        tags: Strings::default(),
+        waiting: wanted.waiting,
+        unanswered: false,
+        unread_count: 0,
+        staff_read_sequence: 0,
+        staff_read_at: None,
+        last_sequence: 0,
+        last_message_sequence: 0,
+        floor_sequence: 1,
+        cleared_sequence: 0,
+        created_at: wanted.at,
+        updated_at: wanted.at,
+        customer_active_at: wanted.at,
+    };
+    conversation::Entity::insert(row.clone().into_active_model()).exec_without_returning(tx.db()).await?;
+    Ok(row)
+}
+
+async fn update(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: ConversationId,
+    patch: &ConversationPatch,
+    cause: &Cause,
+) -> Result<Conversation, Failure> {
+    let row = chat::row(tx.db(), tenant, id).await?;
+    if let Some(Some(assignee)) = patch.assignee_id {
+        require_user(tx, tenant, assignee).await?;
+    }
+    let mut changed = row.clone();
+    if let Some(status) = patch.status {
+        changed.status = status.code();
+    }
+    if let Some(assignee) = patch.assignee_id {
+        changed.assignee_id = assignee.map(|UserId(assignee)| assignee);
+    }
+    if let Some(tags) = &patch.tags {
+        changed.tags = Strings(tags.clone());
+    }
+    changed.waiting = patch.waiting.unwrap_or(row.waiting);
+    if let Some(kind) = &patch.kind {
+        changed.kind.clone_from(kind);
+    }
+    if patch.clear && row.last_message_sequence > row.cleared_sequence {
+        changed.cleared_sequence = row.last_sequence;
+    }
+    store_changes(tx, &row, changed, cause).await
+}
+
+/// Stores the difference between two states, and tells of it.
+async fn store_changes(
+    tx: &mut Tx,
+    before: &conversation::Model,
+    after: conversation::Model,
+    cause: &Cause,
+) -> Result<Conversation, Failure> {
+    let fields = changed_fields(before, &after);
+    if fields.is_empty() {
+        return chat::one(tx.db(), TenantId(before.tenant), ConversationId(before.id)).await;
+    }
+    tell(tx, after, CHANGED, fields, 0, cause).await
+}
+
+/// The fields that differ, by their names in the contract.
+fn changed_fields(before: &conversation::Model, after: &conversation::Model) -> Vec<String> {
+    let differences = [
+        ("status", before.status != after.status),
+        ("owner", before.owner_id != after.owner_id),
+        ("assignee", before.assignee_id != after.assignee_id),
+        ("tags", before.tags != after.tags),
+        ("waiting", before.waiting != after.waiting),
+        ("kind", before.kind != after.kind),
+        ("cleared_sequence", before.cleared_sequence != after.cleared_sequence),
+    ];
+    differences.iter().filter(|(_, differs)| *differs).map(|(name, _)| (*name).to_owned()).collect()
+}
+
+async fn mark_read(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: ConversationId,
+    through: Option<i64>,
+    cause: &Cause,
+) -> Result<(Conversation, i64), Failure> {
+    let mut row = chat::row(tx.db(), tenant, id).await?;
+    // Only messages are read; the events above the last one would make every repetition new.
+    let through = through.unwrap_or(i64::MAX).min(row.last_message_sequence);
+    if cause.author.kind == AuthorKind::Staff {
+        let moves = through > row.staff_read_sequence;
+        row.staff_read_at = Some(cause.at);
+        if moves {
+            row.unread_count = chat::unread_above(tx.db(), &row, through).await?;
+            row.staff_read_sequence = through;
+            return Ok((tell(tx, row, READ, Vec::new(), through, cause).await?, through));
+        }
+        let mark = row.staff_read_sequence;
+        save(tx, row).await?;
+        return Ok((chat::one(tx.db(), tenant, id).await?, mark));
+    }
+    let mark = raise_mark(tx, &row, through, cause).await?;
+    if mark < through {
+        return Ok((tell(tx, row, READ, Vec::new(), through, cause).await?, through));
+    }
+    Ok((chat::one(tx.db(), tenant, id).await?, mark))
+}
+
+/// Raises a customer's own mark, and answers where it was.
+async fn raise_mark(
+    tx: &mut Tx,
+    row: &conversation::Model,
+    through: i64,
+    cause: &Cause,
+) -> Result<i64, Failure> {
+    use read_mark::Column;
+    let reader = cause.author.user_id.map(|id| id.to_string()).unwrap_or_default();
+    let stored = read_mark::Entity::of(TenantId(row.tenant))
+        .filter(Column::ConversationId.eq(row.id))
+        .filter(Column::Reader.eq(&reader))
+        .one(tx.db())
+        .await?;
+    let mark = stored.map_or(0, |stored| stored.through_sequence);
+    if mark < through {
+        let raised = read_mark::ActiveModel {
+            tenant: Set(row.tenant),
+            conversation_id: Set(row.id),
+            reader: Set(reader),
+            through_sequence: Set(through),
+            read_at: Set(cause.at),
+        };
+        let replace = OnConflict::columns([Column::Tenant, Column::ConversationId, Column::Reader])
+            .update_columns([Column::ThroughSequence, Column::ReadAt])
+            .to_owned();
+        read_mark::Entity::insert(raised).on_conflict(replace).exec_without_returning(tx.db()).await?;
+    }
+    Ok(mark)
+}
+
+/// Numbers an event, stores it with the changed conversation, and announces it.
+async fn tell(
+    tx: &mut Tx,
+    mut row: conversation::Model,
+    kind: i16,
+    fields: Vec<String>,
+    through_sequence: i64,
+    cause: &Cause,
+) -> Result<Conversation, Failure> {
+    let tenant = TenantId(row.tenant);
+    let counters = tx.counters(tenant)?;
+    counters.position += 1;
+    let position = counters.position;
+    row.last_sequence += 1;
+    row.updated_at = row.updated_at.max(cause.at);
+    let (id, sequence) = (row.id, row.last_sequence);
+    save(tx, row).await?;
+    let event = conversation_event::Model {
+        tenant: tenant.0,
+        conversation_id: id,
+        sequence,
+        position,
+        author_kind: cause.author.kind.code(),
+        author_id: cause.author.user_id.map(|UserId(user)| user),
+        author_name: cause.author.name.clone(),
+        created_at: cause.at,
+        kind,
+        fields: Strings(fields),
+        through_sequence,
+    };
+    conversation_event::Entity::insert(event.clone().into_active_model())
+        .exec_without_returning(tx.db())
+        .await?;
+    let mut told = join::events(tx.db(), &[], &[event]).await?;
+    let told = told.pop().ok_or_else(|| Error::Defect("an event without a conversation".to_owned()))?;
+    let conversation = Conversation::clone(&told.conversation);
+    tx.announce(StoredEvent { origin: cause.origin.clone(), ..told });
+    Ok(conversation)
+}
+
+async fn save(tx: &Tx, row: conversation::Model) -> Result<(), Failure> {
+    conversation::Entity::update_many()
+        .set(row.clone().into_active_model().reset_all())
+        .filter(conversation::Column::Tenant.eq(row.tenant))
+        .filter(conversation::Column::Id.eq(row.id))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
+async fn require_user(tx: &Tx, tenant: TenantId, id: UserId) -> Result<(), Failure> {
+    let there = user::Entity::of(tenant).filter(user::Column::Id.eq(id.0)).one(tx.db()).await?;
+    there.map(|_| ()).ok_or(Error::NotFound("user").into())
+}

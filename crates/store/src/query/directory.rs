@@ -1,0 +1,249 @@
+//! Tenants and users.
+
+mod upsert;
+
+use std::collections::HashMap;
+
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
+use uuid::Uuid;
+
+use crate::{
+    Error, Identity, Millis, Mutation, Result, Roles, Store, Tenant, TenantId, User, UserId, UserUpsert,
+    entity::{Strings, TenantOwned, identity, tenant, tenant_counter, user},
+    failure::Failure,
+    writer::{Tx, bulk},
+};
+
+impl Store {
+    /// [`Mutation::create_tenant`], applied.
+    pub async fn create_tenant(&self, tenant: Tenant) -> Result<Tenant> {
+        self.apply(Mutation::create_tenant(tenant)).await
+    }
+
+    /// [`Mutation::update_tenant`], applied.
+    pub async fn update_tenant(&self, tenant: Tenant) -> Result<Tenant> {
+        self.apply(Mutation::update_tenant(tenant)).await
+    }
+
+    /// The tenant of a slug.
+    pub async fn tenant(&self, slug: &str) -> Result<Tenant> {
+        let row = tenant::Entity::find().filter(tenant::Column::Slug.eq(slug)).one(&self.readers).await;
+        row.map_err(Failure::from)?.map(Tenant::from).ok_or(Error::NotFound("tenant"))
+    }
+
+    /// The tenant of an id.
+    pub async fn tenant_by_id(&self, id: TenantId) -> Result<Tenant> {
+        let row = tenant::Entity::find_by_id(id.0).one(&self.readers).await.map_err(Failure::from)?;
+        row.map(Tenant::from).ok_or(Error::NotFound("tenant"))
+    }
+
+    /// Tenants by slug, above `after_slug`.
+    pub async fn list_tenants(&self, after_slug: &str, limit: u64) -> Result<Vec<Tenant>> {
+        let rows = tenant::Entity::find()
+            .filter(tenant::Column::Slug.gt(after_slug))
+            .order_by_asc(tenant::Column::Slug)
+            .limit(limit)
+            .all(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        Ok(rows.into_iter().map(Tenant::from).collect())
+    }
+
+    /// [`Mutation::upsert_user`], applied.
+    pub async fn upsert_user(&self, tenant: TenantId, user: UserUpsert, at: Millis) -> Result<(User, bool)> {
+        self.apply(Mutation::upsert_user(tenant, user, at)).await
+    }
+
+    /// One user.
+    pub async fn user(&self, tenant: TenantId, id: UserId) -> Result<User> {
+        Ok(one(&self.readers, tenant, user::Column::Id.eq(id.0)).await?)
+    }
+
+    /// Those of the users that are there, in no order.
+    pub async fn users(&self, tenant: TenantId, ids: &[UserId]) -> Result<Vec<User>> {
+        let distinct: std::collections::BTreeSet<Uuid> = ids.iter().map(|id| id.0).collect();
+        let keys = distinct.into_iter().map(|id| (tenant.0, id)).collect();
+        Ok(users_by_key(&self.readers, keys).await?)
+    }
+
+    /// The user of a tenant-scoped number.
+    pub async fn user_by_number(&self, tenant: TenantId, number: i64) -> Result<User> {
+        Ok(one(&self.readers, tenant, user::Column::Number.eq(number)).await?)
+    }
+
+    /// The user whom an issuer knows as a subject.
+    pub async fn user_by_identity(&self, tenant: TenantId, identity: &Identity) -> Result<User> {
+        let owner = identity_owner(&self.readers, tenant, identity).await?.ok_or(Error::NotFound("user"))?;
+        self.user(tenant, owner).await
+    }
+
+    /// The user of a username.
+    pub async fn user_by_username(&self, tenant: TenantId, username: &str) -> Result<User> {
+        Ok(one(&self.readers, tenant, user::Column::Username.eq(username)).await?)
+    }
+
+    /// The hash of a user's password; `None` if they have none.
+    pub async fn password_hash(&self, tenant: TenantId, user: UserId) -> Result<Option<String>> {
+        let row = user::Entity::of(tenant).filter(user::Column::Id.eq(user.0)).one(&self.readers).await;
+        Ok(row.map_err(Failure::from)?.ok_or(Error::NotFound("user"))?.password_hash)
+    }
+
+    /// Users by number, above `after_number`; with `role`, those who have all of these roles.
+    pub async fn list_users(
+        &self,
+        tenant: TenantId,
+        role: Option<Roles>,
+        after_number: i64,
+        limit: u64,
+    ) -> Result<Vec<User>> {
+        let mut wanted = user::Entity::of(tenant).filter(user::Column::Number.gt(after_number));
+        if let Some(Roles(bits)) = role {
+            wanted = wanted.filter(Expr::col(user::Column::Roles).bit_and(bits).eq(bits));
+        }
+        let ordered = wanted.order_by_asc(user::Column::Number).limit(limit);
+        let rows = ordered.all(&self.readers).await.map_err(Failure::from)?;
+        Ok(with_identities(&self.readers, rows).await?)
+    }
+}
+
+impl Mutation<Tenant> {
+    /// Creates a tenant; the id is ignored, and given by the store. `AlreadyExists` for a slug or a number that is taken.
+    pub fn create_tenant(tenant: Tenant) -> Self {
+        Self::new(TenantId::INSTALLATION, tenant, |tenant, tx| Box::pin(create_tenant(tx, tenant)))
+    }
+
+    /// Sets the number, the display name and the origins of the tenant with this id. The slug never changes.
+    pub fn update_tenant(tenant: Tenant) -> Self {
+        Self::new(TenantId::INSTALLATION, tenant, |tenant, tx| Box::pin(update_tenant(tx, tenant)))
+    }
+}
+
+impl Mutation<(User, bool)> {
+    /// Creates a user, or changes the one with this id, or else with one of these identities. Answers true if created.
+    /// `AlreadyExists` for a username or an identity that another user has. New users without roles are customers.
+    pub fn upsert_user(tenant: TenantId, user: UserUpsert, at: Millis) -> Self {
+        // Made here, so that the change can be repeated.
+        let new_id = user.id.unwrap_or_default();
+        Self::new(tenant, (tenant, new_id, user, at), |(tenant, new_id, user, at), tx| {
+            Box::pin(upsert::upsert(tx, *tenant, *new_id, user, *at))
+        })
+    }
+}
+
+impl From<tenant::Model> for Tenant {
+    fn from(row: tenant::Model) -> Self {
+        Self {
+            id: TenantId(row.id),
+            slug: row.slug,
+            number: row.number,
+            display_name: row.display_name,
+            origins: row.origins.0,
+            created_at: row.created_at,
+        }
+    }
+}
+
+async fn create_tenant(tx: &mut Tx, new: &Tenant) -> Result<Tenant, Failure> {
+    if tenant::Entity::find().filter(tenant::Column::Slug.eq(&new.slug)).one(tx.db()).await?.is_some() {
+        return Err(Error::AlreadyExists("tenant").into());
+    }
+    require_free_number(tx, new).await?;
+    let row = tenant::ActiveModel {
+        id: NotSet,
+        slug: Set(new.slug.clone()),
+        number: Set(new.number),
+        display_name: Set(new.display_name.clone()),
+        origins: Set(Strings(new.origins.clone())),
+        created_at: Set(new.created_at),
+    };
+    let row = tenant::Entity::insert(row).exec_with_returning(tx.db()).await?;
+    let counters = tenant_counter::ActiveModel { tenant: Set(row.id), ..Default::default() };
+    tenant_counter::Entity::insert(counters).exec_without_returning(tx.db()).await?;
+    Ok(row.into())
+}
+
+async fn update_tenant(tx: &mut Tx, wanted: &Tenant) -> Result<Tenant, Failure> {
+    let row = tenant::Entity::find_by_id(wanted.id.0).one(tx.db()).await?.ok_or(Error::NotFound("tenant"))?;
+    require_free_number(tx, wanted).await?;
+    let changed = tenant::ActiveModel {
+        number: Set(wanted.number),
+        display_name: Set(wanted.display_name.clone()),
+        origins: Set(Strings(wanted.origins.clone())),
+        ..row.into()
+    };
+    Ok(tenant::Entity::update(changed).exec(tx.db()).await?.into())
+}
+
+async fn require_free_number(tx: &Tx, wanted: &Tenant) -> Result<(), Failure> {
+    let Some(number) = wanted.number else { return Ok(()) };
+    let holder = tenant::Entity::find().filter(tenant::Column::Number.eq(number)).one(tx.db()).await?;
+    match holder {
+        Some(holder) if holder.id != wanted.id.0 => Err(Error::AlreadyExists("tenant number").into()),
+        _ => Ok(()),
+    }
+}
+
+async fn one(
+    db: &impl ConnectionTrait,
+    tenant: TenantId,
+    which: sea_orm::sea_query::SimpleExpr,
+) -> Result<User, Failure> {
+    let row = user::Entity::of(tenant).filter(which).one(db).await?.ok_or(Error::NotFound("user"))?;
+    let users = with_identities(db, vec![row]).await?;
+    users.into_iter().next().ok_or(Error::NotFound("user").into())
+}
+
+async fn identity_owner(
+    db: &impl ConnectionTrait,
+    tenant: TenantId,
+    wanted: &Identity,
+) -> Result<Option<UserId>, Failure> {
+    let row = identity::Entity::of(tenant)
+        .filter(identity::Column::Issuer.eq(&wanted.issuer))
+        .filter(identity::Column::Subject.eq(&wanted.subject))
+        .one(db)
+        .await?;
+    Ok(row.map(|row| UserId(row.user_id)))
+}
+
+/// Users by (tenant, id), in no order. The keys differ from each other.
+pub(crate) async fn users_by_key(
+    db: &impl ConnectionTrait,
+    keys: Vec<(i64, Uuid)>,
+) -> Result<Vec<User>, Failure> {
+    let keys = keys.into_iter().map(|(tenant, id)| [tenant.into(), id.into()]).collect();
+    let rows = bulk::select::<user::Entity, 2>(db, [user::Column::Tenant, user::Column::Id], keys).await?;
+    with_identities(db, rows).await
+}
+
+async fn with_identities(db: &impl ConnectionTrait, rows: Vec<user::Model>) -> Result<Vec<User>, Failure> {
+    let keys = rows.iter().map(|row| [row.tenant.into(), row.id.into()]).collect();
+    let columns = [identity::Column::Tenant, identity::Column::UserId];
+    let mut known = bulk::select::<identity::Entity, 2>(db, columns, keys).await?;
+    known.sort_unstable_by_key(|row| row.ordinal);
+    let mut identities: HashMap<(i64, Uuid), Vec<Identity>> = HashMap::new();
+    for row in known {
+        let identity = Identity { issuer: row.issuer, subject: row.subject };
+        identities.entry((row.tenant, row.user_id)).or_default().push(identity);
+    }
+    Ok(rows
+        .into_iter()
+        .map(|row| User {
+            tenant: TenantId(row.tenant),
+            id: UserId(row.id),
+            number: row.number,
+            identities: identities.remove(&(row.tenant, row.id)).unwrap_or_default(),
+            display_name: row.display_name,
+            username: row.username,
+            email: row.email,
+            avatar_url: row.avatar_url,
+            roles: Roles(row.roles),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+        .collect())
+}

@@ -1,0 +1,157 @@
+//! Makes a user be as an upsert says.
+
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+
+use crate::{
+    Error, Identity, Millis, Result, Roles, TenantId, User, UserId, UserUpsert,
+    entity::{TenantOwned, identity, user},
+    failure::Failure,
+    query::directory,
+    writer::Tx,
+};
+
+pub(super) async fn upsert(
+    tx: &mut Tx,
+    tenant: TenantId,
+    new_id: UserId,
+    wanted: &UserUpsert,
+    at: Millis,
+) -> Result<(User, bool), Failure> {
+    let found = find(tx, tenant, wanted).await?;
+    if found.is_some() && wanted.create_only {
+        return Err(Error::AlreadyExists("user").into());
+    }
+    let id = UserId(found.as_ref().map_or(new_id.0, |row| row.id));
+    require_free_username(tx, tenant, id, wanted).await?;
+    let new_identities = unowned_identities(tx, tenant, id, wanted).await?;
+    let created = found.is_none();
+    match found {
+        None => create(tx, tenant, id, wanted, at).await?,
+        Some(row) => change(tx, row, wanted, !new_identities.is_empty(), at).await?,
+    }
+    add_identities(tx, tenant, id, new_identities).await?;
+    Ok((directory::one(tx.db(), tenant, user::Column::Id.eq(id.0)).await?, created))
+}
+
+/// By id if one is given, else by the first identity that somebody has.
+async fn find(tx: &Tx, tenant: TenantId, wanted: &UserUpsert) -> Result<Option<user::Model>, Failure> {
+    let mut id = wanted.id;
+    for identity in &wanted.identities {
+        if id.is_none() {
+            id = directory::identity_owner(tx.db(), tenant, identity).await?;
+        }
+    }
+    match id {
+        Some(id) => Ok(user::Entity::of(tenant).filter(user::Column::Id.eq(id.0)).one(tx.db()).await?),
+        None => Ok(None),
+    }
+}
+
+async fn require_free_username(
+    tx: &Tx,
+    tenant: TenantId,
+    id: UserId,
+    wanted: &UserUpsert,
+) -> Result<(), Failure> {
+    let Some(username) = &wanted.username else { return Ok(()) };
+    let holder = user::Entity::of(tenant).filter(user::Column::Username.eq(username)).one(tx.db()).await?;
+    match holder {
+        Some(holder) if holder.id != id.0 => Err(Error::AlreadyExists("username").into()),
+        _ => Ok(()),
+    }
+}
+
+/// The wanted identities that nobody has yet. One that somebody else has is an error.
+async fn unowned_identities(
+    tx: &Tx,
+    tenant: TenantId,
+    id: UserId,
+    wanted: &UserUpsert,
+) -> Result<Vec<Identity>, Failure> {
+    let mut unowned: Vec<Identity> = Vec::new();
+    for identity in &wanted.identities {
+        match directory::identity_owner(tx.db(), tenant, identity).await? {
+            Some(owner) if owner != id => return Err(Error::AlreadyExists("identity").into()),
+            Some(_) => {}
+            None if unowned.contains(identity) => {}
+            None => unowned.push(identity.clone()),
+        }
+    }
+    Ok(unowned)
+}
+
+async fn create(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: UserId,
+    wanted: &UserUpsert,
+    at: Millis,
+) -> Result<(), Failure> {
+    let counters = tx.counters(tenant)?;
+    counters.user_number += 1;
+    let row = user::Model {
+        tenant: tenant.0,
+        id: id.0,
+        number: counters.user_number,
+        display_name: wanted.display_name.clone().unwrap_or_default(),
+        username: wanted.username.clone(),
+        email: wanted.email.clone().unwrap_or_default(),
+        avatar_url: wanted.avatar_url.clone().unwrap_or_default(),
+        roles: wanted.roles.unwrap_or(Roles::CUSTOMER).0,
+        password_hash: wanted.password_hash.clone(),
+        created_at: at,
+        updated_at: at,
+    };
+    user::Entity::insert(row.into_active_model()).exec_without_returning(tx.db()).await?;
+    Ok(())
+}
+
+async fn change(
+    tx: &Tx,
+    row: user::Model,
+    wanted: &UserUpsert,
+    more_identities: bool,
+    at: Millis,
+) -> Result<(), Failure> {
+    let mut changed = row.clone();
+    let texts = [
+        (&mut changed.display_name, &wanted.display_name),
+        (&mut changed.email, &wanted.email),
+        (&mut changed.avatar_url, &wanted.avatar_url),
+    ];
+    for (stored, wanted) in texts {
+        if let Some(wanted) = wanted {
+            stored.clone_from(wanted);
+        }
+    }
+    changed.username = wanted.username.clone().or(changed.username);
+    changed.password_hash = wanted.password_hash.clone().or(changed.password_hash);
+    changed.roles = wanted.roles.map_or(changed.roles, |Roles(bits)| bits);
+    if changed == row && !more_identities {
+        return Ok(());
+    }
+    changed.updated_at = at;
+    user::Entity::update_many()
+        .set(changed.into_active_model().reset_all())
+        .filter(user::Column::Tenant.eq(row.tenant))
+        .filter(user::Column::Id.eq(row.id))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
+async fn add_identities(tx: &Tx, tenant: TenantId, id: UserId, new: Vec<Identity>) -> Result<(), Failure> {
+    let known = identity::Entity::of(tenant).filter(identity::Column::UserId.eq(id.0)).all(tx.db()).await?;
+    let first = known.iter().map(|row| row.ordinal + 1).max().unwrap_or(0);
+    for (ordinal, identity) in (first..).zip(new) {
+        let row = identity::ActiveModel {
+            tenant: Set(tenant.0),
+            issuer: Set(identity.issuer),
+            subject: Set(identity.subject),
+            user_id: Set(id.0),
+            ordinal: Set(ordinal),
+        };
+        identity::Entity::insert(row).exec_without_returning(tx.db()).await?;
+    }
+    Ok(())
+}

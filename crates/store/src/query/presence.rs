@@ -1,0 +1,226 @@
+//! Who is there, what they chose to show, and when they were last seen.
+//!
+//! A lease is a node saying that a person is there. It belongs to one life of that node, an epoch, and counts while that
+//! life lasts. When a node starts again, its earlier lives end at their last renewal, and their leases pass to the new
+//! life as left over: the people are still shown, until they are back or the caller ends them. So a restart shows nobody
+//! leaving. Whatever changes who is shown, or how, raises the tenant's presence revision.
+
+mod epoch;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    sea_query::OnConflict,
+};
+use uuid::Uuid;
+
+use crate::{
+    Availability, Error, Millis, Mutation, PresenceRow, Result, Store, TenantId, UserId,
+    entity::{TenantOwned, node_epoch, presence, presence_lease, tenant_counter, user},
+    failure::Failure,
+    query::code::Code,
+    writer::{Tx, bulk},
+};
+
+/// (node, epoch, since), as `PresenceRow` has it.
+type Lease = (String, String, Millis);
+
+impl Store {
+    /// The first connection of a user on this node, or the last one gone. Answers the tenant's presence revision.
+    /// `NotFound` for a user who is not there, and for an epoch that was never begun or has ended.
+    pub async fn presence_edge(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        node: &str,
+        epoch: &str,
+        online: bool,
+        at: Millis,
+    ) -> Result<i64> {
+        let lease = presence_lease::Model {
+            tenant: tenant.0,
+            user_id: user.0,
+            node: node.to_owned(),
+            epoch: epoch.to_owned(),
+            since: at,
+            left_over: false,
+        };
+        self.apply(Mutation::new(tenant, (lease, online), |(lease, online), tx| {
+            Box::pin(async move { if *online { arrive(tx, lease).await } else { leave(tx, lease).await } })
+        }))
+        .await
+    }
+
+    /// What a person chose to show. Answers the tenant's presence revision.
+    pub async fn set_availability(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        availability: Availability,
+        _at: Millis,
+    ) -> Result<i64> {
+        self.apply(Mutation::new(tenant, (tenant, user, availability), |(tenant, user, availability), tx| {
+            Box::pin(choose(tx, *tenant, *user, *availability))
+        }))
+        .await
+    }
+
+    /// One person's presence; `None` if they were never here and chose nothing.
+    pub async fn presence(&self, tenant: TenantId, user: UserId) -> Result<Option<PresenceRow>> {
+        let found = with_leases(&self.readers, vec![(tenant.0, user.0)]).await?;
+        Ok(found.into_iter().next())
+    }
+
+    /// Everybody whom a living node says to be there, and a revision that this is at least as new as.
+    pub async fn presences(&self, tenant: TenantId) -> Result<(Vec<PresenceRow>, i64)> {
+        let counters = tenant_counter::Entity::of(tenant).one(&self.readers).await.map_err(Failure::from)?;
+        let revision = counters.map_or(0, |row| row.presence_revision);
+        let leases = presence_lease::Entity::of(tenant).all(&self.readers).await.map_err(Failure::from)?;
+        let people: BTreeSet<(i64, Uuid)> = leases.iter().map(|row| (row.tenant, row.user_id)).collect();
+        let mut rows = with_leases(&self.readers, people.into_iter().collect()).await?;
+        rows.retain(|row| !row.leases.is_empty());
+        Ok((rows, revision))
+    }
+}
+
+async fn arrive(tx: &mut Tx, lease: &presence_lease::Model) -> Result<i64, Failure> {
+    let tenant = TenantId(lease.tenant);
+    require_living_epoch(tx, lease).await?;
+    ensure_row(tx, tenant, lease.user_id).await?;
+    let stored = own_lease(tx, lease).await?;
+    if stored.as_ref().is_some_and(|stored| stored.epoch == lease.epoch && !stored.left_over) {
+        return revision(tx, tenant, false);
+    }
+    // Who is taken up again has been there all the time.
+    let since = stored.map_or(lease.since, |stored| stored.since);
+    use presence_lease::Column;
+    let replace = OnConflict::columns([Column::Tenant, Column::UserId, Column::Node])
+        .update_columns([Column::Epoch, Column::Since, Column::LeftOver])
+        .to_owned();
+    let row = presence_lease::Model { since, ..lease.clone() };
+    presence_lease::Entity::insert(row.into_active_model())
+        .on_conflict(replace)
+        .exec_without_returning(tx.db())
+        .await?;
+    revision(tx, tenant, true)
+}
+
+async fn leave(tx: &mut Tx, lease: &presence_lease::Model) -> Result<i64, Failure> {
+    let tenant = TenantId(lease.tenant);
+    let gone = presence_lease::Entity::delete_many()
+        .filter(presence_lease::Column::Tenant.eq(lease.tenant))
+        .filter(presence_lease::Column::UserId.eq(lease.user_id))
+        .filter(presence_lease::Column::Node.eq(&lease.node))
+        .filter(presence_lease::Column::Epoch.eq(&lease.epoch))
+        .exec(tx.db())
+        .await?;
+    if gone.rows_affected == 0 {
+        return revision(tx, tenant, false);
+    }
+    presence::Entity::update_many()
+        .set(presence::ActiveModel { last_seen: Set(Some(lease.since)), ..Default::default() })
+        .filter(presence::Column::Tenant.eq(lease.tenant))
+        .filter(presence::Column::UserId.eq(lease.user_id))
+        .exec(tx.db())
+        .await?;
+    revision(tx, tenant, true)
+}
+
+async fn choose(
+    tx: &mut Tx,
+    tenant: TenantId,
+    user: UserId,
+    availability: Availability,
+) -> Result<i64, Failure> {
+    let row = ensure_row(tx, tenant, user.0).await?;
+    if row.availability == availability.code() {
+        return revision(tx, tenant, false);
+    }
+    presence::Entity::update_many()
+        .set(presence::ActiveModel { availability: Set(availability.code()), ..Default::default() })
+        .filter(presence::Column::Tenant.eq(tenant.0))
+        .filter(presence::Column::UserId.eq(user.0))
+        .exec(tx.db())
+        .await?;
+    revision(tx, tenant, true)
+}
+
+/// The tenant's presence revision, raised if something changed.
+fn revision(tx: &mut Tx, tenant: TenantId, changed: bool) -> Result<i64, Failure> {
+    let counters = tx.counters(tenant)?;
+    counters.presence_revision += i64::from(changed);
+    Ok(counters.presence_revision)
+}
+
+async fn require_living_epoch(tx: &Tx, lease: &presence_lease::Model) -> Result<(), Failure> {
+    let epoch =
+        node_epoch::Entity::find_by_id((lease.node.clone(), lease.epoch.clone())).one(tx.db()).await?;
+    match epoch {
+        Some(epoch) if epoch.ended_at.is_none() => Ok(()),
+        _ => Err(Error::NotFound("node epoch").into()),
+    }
+}
+
+async fn own_lease(tx: &Tx, lease: &presence_lease::Model) -> Result<Option<presence_lease::Model>, Failure> {
+    let stored = presence_lease::Entity::of(TenantId(lease.tenant))
+        .filter(presence_lease::Column::UserId.eq(lease.user_id))
+        .filter(presence_lease::Column::Node.eq(&lease.node))
+        .one(tx.db())
+        .await?;
+    Ok(stored)
+}
+
+async fn ensure_row(tx: &Tx, tenant: TenantId, user_id: Uuid) -> Result<presence::Model, Failure> {
+    let stored =
+        presence::Entity::of(tenant).filter(presence::Column::UserId.eq(user_id)).one(tx.db()).await?;
+    if let Some(stored) = stored {
+        return Ok(stored);
+    }
+    let user = user::Entity::of(tenant).filter(user::Column::Id.eq(user_id)).one(tx.db()).await?;
+    user.ok_or(Error::NotFound("user"))?;
+    let row = presence::Model {
+        tenant: tenant.0,
+        user_id,
+        availability: Availability::default().code(),
+        last_seen: None,
+    };
+    presence::Entity::insert(row.clone().into_active_model()).exec_without_returning(tx.db()).await?;
+    Ok(row)
+}
+
+/// Presences by (tenant, user), in that order, with the leases of living epochs. The keys differ from each other.
+async fn with_leases(
+    db: &impl ConnectionTrait,
+    people: Vec<(i64, Uuid)>,
+) -> Result<Vec<PresenceRow>, Failure> {
+    let keys: Vec<_> = people.into_iter().map(|(tenant, user)| [tenant.into(), user.into()]).collect();
+    let of_rows = [presence::Column::Tenant, presence::Column::UserId];
+    let rows = bulk::select::<presence::Entity, 2>(db, of_rows, keys.clone()).await?;
+    let of_leases = [presence_lease::Column::Tenant, presence_lease::Column::UserId];
+    let leases = bulk::select::<presence_lease::Entity, 2>(db, of_leases, keys).await?;
+    let ended = node_epoch::Entity::find().filter(node_epoch::Column::EndedAt.is_not_null()).all(db).await?;
+    let ended: BTreeSet<(String, String)> = ended.into_iter().map(|row| (row.node, row.epoch)).collect();
+    let mut by_person: BTreeMap<(i64, Uuid), Vec<Lease>> = BTreeMap::new();
+    for lease in leases {
+        let life = (lease.node, lease.epoch);
+        if !ended.contains(&life) {
+            let (node, epoch) = life;
+            by_person.entry((lease.tenant, lease.user_id)).or_default().push((node, epoch, lease.since));
+        }
+    }
+    let mut joined = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut leases = by_person.remove(&(row.tenant, row.user_id)).unwrap_or_default();
+        leases.sort_unstable();
+        joined.push(PresenceRow {
+            tenant: TenantId(row.tenant),
+            user_id: UserId(row.user_id),
+            availability: Code::of_code(row.availability)?,
+            last_seen: row.last_seen,
+            leases,
+        });
+    }
+    joined.sort_unstable_by_key(|row| (row.tenant, row.user_id));
+    Ok(joined)
+}

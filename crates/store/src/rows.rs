@@ -1,0 +1,307 @@
+//! What queries give and take: plain values, no entity and no message of the contract.
+
+use crate::{ApiKeyId, ConversationId, MessageId, Millis, TenantId, UserId};
+
+/// A set of roles, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Roles(pub i32);
+
+impl Roles {
+    pub const CUSTOMER: Self = Self(1);
+    pub const STAFF: Self = Self(2);
+    pub const ADMIN: Self = Self(4);
+    pub const PROVIDER: Self = Self(8);
+
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// True if every role of `other` is here.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub slug: String,
+    pub number: Option<i64>,
+    pub display_name: String,
+    pub origins: Vec<String>,
+    pub created_at: Millis,
+}
+
+/// How an outside issuer knows a user.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    pub issuer: String,
+    pub subject: String,
+}
+
+/// A user, with the outside identities, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub tenant: TenantId,
+    pub id: UserId,
+    pub number: i64,
+    pub display_name: String,
+    pub username: Option<String>,
+    pub email: String,
+    pub avatar_url: String,
+    pub roles: Roles,
+    pub identities: Vec<Identity>,
+    pub created_at: Millis,
+    pub updated_at: Millis,
+}
+
+/// What an upsert says of a user; `None` leaves a stored value as it is.
+#[derive(Clone, Debug, Default)]
+pub struct UserUpsert {
+    pub id: Option<UserId>,
+    pub display_name: Option<String>,
+    pub username: Option<String>,
+    pub email: Option<String>,
+    pub avatar_url: Option<String>,
+    pub roles: Option<Roles>,
+    pub identities: Vec<Identity>,
+    pub password_hash: Option<String>,
+    /// Fail with `AlreadyExists` instead of changing a user who is there.
+    pub create_only: bool,
+}
+
+/// What an API key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiKeyKind {
+    Widget,
+    Admin,
+    Service,
+}
+
+/// An API key; of the secret only its SHA-256 is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    pub id: ApiKeyId,
+    pub display_name: String,
+    pub kind: ApiKeyKind,
+    /// The tenants it opens; empty with `all_tenants`.
+    pub tenants: Vec<TenantId>,
+    pub all_tenants: bool,
+    pub prefix: String,
+    pub created_at: Millis,
+    pub revoked_at: Option<Millis>,
+}
+
+/// A withdrawal that is still of interest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// This token.
+    Token { tenant: TenantId, token_id: String },
+    /// Every token of this user issued at or before the moment.
+    User { tenant: TenantId, user: UserId, at: Millis },
+}
+
+/// On which side of a conversation somebody stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AuthorKind {
+    Customer,
+    Staff,
+    System,
+}
+
+/// Who did something. `name` is what they were called then; `user` is joined when it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    pub kind: AuthorKind,
+    pub user_id: Option<UserId>,
+    pub name: String,
+    pub user: Option<std::sync::Arc<User>>,
+}
+
+/// Where a conversation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConversationStatus {
+    Open,
+    Pending,
+    Closed,
+}
+
+/// A conversation, with the joined people and its newest message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conversation {
+    pub tenant: TenantId,
+    pub id: ConversationId,
+    pub number: i64,
+    pub key: Option<String>,
+    pub kind: String,
+    pub status: ConversationStatus,
+    pub owner_id: Option<UserId>,
+    pub owner: Option<std::sync::Arc<User>>,
+    pub assignee_id: Option<UserId>,
+    pub assignee: Option<std::sync::Arc<User>>,
+    pub tags: Vec<String>,
+    /// A customer asked for somebody, and nobody of the staff has written since.
+    pub waiting: bool,
+    /// A customer wrote, and nobody of the staff has written since.
+    pub unanswered: bool,
+    /// Customer messages above `staff_read_sequence`.
+    pub unread_count: i64,
+    pub staff_read_sequence: i64,
+    pub staff_read_at: Option<Millis>,
+    /// The newest event.
+    pub last_sequence: i64,
+    /// The newest message; joined where a query says so.
+    pub last_message_sequence: i64,
+    pub last_message: Option<Box<Message>>,
+    pub floor_sequence: i64,
+    /// Hidden from the customer up to here.
+    pub cleared_sequence: i64,
+    pub created_at: Millis,
+    pub updated_at: Millis,
+    pub customer_active_at: Millis,
+}
+
+/// A stored message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    pub id: MessageId,
+    pub number: i64,
+    pub conversation_id: ConversationId,
+    pub sequence: i64,
+    pub position: i64,
+    pub author: Author,
+    pub text: String,
+    pub created_at: Millis,
+}
+
+/// A message to store.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    pub tenant: TenantId,
+    pub conversation_id: ConversationId,
+    pub author: Author,
+    /// Whose `request_id` it is; the scope in which repetitions are found. Never empty.
+    pub author_key: String,
+    /// The caller's id for this message; `None` never merges.
+    pub request_id: Option<String>,
+    pub text: String,
+    pub at: Millis,
+    /// The connection it came from; announced, not stored.
+    pub origin: String,
+}
+
+/// A message that is durable.
+#[derive(Clone, Debug)]
+pub struct Appended {
+    pub message: Message,
+    pub conversation: Conversation,
+    /// It was stored before, by the same request.
+    pub replayed: bool,
+}
+
+/// A conversation to create, or to find by its key.
+#[derive(Clone, Debug)]
+pub struct EnsureConversation {
+    pub tenant: TenantId,
+    pub key: Option<String>,
+    pub kind: String,
+    pub waiting: bool,
+    /// Becomes the owner if there is none.
+    pub owner_id: Option<UserId>,
+    pub author: Author,
+    pub at: Millis,
+    pub origin: String,
+}
+
+/// What a change of a conversation sets; `None` leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct ConversationPatch {
+    pub status: Option<ConversationStatus>,
+    pub assignee_id: Option<Option<UserId>>,
+    pub tags: Option<Vec<String>>,
+    pub waiting: Option<bool>,
+    pub kind: Option<String>,
+    /// Hide everything stored so far from the customer.
+    pub clear: bool,
+}
+
+/// Which conversations to list.
+#[derive(Clone, Debug, Default)]
+pub struct ConversationFilter {
+    pub statuses: Vec<ConversationStatus>,
+    pub kind: Option<String>,
+    pub owner_id: Option<UserId>,
+    pub assignee_id: Option<UserId>,
+    pub tag: Option<String>,
+    pub unread_only: bool,
+    pub active_after: Option<Millis>,
+}
+
+/// Which messages to list. Bounds are exclusive below, inclusive above.
+#[derive(Clone, Debug, Default)]
+pub struct MessageFilter {
+    pub after_sequence: i64,
+    /// `None` for no bound.
+    pub through_sequence: Option<i64>,
+    pub author_kind: Option<AuthorKind>,
+    pub stored_after: Option<Millis>,
+    /// Newest first.
+    pub descending: bool,
+}
+
+/// A numbered event: gapless by `sequence` in its conversation and by `position` in its tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredEvent {
+    pub tenant: TenantId,
+    pub conversation_id: ConversationId,
+    pub sequence: i64,
+    pub position: i64,
+    pub at: Millis,
+    /// The connection it came from; empty in what is read back later.
+    pub origin: String,
+    pub body: EventBody,
+    /// The conversation, at least as new as the event.
+    pub conversation: std::sync::Arc<Conversation>,
+}
+
+/// What a numbered event says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventBody {
+    Message(Message),
+    Changed { created: bool, fields: Vec<String>, author: Author },
+    Read { reader: Author, through_sequence: i64 },
+}
+
+/// What a person chose to show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Availability {
+    #[default]
+    Available,
+    Busy,
+    Off,
+}
+
+/// What is remembered of a person's presence over restarts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PresenceRow {
+    pub tenant: TenantId,
+    pub user_id: UserId,
+    pub availability: Availability,
+    pub last_seen: Option<Millis>,
+    /// The nodes whose lease says they are there: (node, epoch, since).
+    pub leases: Vec<(String, String, Millis)>,
+}

@@ -1,0 +1,333 @@
+//! The group-commit writer: the one task of a store that changes anything.
+//!
+//! It takes all that is queued, without waiting for more, into one transaction. First every tenant concerned is locked
+//! through its counter row, in order. Then changes run one after the other, each under a savepoint, so that one that is
+//! refused fails alone. Then messages are appended together, one statement for each table. So a message finds the
+//! conversation that was created in the same batch. After the commit, and before anybody is answered, `on_commit` hears the
+//! events in the order of their positions.
+//!
+//! - A failure that concerns one message sends the batch around again, with each message under a savepoint of its own.
+//! - A lost race (deadlock, serialization) sends the batch around again.
+//! - Anything else, and a commit whose outcome is unknown, is `Unavailable` for all of the batch. The connection is given
+//!   up, and the next batch opens a new one; so a database that comes back is found without a restart.
+
+mod append;
+pub(crate) mod bulk;
+#[cfg(test)]
+mod disk_full;
+mod tx;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use futures::future::BoxFuture;
+use sea_orm::DatabaseConnection;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(crate) use tx::Tx;
+
+use crate::{
+    Appended, Error, Mutation, NewMessage, OnCommit, Result, TenantId, connect::Target, failure::Failure,
+    mutation::Change,
+};
+
+/// So much work may wait; then callers wait before they are queued. Some batches' worth, so that the writer never idles.
+const QUEUE_MAX: usize = 2_048;
+/// So much goes into one transaction: beyond it the time per message hardly falls, and the first waits for the last.
+const BATCH_MAX: usize = 256;
+/// How often a batch is sent around again.
+const ATTEMPTS_MAX: u32 = 6;
+/// A transaction that takes longer is given up: the database hangs, and its outcome is unknown.
+const BATCH_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long to wait for a connection that is given up.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Expired answers are removed about so often.
+const PURGE_EVERY_MS: i64 = 10 * 60 * 1_000;
+
+/// The way to the writer task.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Work>,
+    closing: CancellationToken,
+    task: TaskTracker,
+}
+
+enum Work {
+    Append(NewMessage, oneshot::Sender<Result<Appended>>),
+    Change(Box<dyn Operation>),
+}
+
+/// A queued change of any type.
+trait Operation: Send {
+    fn tenant(&self) -> TenantId;
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), Failure>>;
+    /// Answers with what `run` made last, or with why it did not.
+    fn settle(self: Box<Self>, refused: Option<Error>);
+}
+
+struct Pending<T> {
+    tenant: TenantId,
+    change: Box<dyn Change<T>>,
+    made: Option<T>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T: Send> Operation for Pending<T> {
+    fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), Failure>> {
+        Box::pin(async move {
+            self.made = Some(self.change.make(tx).await?);
+            Ok(())
+        })
+    }
+
+    fn settle(self: Box<Self>, refused: Option<Error>) {
+        let answer = match (refused, self.made) {
+            (Some(error), _) => Err(error),
+            (None, Some(made)) => Ok(made),
+            (None, None) => Err(Error::Defect("a change was committed without being made".to_owned())),
+        };
+        // Nobody listens any more when the caller has been cancelled; the change stays.
+        let _ = self.reply.send(answer);
+    }
+}
+
+impl Writer {
+    pub(crate) async fn start(target: Target, on_commit: OnCommit) -> Result<Self> {
+        let connection = target.writer().await?;
+        let (queue, work) = mpsc::channel(QUEUE_MAX);
+        let (closing, task) = (CancellationToken::new(), TaskTracker::new());
+        let hand = Hand { target, connection: Some(connection), on_commit, purge_from: i64::MIN };
+        task.spawn(hand.work_off(work, closing.clone()));
+        task.close();
+        Ok(Self { queue, closing, task })
+    }
+
+    pub(crate) async fn append(&self, message: NewMessage) -> Result<Appended> {
+        let (reply, answer) = oneshot::channel();
+        self.enqueue(Work::Append(message, reply)).await?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    pub(crate) async fn change<T: Send + 'static>(&self, mutation: Mutation<T>) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let pending = Pending { tenant: mutation.tenant, change: mutation.change, made: None, reply };
+        self.enqueue(Work::Change(Box::new(pending))).await?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    async fn enqueue(&self, work: Work) -> Result<()> {
+        self.queue.send(work).await.map_err(|_| gone())
+    }
+
+    pub(crate) async fn close(&self) {
+        self.closing.cancel();
+        self.task.wait().await;
+    }
+}
+
+fn gone() -> Error {
+    Error::Unavailable("the store is closed".to_owned())
+}
+
+/// What the task owns.
+struct Hand {
+    target: Target,
+    connection: Option<DatabaseConnection>,
+    on_commit: OnCommit,
+    purge_from: i64,
+}
+
+/// What goes into one transaction, with the answers as they come to be known.
+#[derive(Default)]
+struct Batch {
+    changes: Vec<(Box<dyn Operation>, Option<Error>)>,
+    messages: Vec<NewMessage>,
+    replies: Vec<oneshot::Sender<Result<Appended>>>,
+    appended: Vec<Result<Appended>>,
+}
+
+/// How a batch's messages are stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Appending {
+    Together,
+    OneByOne,
+}
+
+impl Batch {
+    fn of(work: impl Iterator<Item = Work>) -> Self {
+        let mut batch = Self::default();
+        for piece in work {
+            match piece {
+                Work::Append(message, reply) => {
+                    batch.messages.push(message);
+                    batch.replies.push(reply);
+                }
+                Work::Change(operation) => batch.changes.push((operation, None)),
+            }
+        }
+        batch
+    }
+
+    fn tenants(&self) -> BTreeSet<TenantId> {
+        let of_changes = self.changes.iter().map(|(operation, _)| operation.tenant());
+        of_changes.chain(self.messages.iter().map(|message| message.tenant)).collect()
+    }
+
+    async fn run(&mut self, tx: &mut Tx, appending: Appending) -> Result<(), Failure> {
+        tx.lock(self.tenants()).await?;
+        for (operation, refused) in &mut self.changes {
+            let mark = tx.mark().await?;
+            *refused = match operation.run(tx).await {
+                Ok(()) => tx.keep(mark).await.map(|()| None)?,
+                Err(Failure::Refused(error)) => tx.take_back(mark).await.map(|()| Some(error))?,
+                Err(grave) => return Err(grave),
+            };
+        }
+        self.appended = match appending {
+            Appending::Together => append::append(tx, &self.messages).await?,
+            Appending::OneByOne => append_one_by_one(tx, &self.messages).await?,
+        };
+        Ok(())
+    }
+
+    fn settle(self) {
+        for (operation, refused) in self.changes {
+            operation.settle(refused);
+        }
+        for (reply, answer) in self.replies.into_iter().zip(self.appended) {
+            let _ = reply.send(answer);
+        }
+    }
+
+    fn fail(self, error: &Error) {
+        for (operation, _) in self.changes {
+            operation.settle(Some(error.clone()));
+        }
+        for reply in self.replies {
+            let _ = reply.send(Err(error.clone()));
+        }
+    }
+}
+
+async fn append_one_by_one(tx: &mut Tx, messages: &[NewMessage]) -> Result<Vec<Result<Appended>>, Failure> {
+    let mut answers = Vec::with_capacity(messages.len());
+    for message in messages {
+        let mark = tx.mark().await?;
+        match append::append(tx, std::slice::from_ref(message)).await {
+            Ok(answer) => {
+                tx.keep(mark).await?;
+                answers.extend(answer);
+            }
+            Err(Failure::Refused(error)) => {
+                tx.take_back(mark).await?;
+                answers.push(Err(error));
+            }
+            Err(grave) => return Err(grave),
+        }
+    }
+    Ok(answers)
+}
+
+impl Hand {
+    async fn work_off(mut self, mut work: mpsc::Receiver<Work>, closing: CancellationToken) {
+        let mut taken = Vec::with_capacity(BATCH_MAX);
+        loop {
+            tokio::select! {
+                biased;
+                () = closing.cancelled(), if !work.is_closed() => work.close(),
+                count = work.recv_many(&mut taken, BATCH_MAX) => {
+                    if count == 0 {
+                        break;
+                    }
+                    metrics::gauge!("parlor_store_queue_depth").set(as_f64(work.len()));
+                    metrics::histogram!("parlor_store_batch_size").record(as_f64(count));
+                    self.carry_out(Batch::of(taken.drain(..))).await;
+                }
+            }
+        }
+        self.give_up_connection().await;
+    }
+
+    async fn carry_out(&mut self, mut batch: Batch) {
+        let began = Instant::now();
+        let outcome = self.commit(&mut batch).await;
+        metrics::histogram!("parlor_store_commit_seconds").record(began.elapsed().as_secs_f64());
+        match outcome {
+            Ok(()) => batch.settle(),
+            Err(error) => {
+                metrics::counter!("parlor_store_batches_failed_total").increment(1);
+                tracing::warn!(%error, "a batch was not stored");
+                batch.fail(&error);
+            }
+        }
+    }
+
+    /// Brings the batch into the database, and tells of it.
+    async fn commit(&mut self, batch: &mut Batch) -> Result<()> {
+        let mut appending = Appending::Together;
+        let mut reason = String::new();
+        for _ in 0..ATTEMPTS_MAX {
+            let attempt = timeout(BATCH_TIMEOUT, self.attempt(batch, appending)).await;
+            match attempt.unwrap_or_else(|_| Err(Failure::Lost("it took too long".to_owned()))) {
+                Ok(()) => return Ok(()),
+                Err(Failure::Refused(error)) if appending == Appending::OneByOne => return Err(error),
+                Err(Failure::Refused(_)) => appending = Appending::OneByOne,
+                Err(Failure::Conflict(why)) => reason = why,
+                Err(Failure::Lost(why)) => {
+                    self.give_up_connection().await;
+                    return Err(Error::Unavailable(why));
+                }
+            }
+        }
+        Err(Error::Unavailable(reason))
+    }
+
+    async fn attempt(&mut self, batch: &mut Batch, appending: Appending) -> Result<(), Failure> {
+        let mut tx = self.begin().await?;
+        if let Err(failure) = batch.run(&mut tx, appending).await {
+            return Err(tx.roll_back().await.err().unwrap_or(failure));
+        }
+        let purged = tx.purge(self.purge_from).await?;
+        let events = tx.commit().await?;
+        if let Some((at, more)) = purged {
+            self.purge_from = if more { at } else { at.saturating_add(PURGE_EVERY_MS) };
+        }
+        if !events.is_empty() {
+            (self.on_commit)(events);
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction; on a new connection if the one at hand has died meanwhile, since nothing is lost by that.
+    async fn begin(&mut self) -> Result<Tx, Failure> {
+        if let Some(connection) = &self.connection {
+            if let Ok(tx) = Tx::begin(connection).await {
+                return Ok(tx);
+            }
+            self.give_up_connection().await;
+        }
+        let connection = self.connection.insert(self.target.writer().await?);
+        Tx::begin(connection).await
+    }
+
+    async fn give_up_connection(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        match timeout(CLOSE_TIMEOUT, connection.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the writing connection did not close well"),
+            Err(_) => tracing::warn!("the writing connection did not close in time"),
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts of a bounded queue")]
+fn as_f64(count: usize) -> f64 {
+    count as f64
+}

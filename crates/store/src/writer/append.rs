@@ -1,0 +1,233 @@
+//! Appends messages together: whatever their number, each table is read or written once (in pieces of round sizes).
+//!
+//! The conversations are read under the tenants' locks; a message of a missing one is refused and does not touch the
+//! others. A message with a request id that is stored already, or that comes earlier in the same call, is answered with
+//! the stored one; with another text it is refused. The effects of the others on their conversation are computed one
+//! after the other, so each event shows the conversation as it was right after it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sea_orm::IntoActiveModel;
+use uuid::Uuid;
+
+use crate::{
+    Appended, AuthorKind, Conversation, ConversationStatus, Error, EventBody, Message, MessageId, NewMessage,
+    Result, StoredEvent, UserId,
+    entity::{conversation, message},
+    failure::Failure,
+    query::{
+        chat::join::{self, Named, People},
+        code::Code,
+    },
+    writer::{Tx, bulk},
+};
+
+/// A conversation's place.
+type Place = (i64, Uuid);
+/// (place, author key, request id): what makes a message a repetition.
+type Request = (Place, String, String);
+
+fn place(message: &NewMessage) -> Place {
+    (message.tenant.0, message.conversation_id.0)
+}
+
+fn request(message: &NewMessage) -> Option<Request> {
+    let id = message.request_id.clone()?;
+    Some((place(message), message.author_key.clone(), id))
+}
+
+/// Appends all, and answers for each. An error of the whole is either grave, or has one message as its cause.
+pub(crate) async fn append(tx: &mut Tx, messages: &[NewMessage]) -> Result<Vec<Result<Appended>>, Failure> {
+    if messages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut batch = Gathered::fetch(tx, messages).await?;
+    let mut answers = Vec::with_capacity(messages.len());
+    let mut replays = Vec::new();
+    for (index, message) in messages.iter().enumerate() {
+        let answer = match batch.known(message) {
+            Some(Ok(known)) => {
+                replays.push((index, known.clone()));
+                // Answered below, when all is stored.
+                Err(Error::Defect("a replay without an answer".to_owned()))
+            }
+            Some(Err(reused)) => Err(reused),
+            None => batch.add(tx, message)?,
+        };
+        answers.push(answer);
+    }
+    let Gathered { conversations, touched, new_rows, .. } = batch;
+    let changed: Vec<_> = touched.iter().filter_map(|place| conversations.get(place).cloned()).collect();
+    bulk::insert(tx.db(), new_rows.into_iter().map(IntoActiveModel::into_active_model).collect()).await?;
+    bulk::update_conversations(tx.db(), &changed).await?;
+    for (index, answer) in answer_replays(tx, replays, &conversations).await? {
+        answers[index] = Ok(answer);
+    }
+    Ok(answers)
+}
+
+/// What the messages are about, read once for all of them, and what becomes of it.
+struct Gathered {
+    conversations: HashMap<Place, conversation::Model>,
+    /// Stored messages by their request, old ones and those of this batch.
+    requests: HashMap<Request, message::Model>,
+    people: People,
+    touched: BTreeSet<Place>,
+    new_rows: Vec<message::Model>,
+}
+
+impl Gathered {
+    async fn fetch(tx: &Tx, messages: &[NewMessage]) -> Result<Self, Failure> {
+        let places: BTreeSet<Place> = messages.iter().map(place).collect();
+        let keys = places.into_iter().map(|(tenant, id)| [tenant.into(), id.into()]).collect();
+        let columns = [conversation::Column::Tenant, conversation::Column::Id];
+        let conversations = bulk::select::<conversation::Entity, 2>(tx.db(), columns, keys).await?;
+        let requests = stored_requests(tx, messages).await?;
+        let mut named = Named::default();
+        conversations.iter().for_each(|row| named.conversation(row));
+        for message in messages {
+            named.add(message.tenant.0, message.author.user_id.map(|UserId(id)| id));
+        }
+        Ok(Self {
+            people: named.fetch(tx.db()).await?,
+            conversations: conversations.into_iter().map(|row| ((row.tenant, row.id), row)).collect(),
+            requests,
+            touched: BTreeSet::new(),
+            new_rows: Vec::new(),
+        })
+    }
+
+    /// The stored message of the same request; an error if it says something else.
+    fn known(&self, message: &NewMessage) -> Option<Result<&message::Model>> {
+        let stored = self.requests.get(&request(message)?)?;
+        Some(if stored.text == message.text { Ok(stored) } else { Err(Error::RequestIdReused) })
+    }
+
+    /// Numbers a new message, and does to its conversation what it does.
+    fn add(&mut self, tx: &mut Tx, new: &NewMessage) -> Result<Result<Appended>, Failure> {
+        let Some(conversation) = self.conversations.get_mut(&place(new)) else {
+            return Ok(Err(Error::NotFound("conversation")));
+        };
+        let row = number(tx, conversation, new)?;
+        take_effect(conversation, &row)?;
+        self.touched.insert(place(new));
+        let message = self.people.message(&row)?;
+        let after = self.people.conversation(conversation, Some(message.clone()))?;
+        tx.announce(event(new, &message, &after));
+        if let Some(request) = request(new) {
+            self.requests.insert(request, row.clone());
+        }
+        self.new_rows.push(row);
+        Ok(Ok(Appended { message, conversation: after, replayed: false }))
+    }
+}
+
+async fn stored_requests(
+    tx: &Tx,
+    messages: &[NewMessage],
+) -> Result<HashMap<Request, message::Model>, Failure> {
+    use message::Column;
+    let requests: BTreeSet<Request> = messages.iter().filter_map(request).collect();
+    let keys = requests
+        .into_iter()
+        .map(|((tenant, id), author, request)| [tenant.into(), id.into(), author.into(), request.into()])
+        .collect();
+    let columns = [Column::Tenant, Column::ConversationId, Column::AuthorKey, Column::RequestId];
+    let rows = bulk::select::<message::Entity, 4>(tx.db(), columns, keys).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            let request = row.request_id.clone()?;
+            Some((((row.tenant, row.conversation_id), row.author_key.clone(), request), row))
+        })
+        .collect())
+}
+
+fn number(
+    tx: &mut Tx,
+    conversation: &mut conversation::Model,
+    new: &NewMessage,
+) -> Result<message::Model, Failure> {
+    let counters = tx.counters(new.tenant)?;
+    counters.position += 1;
+    counters.message_number += 1;
+    conversation.last_sequence += 1;
+    Ok(message::Model {
+        tenant: new.tenant.0,
+        conversation_id: new.conversation_id.0,
+        sequence: conversation.last_sequence,
+        position: counters.position,
+        author_kind: new.author.kind.code(),
+        author_id: new.author.user_id.map(|UserId(id)| id),
+        author_name: new.author.name.clone(),
+        created_at: new.at,
+        id: MessageId::new().0,
+        number: counters.message_number,
+        author_key: new.author_key.clone(),
+        request_id: new.request_id.clone(),
+        text: new.text.clone(),
+    })
+}
+
+/// What a message does to its conversation, by the side it comes from.
+fn take_effect(conversation: &mut conversation::Model, message: &message::Model) -> Result<(), Failure> {
+    conversation.last_message_sequence = message.sequence;
+    conversation.updated_at = conversation.updated_at.max(message.created_at);
+    match AuthorKind::of_code(message.author_kind)? {
+        AuthorKind::Customer => {
+            conversation.status = ConversationStatus::Open.code();
+            conversation.unanswered = true;
+            conversation.unread_count += 1;
+            conversation.customer_active_at = conversation.customer_active_at.max(message.created_at);
+        }
+        AuthorKind::Staff => {
+            conversation.status = ConversationStatus::Open.code();
+            conversation.waiting = false;
+            conversation.unanswered = false;
+            conversation.unread_count = 0;
+            conversation.staff_read_sequence = message.sequence;
+            conversation.staff_read_at = Some(message.created_at);
+        }
+        AuthorKind::System => {}
+    }
+    Ok(())
+}
+
+fn event(new: &NewMessage, message: &Message, after: &Conversation) -> StoredEvent {
+    StoredEvent {
+        tenant: new.tenant,
+        conversation_id: new.conversation_id,
+        sequence: message.sequence,
+        position: message.position,
+        at: new.at,
+        origin: new.origin.clone(),
+        body: EventBody::Message(message.clone()),
+        conversation: std::sync::Arc::new(after.clone()),
+    }
+}
+
+/// Answers repetitions with the stored message, and with the conversation as it is now.
+async fn answer_replays(
+    tx: &Tx,
+    replays: Vec<(usize, message::Model)>,
+    conversations: &HashMap<Place, conversation::Model>,
+) -> Result<Vec<(usize, Appended)>, Failure> {
+    if replays.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: BTreeMap<Place, conversation::Model> = replays
+        .iter()
+        .map(|(_, row)| (row.tenant, row.conversation_id))
+        .filter_map(|place| conversations.get(&place).map(|row| (place, row.clone())))
+        .collect();
+    let joined = join::conversations(tx.db(), rows.into_values().collect()).await?;
+    let joined: HashMap<Place, Conversation> =
+        joined.into_iter().map(|each| ((each.tenant.0, each.id.0), each)).collect();
+    let (indices, stored): (Vec<usize>, Vec<message::Model>) = replays.into_iter().unzip();
+    let messages = join::messages(tx.db(), &stored).await?;
+    let answers = indices.into_iter().zip(stored).zip(messages).filter_map(|((index, row), message)| {
+        let conversation = joined.get(&(row.tenant, row.conversation_id))?.clone();
+        Some((index, Appended { message, conversation, replayed: true }))
+    });
+    Ok(answers.collect())
+}

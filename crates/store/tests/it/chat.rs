@@ -1,0 +1,300 @@
+//! Conversations, messages, marks and tails.
+
+use parlor_store::{
+    AuthorKind, ConversationFilter, ConversationId, ConversationPatch, ConversationStatus, Error,
+    MessageFilter,
+};
+
+use crate::world::{World, customer, guest, staff, word};
+
+crate::stories!(
+    a_key_makes_one_conversation,
+    a_message_takes_effect,
+    nothing_changed_is_no_event,
+    an_update_names_what_changed,
+    a_mark_never_goes_back,
+    conversations_are_listed_by_activity,
+    conversations_are_filtered,
+    messages_are_listed_both_ways,
+    tails_merge_messages_and_events,
+    another_tenant_sees_nothing,
+    a_repeated_message_is_stored_once,
+);
+
+async fn a_key_makes_one_conversation(world: World) {
+    let (first, created) = world.store.ensure_conversation(world.wanted("room-1")).await.unwrap();
+    assert!(created);
+    assert_eq!(first.id, ConversationId::keyed(world.tenant, "room-1"));
+    assert_eq!((first.number, first.last_sequence, first.customer_active_at), (1, 1, 10));
+    let mut again = world.wanted("room-1");
+    let owner = world.user("olga").await;
+    (again.waiting, again.kind, again.owner_id) = (true, String::new(), Some(owner.id));
+    let (second, created) = world.store.ensure_conversation(again.clone()).await.unwrap();
+    assert!(!created);
+    assert_eq!((second.waiting, second.kind.as_str(), second.last_sequence), (true, "support", 2));
+    assert_eq!(second.owner.as_ref().unwrap().display_name, "olga");
+    let (third, _) = world.store.ensure_conversation(again).await.unwrap();
+    assert_eq!(third.last_sequence, 2, "nothing was new");
+    let told: Vec<String> = world.heard().iter().map(|event| word(event)).collect();
+    assert_eq!(told, ["created", "changed owner,waiting"]);
+
+    let mut nobody = world.wanted("room-2");
+    nobody.owner_id = Some(parlor_store::UserId::new());
+    assert_eq!(world.store.ensure_conversation(nobody).await, Err(Error::NotFound("user")));
+}
+
+async fn a_message_takes_effect(world: World) {
+    let (store, agent) = (&world.store, world.user("ann").await);
+    let room = world.conversation("room").await.id;
+    let patch = ConversationPatch {
+        status: Some(ConversationStatus::Closed),
+        waiting: Some(true),
+        ..Default::default()
+    };
+    store.update_conversation(world.tenant, room, patch, staff(&agent), 20, String::new()).await.unwrap();
+
+    let asked = store.append(world.message(room, guest(), "hello?")).await.unwrap();
+    assert_eq!((asked.message.sequence, asked.message.position, asked.message.number), (3, 3, 1));
+    let after = &asked.conversation;
+    assert_eq!((after.status, after.unanswered, after.unread_count), (ConversationStatus::Open, true, 1));
+    assert_eq!((after.waiting, after.customer_active_at, after.last_message_sequence), (true, 100, 3));
+
+    let answered = store.append(world.message(room, staff(&agent), "hi")).await.unwrap();
+    let after = &answered.conversation;
+    assert_eq!((after.unanswered, after.waiting, after.unread_count), (false, false, 0));
+    assert_eq!((after.staff_read_sequence, after.staff_read_at), (4, Some(100)));
+    assert_eq!(answered.message.author.user.as_ref().unwrap().display_name, "ann");
+    assert_eq!(store.conversation(world.tenant, room).await.unwrap(), answered.conversation);
+    assert_eq!(after.last_message.as_deref(), Some(&answered.message));
+    let last = world.heard().pop().unwrap();
+    assert_eq!((last.origin.as_str(), last.position, &*last.conversation), ("o-1", 4, after));
+
+    let missing = store.append(world.message(ConversationId::new(), guest(), "?")).await;
+    assert_eq!(missing.unwrap_err(), Error::NotFound("conversation"));
+}
+
+async fn nothing_changed_is_no_event(world: World) {
+    let room = world.conversation("room").await;
+    let same = ConversationPatch {
+        status: Some(room.status),
+        assignee_id: Some(None),
+        tags: Some(Vec::new()),
+        waiting: Some(false),
+        kind: Some(room.kind.clone()),
+        clear: true,
+    };
+    let after = world
+        .store
+        .update_conversation(world.tenant, room.id, same, guest(), 99, String::new())
+        .await
+        .unwrap();
+    assert_eq!(after, room);
+    assert_eq!(world.store.tenant_head(world.tenant).await.unwrap(), 1);
+    assert_eq!(world.heard().len(), 1);
+}
+
+async fn an_update_names_what_changed(world: World) {
+    let (store, agent) = (&world.store, world.user("ann").await);
+    let room = world.conversation("room").await.id;
+    store.append(world.message(room, guest(), "x")).await.unwrap();
+    let patch = ConversationPatch {
+        status: Some(ConversationStatus::Pending),
+        assignee_id: Some(Some(agent.id)),
+        tags: Some(vec!["vip".into(), ",".into()]),
+        kind: Some("sales".into()),
+        clear: true,
+        ..Default::default()
+    };
+    let after =
+        store.update_conversation(world.tenant, room, patch, staff(&agent), 30, "o-9".into()).await.unwrap();
+    assert_eq!((after.assignee.as_ref().unwrap().id, after.cleared_sequence), (agent.id, 2));
+    let told = world.heard().pop().unwrap();
+    assert_eq!(word(&told), "changed status,assignee,tags,kind,cleared_sequence");
+    assert_eq!(told.origin, "o-9");
+
+    let nobody =
+        ConversationPatch { assignee_id: Some(Some(parlor_store::UserId::new())), ..Default::default() };
+    let refused =
+        store.update_conversation(world.tenant, room, nobody, staff(&agent), 31, String::new()).await;
+    assert_eq!(refused, Err(Error::NotFound("user")));
+    let nowhere = ConversationPatch::default();
+    let refused = store
+        .update_conversation(world.tenant, ConversationId::new(), nowhere, guest(), 31, String::new())
+        .await;
+    assert_eq!(refused, Err(Error::NotFound("conversation")));
+}
+
+async fn a_mark_never_goes_back(world: World) {
+    let (store, agent) = (&world.store, staff(&world.user("ann").await));
+    let (tenant, room) = (world.tenant, world.conversation("room").await.id);
+    for text in ["a", "b", "c"] {
+        store.append(world.message(room, guest(), text)).await.unwrap();
+    }
+    let read = async |through, at| {
+        store.mark_read(tenant, room, agent.clone(), through, at, String::new()).await.unwrap()
+    };
+    let (after, mark) = read(Some(3), 200).await;
+    assert_eq!((after.unread_count, after.staff_read_sequence, mark, after.last_sequence), (1, 3, 3, 5));
+    let (after, mark) = read(Some(2), 201).await;
+    assert_eq!((after.unread_count, mark, after.staff_read_at, after.last_sequence), (1, 3, Some(201), 5));
+    let (after, mark) = read(None, 202).await;
+    assert_eq!((after.unread_count, mark, after.last_sequence), (0, 4, 6));
+    let (after, mark) = read(Some(1_000), 203).await;
+    assert_eq!((mark, after.last_sequence, after.staff_read_at), (4, 6, Some(203)));
+
+    let own =
+        async |through| store.mark_read(tenant, room, guest(), through, 204, String::new()).await.unwrap();
+    assert_eq!(own(Some(3)).await.1, 3);
+    assert_eq!(own(Some(2)).await.1, 3);
+    let (after, mark) = own(None).await;
+    assert_eq!((mark, after.staff_read_at, after.last_sequence), (4, Some(203), 8));
+    let told: Vec<String> = world.heard().iter().skip(4).map(|event| word(event)).collect();
+    assert_eq!(told, ["read 3", "read 4", "read 3", "read 4"]);
+}
+
+async fn conversations_are_listed_by_activity(world: World) {
+    let store = &world.store;
+    for key in ["one", "two", "three"] {
+        world.conversation(key).await;
+    }
+    let two = ConversationId::keyed(world.tenant, "two");
+    store.append(world.message(two, guest(), "newest")).await.unwrap();
+    let all = ConversationFilter::default();
+    let page = store.list_conversations(world.tenant, &all, None, 2).await.unwrap();
+    assert_eq!(page.iter().map(|each| each.number).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(page[0].last_message.as_ref().unwrap().text, "newest");
+    let last = &page[1];
+    let place = Some((last.customer_active_at, last.number));
+    let rest = store.list_conversations(world.tenant, &all, place, 2).await.unwrap();
+    assert_eq!(rest.iter().map(|each| each.number).collect::<Vec<_>>(), [1]);
+}
+
+async fn conversations_are_filtered(world: World) {
+    let (store, agent) = (&world.store, world.user("ann").await);
+    let (tagged, unread) = (world.conversation("tagged").await.id, world.conversation("unread").await.id);
+    let patch = ConversationPatch {
+        tags: Some(vec!["vip".into(), "a,b".into()]),
+        status: Some(ConversationStatus::Pending),
+        assignee_id: Some(Some(agent.id)),
+        kind: Some("sales".into()),
+        ..Default::default()
+    };
+    store.update_conversation(world.tenant, tagged, patch, staff(&agent), 11, String::new()).await.unwrap();
+    store.append(world.message(unread, guest(), "x")).await.unwrap();
+    let mut owned = world.wanted("owned");
+    owned.owner_id = Some(agent.id);
+    let owned = store.ensure_conversation(owned).await.unwrap().0.id;
+
+    let tag = |tag: &str| ConversationFilter { tag: Some(tag.into()), ..Default::default() };
+    let cases = [
+        (tag("vip"), vec![tagged]),
+        (tag("a,b"), vec![tagged]),
+        (tag("VIP"), vec![]),
+        (tag(","), vec![]),
+        (
+            ConversationFilter { statuses: vec![ConversationStatus::Pending], ..Default::default() },
+            vec![tagged],
+        ),
+        (ConversationFilter { kind: Some("sales".into()), ..Default::default() }, vec![tagged]),
+        (ConversationFilter { assignee_id: Some(agent.id), ..Default::default() }, vec![tagged]),
+        (ConversationFilter { owner_id: Some(agent.id), ..Default::default() }, vec![owned]),
+        (ConversationFilter { unread_only: true, ..Default::default() }, vec![unread]),
+        (ConversationFilter { active_after: Some(99), ..Default::default() }, vec![unread]),
+        (ConversationFilter { active_after: Some(100), ..Default::default() }, vec![]),
+    ];
+    for (filter, expected) in cases {
+        let found = store.list_conversations(world.tenant, &filter, None, 10).await.unwrap();
+        assert_eq!(found.iter().map(|each| each.id).collect::<Vec<_>>(), expected, "{filter:?}");
+    }
+}
+
+async fn messages_are_listed_both_ways(world: World) {
+    let (store, agent) = (&world.store, world.user("ann").await);
+    let room = world.conversation("room").await.id;
+    for (at, text) in [(101, "a"), (102, "b"), (103, "c")] {
+        let mut message = world.message(room, guest(), text);
+        message.at = at;
+        store.append(message).await.unwrap();
+    }
+    store.append(world.message(room, staff(&agent), "d")).await.unwrap();
+    let list = async |filter: MessageFilter, limit| {
+        let found = store.list_messages(world.tenant, room, &filter, limit).await.unwrap();
+        found.iter().map(|message| message.text.clone()).collect::<String>()
+    };
+    assert_eq!(list(MessageFilter::default(), 10).await, "abcd");
+    assert_eq!(list(MessageFilter { after_sequence: 2, ..Default::default() }, 2).await, "bc");
+    assert_eq!(list(MessageFilter { descending: true, ..Default::default() }, 3).await, "dcb");
+    let bounded = MessageFilter { descending: true, through_sequence: Some(3), ..Default::default() };
+    assert_eq!(list(bounded, 10).await, "ba");
+    let staff_only = MessageFilter { author_kind: Some(AuthorKind::Staff), ..Default::default() };
+    assert_eq!(list(staff_only, 10).await, "d");
+    assert_eq!(list(MessageFilter { stored_after: Some(101), ..Default::default() }, 10).await, "bc");
+}
+
+async fn tails_merge_messages_and_events(world: World) {
+    let (store, agent) = (&world.store, world.user("ann").await);
+    let (room, other) = (world.conversation("room").await.id, world.conversation("other").await.id);
+    store.append(world.message(room, guest(), "a")).await.unwrap();
+    store.append(world.message(other, guest(), "elsewhere")).await.unwrap();
+    store.mark_read(world.tenant, room, staff(&agent), None, 300, String::new()).await.unwrap();
+    store.append(world.message(room, customer(&agent), "b")).await.unwrap();
+
+    let tail = store.conversation_events(world.tenant, room, 0, 100).await.unwrap();
+    assert_eq!(tail.iter().map(word).collect::<Vec<_>>(), ["created", "message a", "read 2", "message b"]);
+    assert_eq!(tail.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert!(tail.iter().all(|event| event.conversation.last_sequence == 4));
+    let page = store.conversation_events(world.tenant, room, 1, 2).await.unwrap();
+    assert_eq!(page.iter().map(word).collect::<Vec<_>>(), ["message a", "read 2"]);
+    assert_eq!(store.conversation_events(world.tenant, room, 4, 2).await.unwrap(), []);
+    assert_eq!(store.conversation_head(world.tenant, room).await.unwrap(), 4);
+
+    let feed = store.tenant_events(world.tenant, 0, 100).await.unwrap();
+    assert_eq!(feed.iter().map(|event| event.position).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(store.tenant_head(world.tenant).await.unwrap(), 6);
+    let page = store.tenant_events(world.tenant, 2, 3).await.unwrap();
+    assert_eq!(page.iter().map(word).collect::<Vec<_>>(), ["message a", "message elsewhere", "read 2"]);
+    for (heard, read) in world.heard().iter().zip(&feed) {
+        assert_eq!((heard.position, &heard.body), (read.position, &read.body));
+    }
+    assert_eq!(store.conversation_events(world.tenant, ConversationId::new(), 0, 5).await.unwrap(), []);
+}
+
+async fn another_tenant_sees_nothing(world: World) {
+    let store = &world.store;
+    let room = world.conversation("room").await.id;
+    store.append(world.message(room, guest(), "secret")).await.unwrap();
+    let other = store.create_tenant(crate::world::new_tenant("other")).await.unwrap().id;
+    assert_eq!(store.conversation(other, room).await, Err(Error::NotFound("conversation")));
+    assert_eq!(store.conversation_head(other, room).await, Ok(0));
+    assert_eq!(store.list_messages(other, room, &MessageFilter::default(), 10).await, Ok(vec![]));
+    assert_eq!(store.tenant_events(other, 0, 10).await, Ok(vec![]));
+    assert_eq!(store.list_conversations(other, &ConversationFilter::default(), None, 10).await, Ok(vec![]));
+    let intruding = crate::world::new_message(other, room, guest(), "x");
+    assert_eq!(store.append(intruding).await.unwrap_err(), Error::NotFound("conversation"));
+}
+
+async fn a_repeated_message_is_stored_once(world: World) {
+    let store = &world.store;
+    let room = world.conversation("room").await.id;
+    let mut message = world.message(room, guest(), "once");
+    message.request_id = Some("r1".into());
+    let mut differing = message.clone();
+    differing.text = "twice".into();
+    let mut elsewhere = message.clone();
+    elsewhere.author_key = "somebody else".into();
+    let (first, twin, reused) = tokio::join!(
+        store.append(message.clone()),
+        store.append(message.clone()),
+        store.append(differing.clone())
+    );
+    let (first, twin) = (first.unwrap(), twin.unwrap());
+    assert_eq!((first.replayed, twin.replayed), (false, true), "in one batch");
+    assert_eq!(reused.unwrap_err(), Error::RequestIdReused);
+    let again = store.append(message).await.unwrap();
+    assert!(again.replayed, "in a later batch");
+    assert_eq!((&again.message, &twin.message), (&first.message, &first.message));
+    assert_eq!(again.conversation, first.conversation);
+    assert_eq!(store.append(differing).await.unwrap_err(), Error::RequestIdReused);
+    assert!(!store.append(elsewhere).await.unwrap().replayed);
+    assert_eq!(store.tenant_head(world.tenant).await, Ok(3));
+}

@@ -1,0 +1,92 @@
+//! Leases, epochs and what people chose.
+
+use parlor_store::{Availability, Error, PresenceRow, Store, TenantId, User, UserId};
+
+use crate::world::World;
+
+crate::stories!(
+    a_person_comes_and_goes,
+    a_choice_is_kept,
+    a_restart_shows_nobody_leaving,
+    a_clean_end_hides_everybody,
+    a_dead_epoch_takes_no_edge,
+);
+
+async fn online(store: &Store, tenant: TenantId) -> Vec<UserId> {
+    store.presences(tenant).await.unwrap().0.into_iter().map(|row| row.user_id).collect()
+}
+
+async fn row(world: &World, user: &User) -> PresenceRow {
+    world.store.presence(world.tenant, user.id).await.unwrap().unwrap()
+}
+
+async fn a_person_comes_and_goes(world: World) {
+    let (store, tenant, ann) = (&world.store, world.tenant, world.user("ann").await);
+    assert_eq!(store.begin_epoch("n1", "e1", 10).await, Ok(vec![]));
+    store.begin_epoch("n2", "f1", 10).await.unwrap();
+    assert_eq!(store.presence(tenant, ann.id).await, Ok(None));
+    let edge =
+        async |node, epoch, online, at| store.presence_edge(tenant, ann.id, node, epoch, online, at).await;
+    assert_eq!(edge("n1", "e1", true, 20).await, Ok(1));
+    assert_eq!(edge("n1", "e1", true, 21).await, Ok(1), "a repetition changes nothing");
+    assert_eq!(edge("n2", "f1", true, 30).await, Ok(2));
+    let leases = vec![("n1".into(), "e1".into(), 20), ("n2".into(), "f1".into(), 30)];
+    assert_eq!(row(&world, &ann).await.leases, leases);
+    assert_eq!(edge("n1", "e1", false, 40).await, Ok(3));
+    assert_eq!(online(store, tenant).await, [ann.id], "still on the other node");
+    assert_eq!(edge("n2", "f1", false, 50).await, Ok(4));
+    assert_eq!(edge("n2", "f1", false, 51).await, Ok(4));
+    assert_eq!(store.presences(tenant).await, Ok((vec![], 4)));
+    assert_eq!(row(&world, &ann).await.last_seen, Some(50));
+    let stranger = store.presence_edge(tenant, UserId::new(), "n1", "e1", true, 60).await;
+    assert_eq!(stranger, Err(Error::NotFound("user")));
+}
+
+async fn a_choice_is_kept(world: World) {
+    let (store, tenant, ann) = (&world.store, world.tenant, world.user("ann").await);
+    assert_eq!(store.set_availability(tenant, ann.id, Availability::Busy, 10).await, Ok(1));
+    assert_eq!(store.set_availability(tenant, ann.id, Availability::Busy, 11).await, Ok(1));
+    let chosen = row(&world, &ann).await;
+    assert_eq!((chosen.availability, chosen.leases, chosen.last_seen), (Availability::Busy, vec![], None));
+    assert_eq!(online(store, tenant).await, []);
+    let stranger = store.set_availability(tenant, UserId::new(), Availability::Off, 12).await;
+    assert_eq!(stranger, Err(Error::NotFound("user")));
+}
+
+async fn a_restart_shows_nobody_leaving(world: World) {
+    let (store, tenant, ann) = (&world.store, world.tenant, world.user("ann").await);
+    store.begin_epoch("n1", "e1", 10).await.unwrap();
+    store.presence_edge(tenant, ann.id, "n1", "e1", true, 20).await.unwrap();
+    store.renew_epoch("n1", "e1", 30).await.unwrap();
+    let left_over = store.begin_epoch("n1", "e2", 90).await.unwrap();
+    assert_eq!(left_over.len(), 1);
+    assert_eq!((left_over[0].user_id, left_over[0].last_seen), (ann.id, Some(30)), "the last renewal");
+    assert_eq!(left_over[0].leases, [("n1".into(), "e2".into(), 20)]);
+    assert_eq!(online(store, tenant).await, [ann.id]);
+    store.presence_edge(tenant, ann.id, "n1", "e2", true, 95).await.unwrap();
+    assert_eq!(row(&world, &ann).await.leases, [("n1".into(), "e2".into(), 20)], "there all the time");
+    assert_eq!(store.renew_epoch("n1", "e1", 96).await, Err(Error::NotFound("node epoch")));
+    assert_eq!(store.begin_epoch("n1", "e2", 97).await, Err(Error::AlreadyExists("node epoch")));
+}
+
+async fn a_clean_end_hides_everybody(world: World) {
+    let (store, tenant, ann) = (&world.store, world.tenant, world.user("ann").await);
+    store.begin_epoch("n1", "e1", 10).await.unwrap();
+    store.presence_edge(tenant, ann.id, "n1", "e1", true, 20).await.unwrap();
+    store.end_epoch("n1", "e1", 40).await.unwrap();
+    store.end_epoch("n1", "e1", 41).await.unwrap();
+    assert_eq!(store.presences(tenant).await, Ok((vec![], 2)));
+    assert_eq!(row(&world, &ann).await.last_seen, Some(40));
+    let left_over = store.begin_epoch("n1", "e2", 50).await.unwrap();
+    assert_eq!((left_over.len(), left_over[0].last_seen), (1, Some(40)));
+    assert_eq!(online(store, tenant).await, [ann.id], "until the caller ends those who do not come back");
+}
+
+async fn a_dead_epoch_takes_no_edge(world: World) {
+    let (store, tenant, ann) = (&world.store, world.tenant, world.user("ann").await);
+    let edge = async || store.presence_edge(tenant, ann.id, "n1", "e1", true, 20).await;
+    assert_eq!(edge().await, Err(Error::NotFound("node epoch")));
+    store.begin_epoch("n1", "e1", 10).await.unwrap();
+    store.end_epoch("n1", "e1", 15).await.unwrap();
+    assert_eq!(edge().await, Err(Error::NotFound("node epoch")));
+}

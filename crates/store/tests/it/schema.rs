@@ -1,0 +1,40 @@
+//! Migrations and what a database promises.
+
+use crate::world::{Place, World, open};
+
+crate::stories!(up_down_up, acknowledged_is_durable, a_closed_store_takes_nothing);
+
+async fn up_down_up(world: World) {
+    world.store.close().await;
+    let url = world.place.url();
+    let steps = u32::try_from(parlor_migration::status(&url).await.unwrap().len()).unwrap();
+    parlor_migration::down(&url, steps).await.unwrap();
+    assert!(parlor_migration::status(&url).await.unwrap().iter().all(|(_, applied)| !applied));
+    parlor_migration::up(&url).await.unwrap();
+    parlor_migration::up(&url).await.unwrap();
+    assert!(parlor_migration::status(&url).await.unwrap().iter().all(|(_, applied)| *applied));
+    let (store, _) = open(&url).await.unwrap();
+    assert_eq!(store.list_tenants("", 10).await.unwrap(), []);
+    store.close().await;
+}
+
+async fn acknowledged_is_durable(world: World) {
+    let settings = world.store.durability().await.unwrap();
+    let value =
+        |name: &str| settings.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    match world.place {
+        Place::Sqlite(_) => {
+            assert_eq!((value("journal_mode"), value("synchronous")), (Some("wal"), Some("2")), "2 is FULL");
+        }
+        Place::Postgres(_) => assert_eq!(value("synchronous_commit"), Some("on")),
+    }
+    world.store.ping().await.unwrap();
+}
+
+async fn a_closed_store_takes_nothing(world: World) {
+    let late = world.store.clone();
+    world.store.close().await;
+    assert!(matches!(late.ping().await, Err(parlor_store::Error::Unavailable(_))));
+    let refused = late.create_tenant(crate::world::new_tenant("late")).await;
+    assert!(matches!(refused, Err(parlor_store::Error::Unavailable(_))));
+}

@@ -1,0 +1,60 @@
+//! API keys and withdrawals.
+
+use parlor_store::{ApiKey, ApiKeyId, ApiKeyKind, Error, Revocation, TenantId, UserId};
+
+use crate::world::World;
+
+crate::stories!(a_key_opens_its_tenants, a_revoked_key_keeps_its_moment, withdrawals_last_as_long_as_needed);
+
+fn new_key(tenants: Vec<TenantId>) -> ApiKey {
+    ApiKey {
+        id: ApiKeyId::new(),
+        display_name: "key".into(),
+        kind: ApiKeyKind::Service,
+        all_tenants: tenants.is_empty(),
+        tenants,
+        prefix: "plk_abc".into(),
+        created_at: 1,
+        revoked_at: None,
+    }
+}
+
+async fn a_key_opens_its_tenants(world: World) {
+    let store = &world.store;
+    let one = store.create_api_key(new_key(vec![world.tenant]), [1; 32]).await.unwrap();
+    let all = store.create_api_key(new_key(vec![]), [2; 32]).await.unwrap();
+    assert_eq!(store.api_key_by_hash([1; 32]).await, Ok(one.clone()));
+    assert_eq!(store.api_key(all.id).await, Ok(all.clone()));
+    assert_eq!(store.api_key_by_hash([3; 32]).await, Err(Error::NotFound("api key")));
+    assert_eq!(store.list_api_keys(Some(world.tenant), None, 9).await, Ok(vec![one.clone()]));
+    assert_eq!(store.list_api_keys(None, None, 1).await, Ok(vec![one.clone()]));
+    assert_eq!(store.list_api_keys(None, Some(one.id), 9).await, Ok(vec![all]));
+    let same_secret = store.create_api_key(new_key(vec![]), [1; 32]).await;
+    assert_eq!(same_secret, Err(Error::AlreadyExists("api key")));
+    let nowhere = store.create_api_key(new_key(vec![TenantId(99)]), [4; 32]).await;
+    assert_eq!(nowhere, Err(Error::NotFound("tenant")));
+}
+
+async fn a_revoked_key_keeps_its_moment(world: World) {
+    let store = &world.store;
+    let key = store.create_api_key(new_key(vec![]), [1; 32]).await.unwrap();
+    assert_eq!(store.revoke_api_key(key.id, 50).await.unwrap().revoked_at, Some(50));
+    assert_eq!(store.revoke_api_key(key.id, 60).await.unwrap().revoked_at, Some(50));
+    assert_eq!(store.api_key_by_hash([1; 32]).await.unwrap().revoked_at, Some(50));
+    assert_eq!(store.revoke_api_key(ApiKeyId::new(), 60).await, Err(Error::NotFound("api key")));
+}
+
+async fn withdrawals_last_as_long_as_needed(world: World) {
+    let (store, tenant, user) = (&world.store, world.tenant, UserId::new());
+    let token = Revocation::Token { tenant, token_id: "t1".into() };
+    let everything = |at| Revocation::User { tenant, user, at };
+    store.revoke(token.clone(), 100, 10).await.unwrap();
+    store.revoke(everything(20), 200, 20).await.unwrap();
+    store.revoke(everything(15), 150, 21).await.unwrap();
+    assert_eq!(store.revocations(99).await.unwrap().len(), 2);
+    assert!(store.revocations(99).await.unwrap().contains(&token));
+    assert_eq!(store.revocations(100).await, Ok(vec![everything(20)]), "the latest moment counts");
+    assert_eq!(store.revocations(200).await, Ok(vec![]));
+    store.revoke(token.clone(), 400, 300).await.unwrap();
+    assert_eq!(store.revocations(0).await, Ok(vec![token]), "what nobody needs is removed");
+}

@@ -1,0 +1,107 @@
+//! The schema, as dated steps. A step never changes once it is released; a change is a new step.
+//!
+//! Steps name their columns themselves and import no entity, so that an old step keeps meaning what it meant. Every key
+//! begins with the tenant. The same steps run on SQLite and PostgreSQL.
+//!
+//! To add one: a new file `m<date>_<number>_<what>.rs` with `up` and `down`, a line in [`Migrator`], and the entity.
+
+mod m20261121_000001_directory;
+mod m20261121_000002_credentials;
+mod m20261121_000003_chat;
+mod m20261121_000004_idempotency;
+mod m20261121_000005_presence;
+mod m20261121_000006_external_id;
+
+use sea_orm_migration::{
+    MigrationStatus,
+    prelude::*,
+    sea_orm::{ConnectOptions, Database, DatabaseConnection},
+};
+
+/// Why the schema could not be read or changed. Steps before the failed one stay applied.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(String);
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        // As text: its own text has its cause's in it, and would be told again with the cause.
+        Self(error.to_string())
+    }
+}
+
+/// Any number; every Parlor node asks PostgreSQL for the same one, so that two that start together take turns.
+const ADVISORY_LOCK: i64 = 0x7061_726c_6f72;
+
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_000001_directory::Migration),
+            Box::new(m20261121_000002_credentials::Migration),
+            Box::new(m20261121_000003_chat::Migration),
+            Box::new(m20261121_000004_idempotency::Migration),
+            Box::new(m20261121_000005_presence::Migration),
+            Box::new(m20261121_000006_external_id::Migration),
+        ]
+    }
+}
+
+/// Applies every step that is not applied yet. A missing SQLite file is created.
+pub async fn up(url: &str) -> Result<(), Error> {
+    let turn = Turn::take(url).await?;
+    Migrator::up(&turn.database, None).await?;
+    turn.end().await
+}
+
+/// Takes back the last `steps` steps, and what they stored.
+pub async fn down(url: &str, steps: u32) -> Result<(), Error> {
+    let turn = Turn::take(url).await?;
+    Migrator::down(&turn.database, Some(steps)).await?;
+    turn.end().await
+}
+
+/// Every step, oldest first, and whether it is applied.
+pub async fn status(url: &str) -> Result<Vec<(String, bool)>, Error> {
+    let turn = Turn::take(url).await?;
+    let steps = Migrator::get_migration_with_status(&turn.database).await?;
+    turn.end().await?;
+    Ok(steps
+        .iter()
+        .map(|step| (step.name().to_owned(), matches!(step.status(), MigrationStatus::Applied)))
+        .collect())
+}
+
+/// The right to change the schema: on PostgreSQL an advisory lock on a connection of its own, which ends with it.
+struct Turn {
+    database: DatabaseConnection,
+    lock: Option<DatabaseConnection>,
+}
+
+impl Turn {
+    async fn take(url: &str) -> Result<Self, Error> {
+        if url.starts_with("sqlite:") {
+            let create = if url.contains('?') { url.to_owned() } else { format!("{url}?mode=rwc") };
+            return Ok(Self { database: connect(&create).await?, lock: None });
+        }
+        let lock = connect(url).await?;
+        lock.execute_unprepared(&format!("SELECT pg_advisory_lock({ADVISORY_LOCK})")).await?;
+        Ok(Self { database: connect(url).await?, lock: Some(lock) })
+    }
+
+    async fn end(self) -> Result<(), Error> {
+        self.database.close().await?;
+        if let Some(lock) = self.lock {
+            lock.close().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn connect(url: &str) -> Result<DatabaseConnection, Error> {
+    let mut options = ConnectOptions::new(url);
+    // One connection: SQLite has one writer, and the advisory lock belongs to its connection.
+    options.max_connections(1).sqlx_logging(false);
+    Ok(Database::connect(options).await?)
+}
