@@ -1,0 +1,88 @@
+//! From a commit to the bus, and from the store to the hub: the same events, in the same words.
+
+use std::sync::Arc;
+
+use parlor_api::v1;
+use parlor_bus::Bus;
+use parlor_store::{OnCommit, Store, StoredEvent, TenantId};
+use prost::Message as _;
+
+use crate::{
+    Error, Result,
+    chat::convert,
+    hub::{self, Announced, Source, Topic},
+    presence::{self, Presence},
+};
+
+/// What the store calls after each commit: each event is encoded once, and published in its conversation and in the feed
+/// of its tenant, in commit order.
+pub fn on_commit(bus: Arc<dyn Bus>) -> OnCommit {
+    Box::new(move |events| {
+        for event in &events {
+            announce(&*bus, event);
+        }
+    })
+}
+
+fn announce(bus: &dyn Bus, stored: &Arc<StoredEvent>) {
+    let encoded = convert::event(stored).encode_to_vec();
+    let conversation = Topic::Conversation(stored.tenant, stored.conversation_id);
+    hub::publish(bus, conversation, stored.sequence, &encoded);
+    hub::publish(bus, Topic::Feed(stored.tenant), stored.position, &encoded);
+}
+
+/// What presence calls after each stored edge.
+#[must_use]
+pub fn on_presence(bus: Arc<dyn Bus>) -> presence::Announce {
+    Arc::new(move |tenant, revision, event| {
+        hub::publish(&*bus, Topic::Presence(tenant), revision, &event.encode_to_vec());
+    })
+}
+
+/// What the hub fetches, read from the store.
+#[derive(Clone)]
+pub struct StoreSource {
+    store: Store,
+    presence: Presence,
+}
+
+impl StoreSource {
+    /// Reads from this store.
+    #[must_use]
+    pub fn new(store: Store, presence: Presence) -> Self {
+        Self { store, presence }
+    }
+}
+
+#[async_trait::async_trait]
+impl Source for StoreSource {
+    async fn head(&self, topic: Topic) -> Result<i64> {
+        let head = match topic {
+            Topic::Conversation(tenant, id) => self.store.conversation_head(tenant, id).await?,
+            Topic::Feed(tenant) => self.store.tenant_head(tenant).await?,
+            Topic::Presence(_) | Topic::Typing(..) => return Err(not_a_log(topic)),
+        };
+        Ok(head)
+    }
+
+    async fn tail(&self, topic: Topic, after: i64, limit: u64) -> Result<Vec<Announced>> {
+        let (events, number): (_, fn(&StoredEvent) -> i64) = match topic {
+            Topic::Conversation(tenant, id) => {
+                (self.store.conversation_events(tenant, id, after, limit).await?, |event| event.sequence)
+            }
+            Topic::Feed(tenant) => {
+                (self.store.tenant_events(tenant, after, limit).await?, |event| event.position)
+            }
+            Topic::Presence(_) | Topic::Typing(..) => return Err(not_a_log(topic)),
+        };
+        Ok(events.iter().map(|event| Announced::new(number(event), convert::event(event))).collect())
+    }
+
+    async fn presences(&self, tenant: TenantId) -> Result<(i64, Vec<v1::Presence>)> {
+        self.presence.presences(tenant).await
+    }
+}
+
+fn not_a_log(topic: Topic) -> Error {
+    Error::Internal(format!("{} is not a log", topic.name()))
+}

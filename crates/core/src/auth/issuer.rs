@@ -1,0 +1,296 @@
+//! An outside issuer: which keys it signs with, what its tokens must say, and how they are read.
+//!
+//! The algorithm belongs to the key in the configuration. A token's header only chooses among keys, so it can neither
+//! switch the check off nor have a public key used as a secret.
+
+use std::{sync::Arc, time::Duration};
+
+use jsonwebtoken::{DecodingKey, EncodingKey};
+use parlor_store::Roles;
+use serde_json::{Value, json};
+
+use super::{
+    claims::{ClaimPaths, Profile, RoleMap},
+    jwks::Jwks,
+    jwt::{self, Algorithm, Times, Unverified, invalid},
+};
+use crate::{Error, Result, clock::Clock};
+
+/// Common rule 3: how far two clocks may differ.
+pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
+
+/// A trusted issuer, as configured.
+#[derive(Clone, Debug)]
+pub struct IssuerOptions {
+    /// Its name here; the first half of an outside identity.
+    pub name: String,
+    /// The slug of the tenant its people belong to.
+    pub tenant: String,
+    /// The only algorithms accepted.
+    pub algorithms: Vec<Algorithm>,
+    /// Static keys. Several, so that they can be rotated.
+    pub keys: Vec<IssuerKey>,
+    /// Where its key set is fetched, http or https.
+    pub jwks_url: Option<String>,
+    /// What `iss` must be, if it is checked.
+    pub expected_issuer: Option<String>,
+    /// What `aud` must be or contain, if it is checked.
+    pub expected_audience: Option<String>,
+    pub claims: ClaimPaths,
+    pub roles: RoleMap,
+    pub leeway: Duration,
+    /// Strangers become users on first sight; otherwise only people who were seeded or upserted get in.
+    pub provision: bool,
+    /// Parlor may mint tokens in this issuer's shape, with the first key that is a secret.
+    pub mint: bool,
+    /// How long a minted token lives if nobody says.
+    pub mint_ttl: Duration,
+}
+
+impl IssuerOptions {
+    /// An issuer with nothing but its name: defaults everywhere, no key yet.
+    #[must_use]
+    pub fn named(name: &str, tenant: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            tenant: tenant.to_owned(),
+            algorithms: vec![Algorithm::Hs256],
+            keys: Vec::new(),
+            jwks_url: None,
+            expected_issuer: None,
+            expected_audience: None,
+            claims: ClaimPaths::default(),
+            roles: RoleMap::default(),
+            leeway: DEFAULT_LEEWAY,
+            provision: true,
+            mint: false,
+            mint_ttl: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// A static key.
+#[derive(Clone)]
+pub struct IssuerKey {
+    /// Its name in token headers. `None` is tried for every token.
+    pub kid: Option<String>,
+    pub material: KeyMaterial,
+}
+
+/// What a key is made of, and so which algorithm it verifies.
+#[derive(Clone)]
+pub enum KeyMaterial {
+    /// HS256.
+    Secret(Vec<u8>),
+    /// RS256, ES256 or EdDSA, as named; a public key in PEM.
+    Pem { algorithm: Algorithm, pem: String },
+}
+
+impl std::fmt::Debug for IssuerKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IssuerKey").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+/// A configured issuer, ready to verify.
+#[derive(Debug)]
+pub struct Issuer {
+    options: IssuerOptions,
+    keys: Vec<VerifyingKey>,
+    jwks: Option<Jwks>,
+    mint_key: Option<(Option<String>, EncodingKey)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct VerifyingKey {
+    pub kid: Option<String>,
+    pub algorithm: Algorithm,
+    pub key: DecodingKey,
+}
+
+/// A token whose signature and times are good.
+#[derive(Debug)]
+pub struct Verified {
+    pub profile: Profile,
+    pub subject: String,
+    pub roles: Roles,
+    pub times: Times,
+    /// The `jti`, if it has one.
+    pub token_id: Option<String>,
+}
+
+impl Issuer {
+    /// Checks the configuration and readies the keys. The error names what is wrong.
+    pub fn new(options: IssuerOptions, clock: &Clock) -> Result<Self, String> {
+        if options.algorithms.is_empty() {
+            return Err(format!("issuer {}: algorithms is empty", options.name));
+        }
+        if options.name.is_empty() || options.name == super::OWN_ISSUER {
+            return Err(format!("issuer {:?}: the name is not free", options.name));
+        }
+        let keys: Vec<VerifyingKey> = options
+            .keys
+            .iter()
+            .map(|key| ready(key).map_err(|problem| format!("issuer {}: {problem}", options.name)))
+            .collect::<Result<_, _>>()?;
+        if let Some(key) = keys.iter().find(|key| !options.algorithms.contains(&key.algorithm)) {
+            return Err(format!(
+                "issuer {}: a key for {} is not in algorithms",
+                options.name,
+                key.algorithm.name()
+            ));
+        }
+        let jwks = options.jwks_url.as_deref().map(|url| Jwks::new(url, clock.clone())).transpose()?;
+        if keys.is_empty() && jwks.is_none() {
+            return Err(format!("issuer {}: it has neither keys nor jwks_url", options.name));
+        }
+        let mint_key = options.keys.iter().find_map(|key| match &key.material {
+            KeyMaterial::Secret(secret) => Some((key.kid.clone(), EncodingKey::from_secret(secret))),
+            KeyMaterial::Pem { .. } => None,
+        });
+        if options.mint && mint_key.is_none() {
+            return Err(format!("issuer {}: mint needs a key that is a secret", options.name));
+        }
+        Ok(Self { options, keys, jwks, mint_key })
+    }
+
+    #[must_use]
+    pub fn options(&self) -> &IssuerOptions {
+        &self.options
+    }
+
+    /// The leeway, in milliseconds.
+    #[must_use]
+    pub fn leeway_ms(&self) -> i64 {
+        i64::try_from(self.options.leeway.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// True if one of its keys signed the token.
+    pub async fn has_signed(&self, token: &Unverified<'_>, algorithm: Algorithm) -> bool {
+        if !self.options.algorithms.contains(&algorithm) {
+            return false;
+        }
+        let signed = |keys: &[VerifyingKey]| {
+            keys.iter()
+                .filter(|key| key.algorithm == algorithm && may_have_signed(key, token.kid()))
+                .any(|key| token.is_signed_by(&key.key, algorithm))
+        };
+        if signed(&self.keys) {
+            return true;
+        }
+        match &self.jwks {
+            Some(jwks) => signed(&jwks.keys_for(token.kid(), algorithm).await),
+            None => false,
+        }
+    }
+
+    /// Reads a token that one of its keys has signed.
+    pub fn read(&self, token: &Unverified<'_>, now_ms: i64) -> Result<Verified> {
+        let times = token.times(self.leeway_ms(), now_ms)?;
+        if let Some(expected) = &self.options.expected_issuer
+            && token.text("iss") != Some(expected)
+        {
+            return Err(invalid("iss is another"));
+        }
+        if let Some(expected) = &self.options.expected_audience
+            && !is_audience(token.claims.get("aud"), expected)
+        {
+            return Err(invalid("aud is another"));
+        }
+        let profile = self.options.claims.read(&token.claims);
+        let subject = profile.subject.clone().ok_or_else(|| invalid("it names no subject"))?;
+        let roles = self.options.roles.roles(&profile.roles);
+        let token_id = token.text("jti").filter(|id| !id.is_empty()).map(str::to_owned);
+        Ok(Verified { profile, subject, roles, times, token_id })
+    }
+
+    /// Mints a token in this issuer's shape.
+    pub fn mint(&self, profile: &Profile, issued_at_ms: i64, expires_at_ms: i64) -> Result<String> {
+        let (Some((kid, key)), true) = (&self.mint_key, self.options.mint) else {
+            return Err(Error::SwitchedOff("minting in the shape of this issuer"));
+        };
+        let mut header = json!({"alg": Algorithm::Hs256.name(), "typ": "JWT"});
+        if let Some(kid) = kid {
+            header["kid"] = Value::from(kid.clone());
+        }
+        let mut claims = self.options.claims.write(profile);
+        if let Some(issuer) = &self.options.expected_issuer {
+            claims.insert("iss".to_owned(), Value::from(issuer.clone()));
+        }
+        if let Some(audience) = &self.options.expected_audience {
+            claims.insert("aud".to_owned(), Value::from(audience.clone()));
+        }
+        claims.insert("iat".to_owned(), Value::from(issued_at_ms / 1000));
+        claims.insert("exp".to_owned(), Value::from(expires_at_ms / 1000));
+        let message = jwt::message(&header, &Value::Object(claims));
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, Algorithm::Hs256.into())
+            .map_err(|error| Error::Internal(format!("minting failed: {error}")))?;
+        Ok(format!("{message}.{signature}"))
+    }
+}
+
+/// All configured issuers, in the order of the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Issuers(Vec<Arc<Issuer>>);
+
+impl Issuers {
+    /// Readies all; two with one name are refused.
+    pub fn new(options: Vec<IssuerOptions>, clock: &Clock) -> Result<Self, String> {
+        let mut issuers: Vec<Arc<Issuer>> = Vec::with_capacity(options.len());
+        for option in options {
+            if issuers.iter().any(|issuer| issuer.options.name == option.name) {
+                return Err(format!("issuer {}: there are two of this name", option.name));
+            }
+            issuers.push(Arc::new(Issuer::new(option, clock)?));
+        }
+        Ok(Self(issuers))
+    }
+
+    /// The issuer with a name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Issuer>> {
+        self.0.iter().find(|issuer| issuer.options.name == name)
+    }
+
+    /// All, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Issuer>> {
+        self.0.iter()
+    }
+}
+
+/// A token that names a key is held against that key, and against keys without a name.
+fn may_have_signed(key: &VerifyingKey, kid: Option<&str>) -> bool {
+    match (key.kid.as_deref(), kid) {
+        (Some(own), Some(named)) => own == named,
+        (None, _) | (_, None) => true,
+    }
+}
+
+fn is_audience(claim: Option<&Value>, expected: &str) -> bool {
+    match claim {
+        Some(Value::String(audience)) => audience == expected,
+        Some(Value::Array(list)) => list.iter().any(|audience| audience.as_str() == Some(expected)),
+        _ => false,
+    }
+}
+
+fn ready(key: &IssuerKey) -> Result<VerifyingKey, String> {
+    let (algorithm, decoding) = match &key.material {
+        KeyMaterial::Secret(secret) if secret.is_empty() => return Err("a secret is empty".to_owned()),
+        KeyMaterial::Secret(secret) if secret.trim_ascii_start().starts_with(b"-----BEGIN") => {
+            return Err("a PEM key is given as a secret".to_owned());
+        }
+        KeyMaterial::Secret(secret) => (Algorithm::Hs256, DecodingKey::from_secret(secret)),
+        KeyMaterial::Pem { algorithm, pem } => {
+            let pem = pem.as_bytes();
+            let decoding = match algorithm {
+                Algorithm::Rs256 => DecodingKey::from_rsa_pem(pem),
+                Algorithm::Es256 => DecodingKey::from_ec_pem(pem),
+                Algorithm::EdDsa => DecodingKey::from_ed_pem(pem),
+                Algorithm::Hs256 => return Err("HS256 needs a secret, not a PEM key".to_owned()),
+            };
+            (*algorithm, decoding.map_err(|error| format!("a PEM key cannot be read: {error}"))?)
+        }
+    };
+    Ok(VerifyingKey { kid: key.kid.clone(), algorithm, key: decoding })
+}

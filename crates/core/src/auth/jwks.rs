@@ -1,0 +1,158 @@
+//! An issuer's published keys: fetched when needed, kept, and never fetched because a stranger invents key names.
+//!
+//! One fetch runs at a time, at most one in a cool-down. When a fetch fails, the keys from before serve on until they
+//! are too old to trust.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use jsonwebtoken::{
+    DecodingKey,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
+};
+use tokio::sync::Semaphore;
+
+use super::{issuer::VerifyingKey, jwt::Algorithm};
+use crate::clock::Clock;
+
+/// Key sets are a few KiB; more is not one.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+/// More keys than any rotation needs would make every token without a `kid` expensive.
+const MAX_KEYS: usize = 32;
+/// A caller waits for this at most.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Keys are looked up anew after this.
+const FRESH_MS: i64 = 10 * 60 * 1000;
+/// Between two fetches, whatever is asked for.
+const COOL_DOWN_MS: i64 = 30 * 1000;
+/// Keys that could not be confirmed for so long are no longer trusted.
+const STALE_MS: i64 = 24 * 3600 * 1000;
+
+type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+
+/// One key set.
+#[derive(Debug)]
+pub struct Jwks {
+    url: http::Uri,
+    client: HttpClient,
+    clock: Clock,
+    known: Mutex<Known>,
+    fetching: Semaphore,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Known {
+    keys: Arc<Vec<VerifyingKey>>,
+    fetched_at: Option<i64>,
+    tried_at: Option<i64>,
+}
+
+impl Jwks {
+    /// Fetches nothing yet.
+    pub fn new(url: &str, clock: Clock) -> Result<Self, String> {
+        let uri: http::Uri = url.parse().map_err(|_| format!("jwks_url {url} is not a URL"))?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err(format!("jwks_url {url} is neither http nor https"));
+        }
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { url: uri, client, clock, known: Mutex::default(), fetching: Semaphore::new(1) })
+    }
+
+    /// The keys that may have signed a token with this key name and algorithm.
+    pub(super) async fn keys_for(&self, kid: Option<&str>, algorithm: Algorithm) -> Vec<VerifyingKey> {
+        let known = self.known();
+        let now = self.clock.now();
+        let fresh = known.fetched_at.is_some_and(|at| now - at < FRESH_MS);
+        let found = matching(&known, kid, algorithm);
+        if fresh && (!found.is_empty() || kid.is_none()) {
+            return found;
+        }
+        self.refresh().await;
+        let known = self.known();
+        let trusted = known.fetched_at.is_some_and(|at| now - at < STALE_MS);
+        if trusted { matching(&known, kid, algorithm) } else { Vec::new() }
+    }
+
+    async fn refresh(&self) {
+        let seen = self.known().tried_at;
+        let Ok(_turn) = self.fetching.acquire().await else { return };
+        let now = self.clock.now();
+        let known = self.known();
+        // Somebody fetched while this one waited, or a moment ago.
+        if known.tried_at != seen || known.tried_at.is_some_and(|at| now - at < COOL_DOWN_MS) {
+            return;
+        }
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).tried_at = Some(now);
+        match tokio::time::timeout(FETCH_TIMEOUT, self.fetch()).await {
+            Ok(Ok(keys)) => {
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                known.keys = Arc::new(keys);
+                known.fetched_at = Some(now);
+            }
+            Ok(Err(problem)) => tracing::warn!(url = %self.url, problem, "key set not fetched"),
+            Err(_) => tracing::warn!(url = %self.url, "key set not fetched in time"),
+        }
+    }
+
+    async fn fetch(&self) -> Result<Vec<VerifyingKey>, String> {
+        let response = self.client.get(self.url.clone()).await.map_err(|error| error.to_string())?;
+        if !response.status().is_success() {
+            return Err(format!("answered {}", response.status()));
+        }
+        let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await;
+        let body = body.map_err(|error| error.to_string())?.to_bytes();
+        let set: JwkSet = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+        Ok(set.keys.iter().filter_map(verifying).take(MAX_KEYS).collect())
+    }
+
+    fn known(&self) -> Known {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn matching(known: &Known, kid: Option<&str>, algorithm: Algorithm) -> Vec<VerifyingKey> {
+    known
+        .keys
+        .iter()
+        .filter(|key| key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid))
+        .cloned()
+        .collect()
+}
+
+/// A public signing key of an algorithm we know. A shared secret has no place in a published set.
+fn verifying(jwk: &Jwk) -> Option<VerifyingKey> {
+    if matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption)) {
+        return None;
+    }
+    let algorithm = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => Algorithm::Rs256,
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::Es256,
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => Algorithm::EdDsa,
+        _ => return None,
+    };
+    let stated = match jwk.common.key_algorithm {
+        None => algorithm,
+        Some(KeyAlgorithm::RS256) => Algorithm::Rs256,
+        Some(KeyAlgorithm::ES256) => Algorithm::Es256,
+        Some(KeyAlgorithm::EdDSA) => Algorithm::EdDsa,
+        Some(_) => return None,
+    };
+    if stated != algorithm {
+        return None;
+    }
+    Some(VerifyingKey { kid: jwk.common.key_id.clone(), algorithm, key: DecodingKey::from_jwk(jwk).ok()? })
+}

@@ -1,0 +1,74 @@
+//! Outside people become users on first sight, and follow what their tokens say of them.
+//!
+//! A user is found by (issuer, subject) only. A token that calls itself by the name of somebody who is here already does
+//! not become them: it goes without a username.
+
+use std::sync::Arc;
+
+use parlor_store::{Error as StoreError, Identity, Store, TenantId, User, UserUpsert};
+
+use super::{claims::Profile, issuer::Issuer, jwt::invalid};
+use crate::{Error, Result};
+
+/// The user whom a verified token names.
+pub async fn user(
+    store: &Store,
+    tenant: TenantId,
+    issuer: &Issuer,
+    subject: &str,
+    profile: &Profile,
+    now_ms: i64,
+) -> Result<Arc<User>> {
+    let identity = Identity { issuer: issuer.options().name.clone(), subject: subject.to_owned() };
+    let known = match store.user_by_identity(tenant, &identity).await {
+        Ok(user) => Some(user),
+        Err(StoreError::NotFound(_)) if issuer.options().provision => None,
+        Err(StoreError::NotFound(_)) => return Err(invalid("its subject is unknown here")),
+        Err(error) => return Err(error.into()),
+    };
+    match known {
+        Some(user) if follows(&user, profile) => Ok(Arc::new(user)),
+        Some(user) => {
+            let change = UserUpsert { id: Some(user.id), ..said(profile) };
+            write(store, tenant, change, now_ms).await.map(Arc::new)
+        }
+        None => {
+            let newcomer =
+                UserUpsert { identities: vec![identity.clone()], create_only: true, ..said(profile) };
+            match write(store, tenant, newcomer, now_ms).await {
+                // Somebody was quicker with the same person.
+                Err(Error::AlreadyExists(_)) => {
+                    Ok(Arc::new(store.user_by_identity(tenant, &identity).await?))
+                }
+                other => other.map(Arc::new),
+            }
+        }
+    }
+}
+
+fn said(profile: &Profile) -> UserUpsert {
+    UserUpsert {
+        display_name: profile.name.clone(),
+        username: profile.username.clone(),
+        email: profile.email.clone(),
+        ..UserUpsert::default()
+    }
+}
+
+fn follows(user: &User, profile: &Profile) -> bool {
+    let same = |said: &Option<String>, stored: &str| said.as_deref().is_none_or(|said| said == stored);
+    same(&profile.name, &user.display_name)
+        && same(&profile.email, &user.email)
+        && same(&profile.username, user.username.as_deref().unwrap_or_default())
+}
+
+/// Writes, and once more without the username if that is somebody else's.
+async fn write(store: &Store, tenant: TenantId, upsert: UserUpsert, now_ms: i64) -> Result<User> {
+    match store.upsert_user(tenant, upsert.clone(), now_ms).await {
+        Err(StoreError::AlreadyExists(_)) if upsert.username.is_some() => {
+            let nameless = UserUpsert { username: None, ..upsert };
+            Ok(store.upsert_user(tenant, nameless, now_ms).await?.0)
+        }
+        other => Ok(other?.0),
+    }
+}

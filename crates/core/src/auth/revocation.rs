@@ -1,0 +1,153 @@
+//! What was withdrawn, and who must hear of it.
+//!
+//! The order that makes it safe: a withdrawal is durable, then indexed, then caches are emptied, then it is announced. A
+//! verification is cached, then checked against the index. So either the emptying sees the entry or the check sees the
+//! withdrawal.
+
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+};
+
+use parlor_store::{ApiKeyId, Revocation, TenantId, UserId};
+use tokio::sync::broadcast;
+
+use crate::caller::{Actor, Principal};
+
+/// Withdrawals a listener may lag behind before it looks at the index instead.
+const ANNOUNCEMENTS: usize = 256;
+
+/// Withdrawals are forgotten this long after, where nobody knows when the token ends: no sane token lives longer.
+pub const KEPT_MS: i64 = 400 * 24 * 3600 * 1000;
+
+/// What was withdrawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Withdrawal {
+    /// This token.
+    Token { tenant: TenantId, token_id: String },
+    /// Every token of this user issued at or before the moment.
+    User { tenant: TenantId, user: UserId, at: i64 },
+    /// This API key, and every token it was traded for.
+    Key(ApiKeyId),
+}
+
+impl From<Revocation> for Withdrawal {
+    fn from(revocation: Revocation) -> Self {
+        match revocation {
+            Revocation::Token { tenant, token_id } => Self::Token { tenant, token_id },
+            Revocation::User { tenant, user, at } => Self::User { tenant, user, at },
+        }
+    }
+}
+
+impl Withdrawal {
+    /// True if the principal's rights came from what was withdrawn.
+    #[must_use]
+    pub fn concerns(&self, principal: &Principal) -> bool {
+        match self {
+            Self::Token { tenant, token_id } => {
+                principal.tenant == *tenant && principal.proof.token_id == *token_id
+            }
+            Self::User { tenant, user, at } => {
+                principal.tenant == *tenant
+                    && principal.user_id() == Some(*user)
+                    && principal.proof.issued_at <= *at
+            }
+            Self::Key(id) => key_of(principal) == Some(*id),
+        }
+    }
+}
+
+/// The API key a principal's rights came from.
+#[must_use]
+pub fn key_of(principal: &Principal) -> Option<ApiKeyId> {
+    match &principal.actor {
+        Actor::User(_) => None,
+        Actor::Key(id) => Some(*id),
+        Actor::Guest | Actor::Operator => ApiKeyId::parse(&principal.proof.subject),
+    }
+}
+
+/// The index of withdrawals that still matter.
+#[derive(Debug)]
+pub struct Revocations {
+    index: RwLock<Index>,
+    announcements: broadcast::Sender<Withdrawal>,
+}
+
+#[derive(Debug, Default)]
+struct Index {
+    /// By token, with the moment the withdrawal may be forgotten.
+    tokens: HashMap<(TenantId, String), i64>,
+    users: HashMap<(TenantId, UserId), i64>,
+    keys: HashMap<ApiKeyId, i64>,
+}
+
+impl Revocations {
+    /// What the store remembers.
+    #[must_use]
+    pub fn new(remembered: Vec<Revocation>, now_ms: i64) -> Self {
+        let mut index = Index::default();
+        for revocation in remembered {
+            index.insert(&revocation.into(), now_ms.saturating_add(KEPT_MS));
+        }
+        Self { index: RwLock::new(index), announcements: broadcast::channel(ANNOUNCEMENTS).0 }
+    }
+
+    /// Indexes a withdrawal that is durable.
+    pub fn insert(&self, withdrawal: &Withdrawal, keep_until_ms: i64, now_ms: i64) {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        index.tokens.retain(|_, keep_until| now_ms < *keep_until);
+        index.keys.retain(|_, keep_until| now_ms < *keep_until);
+        index.insert(withdrawal, keep_until_ms);
+    }
+
+    /// Tells everybody who waits.
+    pub fn announce(&self, withdrawal: Withdrawal) {
+        // Nobody waiting is no failure.
+        let _ = self.announcements.send(withdrawal);
+    }
+
+    /// Hears of withdrawals from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Withdrawal> {
+        self.announcements.subscribe()
+    }
+
+    /// True if the principal's proof was withdrawn.
+    #[must_use]
+    pub fn concern(&self, principal: &Principal) -> bool {
+        let key_withdrawn = key_of(principal).is_some_and(|key| {
+            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+            index.keys.contains_key(&key)
+        });
+        let proof = &principal.proof;
+        key_withdrawn || self.name(principal.tenant, &proof.token_id, principal.user_id(), proof.issued_at)
+    }
+
+    /// True if such a token was withdrawn.
+    #[must_use]
+    pub fn name(&self, tenant: TenantId, token_id: &str, user: Option<UserId>, issued_at: i64) -> bool {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let user_at = user.and_then(|user| index.users.get(&(tenant, user)));
+        user_at.is_some_and(|at| issued_at <= *at)
+            || !token_id.is_empty() && index.tokens.contains_key(&(tenant, token_id.to_owned()))
+    }
+}
+
+impl Index {
+    fn insert(&mut self, withdrawal: &Withdrawal, keep_until_ms: i64) {
+        match withdrawal {
+            Withdrawal::Token { tenant, token_id } => {
+                self.tokens.insert((*tenant, token_id.clone()), keep_until_ms);
+            }
+            Withdrawal::User { tenant, user, at } => {
+                let latest = self.users.entry((*tenant, *user)).or_insert(*at);
+                *latest = (*latest).max(*at);
+            }
+            Withdrawal::Key(id) => {
+                self.keys.insert(*id, keep_until_ms);
+            }
+        }
+    }
+}

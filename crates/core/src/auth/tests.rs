@@ -1,0 +1,6 @@
+//! Credentials: everything that must be refused, and what ends rights.
+
+mod fixture;
+mod key_set;
+mod refusals;
+mod rights;

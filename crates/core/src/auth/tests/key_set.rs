@@ -1,0 +1,205 @@
+//! Published key sets, from a real HTTP server.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey as _};
+use jsonwebtoken::EncodingKey;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    task::JoinSet,
+};
+
+use super::fixture::{signed, world};
+use crate::{
+    auth::{IssuerKey, IssuerOptions, KeyMaterial, jwt::Algorithm},
+    testing::{SECRET, World},
+};
+
+/// Serves whatever it holds, and counts how often it was asked.
+struct KeyServer {
+    url: String,
+    asked: Arc<AtomicUsize>,
+    answer: Arc<Mutex<(u16, String)>>,
+    _tasks: JoinSet<()>,
+}
+
+impl KeyServer {
+    async fn start(answer: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let answer = Arc::new(Mutex::new((200, answer)));
+        let mut tasks = JoinSet::new();
+        let (count, held) = (asked.clone(), answer.clone());
+        tasks.spawn(async move {
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") && socket.read_buf(&mut request).await.unwrap_or(0) > 0
+                {
+                }
+                count.fetch_add(1, Ordering::SeqCst);
+                let (status, body) = held.lock().unwrap().clone();
+                let head = format!(
+                    "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = socket.write_all((head + &body).as_bytes()).await;
+            }
+        });
+        Self { url, asked, answer, _tasks: tasks }
+    }
+
+    fn serve(&self, status: u16, body: &str) {
+        *self.answer.lock().unwrap() = (status, body.to_owned());
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn published(keys: &[(&str, u8)]) -> String {
+    let keys: Vec<Value> = keys
+        .iter()
+        .map(|(kid, seed)| {
+            let x = URL_SAFE_NO_PAD.encode(key(*seed).verifying_key().as_bytes());
+            json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": kid, "x": x})
+        })
+        .collect();
+    json!({ "keys": keys }).to_string()
+}
+
+fn token(world: &World, kid: Option<&str>, seed: u8) -> String {
+    let mut header = json!({"alg": "EdDSA"});
+    if let Some(kid) = kid {
+        header["kid"] = json!(kid);
+    }
+    // Another each time, so that no cache answers.
+    let mut claims = world.good("42");
+    claims["jti"] = json!(uuid::Uuid::new_v4().to_string());
+    let der = key(seed).to_pkcs8_der().unwrap();
+    signed(&header, &claims, &EncodingKey::from_ed_der(der.as_bytes()), Algorithm::EdDsa)
+}
+
+async fn trusting(server: &KeyServer) -> World {
+    let options = IssuerOptions {
+        algorithms: vec![Algorithm::EdDsa],
+        jwks_url: Some(server.url.clone()),
+        ..IssuerOptions::named("published", "shop")
+    };
+    world(vec![options]).await
+}
+
+#[tokio::test]
+async fn keys_are_fetched_once_and_a_new_one_is_found_after_the_cool_down() {
+    let server = KeyServer::start(published(&[("one", 1)])).await;
+    let world = trusting(&server).await;
+    for _ in 0..3 {
+        world.resolve(&token(&world, Some("one"), 1)).await.unwrap();
+    }
+    assert_eq!(server.asked(), 1);
+
+    server.serve(200, &published(&[("one", 1), ("two", 2)]));
+    for _ in 0..3 {
+        world.resolve(&token(&world, Some("two"), 2)).await.unwrap_err();
+    }
+    assert_eq!(server.asked(), 1, "the cool-down holds");
+    world.clock.advance(Duration::from_secs(30));
+    world.resolve(&token(&world, Some("two"), 2)).await.unwrap();
+    world.resolve(&token(&world, Some("one"), 1)).await.unwrap();
+    world.resolve(&token(&world, None, 2)).await.unwrap();
+    assert_eq!(server.asked(), 2);
+
+    world.resolve(&token(&world, Some("two"), 1)).await.unwrap_err();
+    for kid in ["a", "b", "c"] {
+        world.resolve(&token(&world, Some(kid), 9)).await.unwrap_err();
+    }
+    assert_eq!(server.asked(), 2, "inventing names costs nothing within the cool-down");
+    world.clock.advance(Duration::from_secs(30));
+    for kid in ["a", "b", "c"] {
+        world.resolve(&token(&world, Some(kid), 9)).await.unwrap_err();
+    }
+    assert_eq!(server.asked(), 3, "and one fetch after it");
+}
+
+#[tokio::test]
+async fn known_keys_serve_on_while_the_server_is_down_but_not_for_ever() {
+    let server = KeyServer::start(published(&[("one", 1)])).await;
+    let world = trusting(&server).await;
+    world.resolve(&token(&world, Some("one"), 1)).await.unwrap();
+    for (status, body) in [(500, "broken"), (200, "not json"), (302, "")] {
+        server.serve(status, body);
+        world.clock.advance(Duration::from_secs(600));
+        world.resolve(&token(&world, Some("one"), 1)).await.unwrap();
+    }
+    assert_eq!(server.asked(), 4);
+    let oversized = format!(r#"{{"keys": [], "pad": "{}"}}"#, "p".repeat(256 * 1024));
+    server.serve(200, &oversized);
+    world.clock.advance(Duration::from_secs(600));
+    world.resolve(&token(&world, Some("one"), 1)).await.unwrap();
+    world.clock.advance(Duration::from_secs(24 * 3600));
+    world.resolve(&token(&world, Some("one"), 1)).await.unwrap_err();
+
+    server.serve(200, &published(&[("one", 1)]));
+    world.clock.advance(Duration::from_secs(30));
+    world.resolve(&token(&world, Some("one"), 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_is_forgotten_when_the_set_is_fetched_anew() {
+    let server = KeyServer::start(published(&[("one", 1), ("two", 2)])).await;
+    let world = trusting(&server).await;
+    world.resolve(&token(&world, Some("one"), 1)).await.unwrap();
+    server.serve(200, &published(&[("two", 2)]));
+    world.clock.advance(Duration::from_secs(600));
+    world.resolve(&token(&world, Some("one"), 1)).await.unwrap_err();
+    world.resolve(&token(&world, Some("two"), 2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_published_secret_is_no_key() {
+    let secret = URL_SAFE_NO_PAD.encode(SECRET);
+    let set = json!({"keys": [{"kty": "oct", "kid": "one", "alg": "HS256", "k": secret}]}).to_string();
+    let server = KeyServer::start(set).await;
+    let options = IssuerOptions {
+        algorithms: vec![Algorithm::Hs256],
+        jwks_url: Some(server.url.clone()),
+        ..IssuerOptions::named("published", "shop")
+    };
+    let world = world(vec![options]).await;
+    world.resolve(&super::fixture::hs256(&world.good("42"))).await.unwrap_err();
+    assert_eq!(server.asked(), 1);
+}
+
+#[tokio::test]
+async fn static_keys_rotate_by_name() {
+    let secret = |kid: Option<&str>, secret: &[u8]| IssuerKey {
+        kid: kid.map(str::to_owned),
+        material: KeyMaterial::Secret(secret.to_vec()),
+    };
+    let keys = vec![secret(Some("old"), b"the old secret of sixteen"), secret(Some("new"), SECRET)];
+    let world = world(vec![IssuerOptions { keys, ..IssuerOptions::named("legacy", "shop") }]).await;
+    let token = |kid: Option<&str>, secret: &[u8]| {
+        let header = kid.map_or(json!({"alg": "HS256"}), |kid| json!({"alg": "HS256", "kid": kid}));
+        signed(&header, &world.good("42"), &EncodingKey::from_secret(secret), Algorithm::Hs256)
+    };
+    world.resolve(&token(Some("new"), SECRET)).await.unwrap();
+    world.resolve(&token(Some("old"), b"the old secret of sixteen")).await.unwrap();
+    world.resolve(&token(None, b"the old secret of sixteen")).await.unwrap();
+    world.resolve(&token(Some("new"), b"the old secret of sixteen")).await.unwrap_err();
+    world.resolve(&token(Some("unknown"), SECRET)).await.unwrap_err();
+}

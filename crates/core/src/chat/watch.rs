@@ -1,0 +1,228 @@
+//! Watching a conversation: what is stored first, then live, each event once and in order.
+//!
+//! A watch begins at the head, then reads the tail up to that head, and then what the mailbox has gathered since. A
+//! reader that lets the mailbox overflow is told to come back with the last sequence it saw.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use futures::{
+    future::BoxFuture,
+    stream::{self, BoxStream, StreamExt as _},
+};
+use parlor_api::v1;
+use parlor_store::{Conversation, ConversationId, StoredEvent, TenantId};
+use tonic::Status;
+
+use super::{
+    Chat,
+    access::Named,
+    convert::{self, Viewer},
+    decode,
+};
+use crate::{
+    Error, Result,
+    caller::{Caller, Principal},
+    hub::{Item, Mailbox, Topic, Watch},
+    wire::signed,
+};
+
+/// What a native stream may have waiting: some hundred messages, more than any reader that keeps up.
+pub const MAILBOX_BYTES: usize = 512 * 1024;
+
+/// How many stored events are read at once.
+const TAIL_PAGE: u64 = 200;
+
+/// States among the events, such as who was typing when the watch began.
+pub(super) type Inbox = Mailbox<Arc<v1::Event>>;
+
+/// The stored events between where a client was and where its watch began.
+pub(super) struct Tail {
+    tenant: TenantId,
+    conversation: ConversationId,
+    after: i64,
+    through: i64,
+    page: VecDeque<StoredEvent>,
+}
+
+/// A conversation that a stream listens to.
+pub(super) struct Listening {
+    pub conversation: Conversation,
+    /// The sequence after which the client hears everything.
+    pub after: i64,
+    pub tail: Tail,
+    /// Held so that the log is heard.
+    pub _log: Watch,
+    pub typing: Watch,
+}
+
+struct Watching {
+    chat: Chat,
+    viewer: Viewer,
+    inbox: Arc<Inbox>,
+    listening: Listening,
+    /// Events up to here were given, or are given by the tail.
+    seen: i64,
+    ended: BoxFuture<'static, Error>,
+}
+
+impl Chat {
+    /// The events of a conversation for one caller.
+    pub(super) async fn watch(
+        &self,
+        caller: &Caller,
+        request: v1::WatchConversationRequest,
+    ) -> Result<BoxStream<'static, Result<v1::WatchConversationResponse, Status>>> {
+        let principal = caller.principal()?;
+        let named = decode::named(principal.tenant, request.conversation)?;
+        let inbox = Arc::new(Inbox::new(MAILBOX_BYTES));
+        let listening = self.listen(caller, &named, request.after_sequence.map(signed), &inbox).await?;
+        let (viewer, ended) = (Viewer::of(principal), self.ended(principal));
+        let seen = listening.seen();
+        let watching = Watching { chat: self.clone(), viewer, inbox, listening, seen, ended };
+        let events = stream::try_unfold(watching, |mut watching| async move {
+            let event = watching.next().await.map_err(Status::from)?;
+            Ok(Some((v1::WatchConversationResponse { event: Some(event) }, watching)))
+        });
+        Ok(events.boxed())
+    }
+
+    /// Begins to listen for a stream.
+    pub(super) async fn listen(
+        &self,
+        caller: &Caller,
+        named: &Named,
+        after: Option<i64>,
+        inbox: &Arc<Inbox>,
+    ) -> Result<Listening> {
+        // Nothing is opened for who may not hear it.
+        let principal = caller.principal()?;
+        let (tenant, id) = (principal.tenant, self.accessible(principal, &caller.peer, named).await?.id);
+        let mut position = 0;
+        let watcher = Arc::clone(inbox);
+        let log = self.hub.watch(Topic::Conversation(tenant, id), watcher, |began| position = began.position);
+        let log = log.await?;
+        let (watcher, notes) = (Arc::clone(inbox), Arc::clone(inbox));
+        let typing = self.hub.watch(Topic::Typing(tenant, id), watcher, move |began| {
+            if let Some(snapshot) = began.snapshot.filter(|snapshot| is_anybody_typing(snapshot)) {
+                notes.note(snapshot);
+            }
+        });
+        let typing = typing.await?;
+        // Read after the watch began: what is told of the conversation is never older than where its events begin.
+        let conversation = self.accessible(principal, &caller.peer, named).await?;
+        if let Some(after) = after {
+            if after > conversation.last_sequence {
+                return Err(Error::field("after_sequence", "is above the newest event"));
+            }
+            if after + 1 < conversation.floor_sequence {
+                return Err(Error::PositionTrimmed { floor: conversation.floor_sequence });
+            }
+        }
+        let after = after.unwrap_or(position);
+        let tail = Tail { tenant, conversation: id, after, through: position, page: VecDeque::new() };
+        Ok(Listening { conversation, after, tail, _log: log, typing })
+    }
+
+    /// Completes when a stream of this principal must end: its rights do, or this node stops.
+    pub(super) fn ended(&self, principal: &Arc<Principal>) -> BoxFuture<'static, Error> {
+        let (rights, hub, principal) = (Arc::clone(&self.rights), self.hub.clone(), Arc::clone(principal));
+        Box::pin(async move {
+            tokio::select! {
+                error = rights.ended(&principal) => error,
+                () = hub.stopped() => Error::TryAgain,
+            }
+        })
+    }
+}
+
+impl Watching {
+    async fn next(&mut self) -> Result<v1::Event> {
+        loop {
+            let Self { chat, viewer, inbox, listening, seen, ended } = self;
+            let event = tokio::select! {
+                biased;
+                error = &mut *ended => return Err(error),
+                stored = listening.tail.next(chat), if listening.tail.is_due() => stored?.map(Arc::new),
+                item = inbox.next(), if !listening.tail.is_due() => match is_news(&item, seen) {
+                    true => live(item, &listening.typing)?,
+                    false => None,
+                },
+            };
+            if let Some(shown) = event.and_then(|event| convert::event_for(*viewer, &event)) {
+                return Ok(shown);
+            }
+        }
+    }
+}
+
+/// False for a stored event that the client has seen: it may know more than this node had heard when its watch began.
+pub(super) fn is_news(item: &Item<Arc<v1::Event>>, seen: &mut i64) -> bool {
+    match item {
+        Item::Event(Topic::Conversation(..), announced) if announced.number <= *seen => false,
+        Item::Event(Topic::Conversation(..), announced) => {
+            *seen = announced.number;
+            true
+        }
+        Item::Event(Topic::Feed(_) | Topic::Presence(_) | Topic::Typing(..), _)
+        | Item::Lagged { .. }
+        | Item::Note(_) => true,
+    }
+}
+
+/// What an item of the inbox shows.
+pub(super) fn live(item: Item<Arc<v1::Event>>, typing: &Watch) -> Result<Option<Arc<v1::Event>>> {
+    match item {
+        Item::Event(_, announced) => Ok(Some(announced.event)),
+        Item::Note(event) => Ok(Some(event)),
+        Item::Lagged { topic: Topic::Typing(..), .. } => Ok(typing.at_head(|began| began.snapshot)),
+        Item::Lagged { .. } => Err(Error::SlowReader),
+    }
+}
+
+fn is_anybody_typing(snapshot: &v1::Event) -> bool {
+    matches!(&snapshot.payload, Some(v1::event::Payload::TypingState(state)) if !state.authors.is_empty())
+}
+
+impl Listening {
+    /// Events up to here are known to the client, or are given by the tail.
+    pub fn seen(&self) -> i64 {
+        self.tail.through.max(self.after)
+    }
+
+    /// Takes the tail out, for a stream that reads several.
+    pub fn take_tail(&mut self) -> Tail {
+        let rest = Tail { page: VecDeque::new(), after: self.tail.through, ..self.tail };
+        std::mem::replace(&mut self.tail, rest)
+    }
+}
+
+impl Tail {
+    pub fn conversation(&self) -> ConversationId {
+        self.conversation
+    }
+
+    pub fn is_due(&self) -> bool {
+        !self.page.is_empty() || self.after < self.through
+    }
+
+    /// The next stored event; `None` once there is none. Nothing is lost if the future is dropped.
+    pub async fn next(&mut self, chat: &Chat) -> Result<Option<v1::Event>> {
+        if self.page.is_empty() && self.after < self.through {
+            let events =
+                chat.store.conversation_events(self.tenant, self.conversation, self.after, TAIL_PAGE);
+            self.page = events.await?.into();
+            if self.page.is_empty() {
+                self.after = self.through;
+            }
+        }
+        let Some(stored) = self.page.pop_front() else { return Ok(None) };
+        if stored.sequence > self.through {
+            // Stored after the watch began: the inbox brings it.
+            self.page.clear();
+            self.after = self.through;
+            return Ok(None);
+        }
+        self.after = stored.sequence;
+        Ok(Some(convert::event(&stored)))
+    }
+}

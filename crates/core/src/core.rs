@@ -1,0 +1,189 @@
+//! All of the core in one value: opened in order, closed in the opposite one, and served as one set of routes.
+//!
+//! Whoever wants the core calls [`Core::routes`]: a listener for gateways elsewhere, or a gateway in this process. Both get
+//! the same value, the chain of `stack.rs` included.
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use parlor_api::v1::presence_service_server::PresenceServiceServer;
+use parlor_bus::Bus;
+use parlor_store::{Store, TenantId};
+use tonic::service::Routes;
+use uuid::Uuid;
+
+use crate::{
+    Error, Result, Service, announce,
+    auth::{self, Auth},
+    chat::{Chat, guesses},
+    clock::Clock,
+    directory::Directory,
+    edge::{self, Edge},
+    health::Health,
+    hub::Hub,
+    page::Pages,
+    password::Passwords,
+    presence::{self, Presence, rpc::PresenceRpc},
+    request::Requests,
+    stack,
+    token::Tokens,
+};
+
+/// What the core needs of the configuration.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// This node's name, stable over restarts; only one process may use it at a time.
+    pub node: String,
+    pub auth: auth::Options,
+    pub stack: stack::Options,
+    /// Seals what numbers leave the house in; the same on every core.
+    pub position_key: Vec<u8>,
+    /// How long those whom an earlier run left online have to come back.
+    pub restart_linger: Duration,
+    /// How many keys of conversations that do not exist a client address may name.
+    pub unknown_keys: guesses::Options,
+    /// How the links of gateways behave.
+    pub edge: edge::Options,
+}
+
+/// The running core.
+pub struct Core {
+    parts: Parts,
+    service: Service,
+}
+
+struct Parts {
+    store: Store,
+    auth: Arc<Auth>,
+    clock: Clock,
+    hub: Hub,
+    presence: Presence,
+    edge: Edge,
+    health: Arc<Health>,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// Opens the store, takes up what an earlier run left, and readies the services.
+    pub async fn start(
+        options: Options,
+        store: parlor_store::Options,
+        bus: Arc<dyn Bus>,
+        clock: Clock,
+    ) -> Result<Arc<Self>> {
+        let store = Store::open(store, announce::on_commit(bus.clone())).await?;
+        let auth = Auth::start(options.auth, store.clone(), clock.clone()).await?;
+        let node = presence::Options {
+            node: options.node,
+            epoch: Uuid::new_v4().to_string(),
+            restart_linger: options.restart_linger,
+        };
+        let announced = announce::on_presence(bus.clone());
+        let presence = Presence::start(store.clone(), clock.clone(), node, announced).await?;
+        let source = Arc::new(announce::StoreSource::new(store.clone(), presence.clone()));
+        let hub = Hub::start(bus, source, clock.clone());
+        let health = Health::start(store.clone(), clock.clone()).await;
+
+        let pages = Pages::new(&options.position_key);
+        let requests = Requests::new(&options.position_key, clock.clone());
+        let chat = Chat::new(
+            store.clone(),
+            hub.clone(),
+            clock.clone(),
+            auth.clone(),
+            pages.clone(),
+            requests.clone(),
+            options.unknown_keys,
+        );
+        let edge = Edge::new(options.edge, chat.clone(), presence.clone(), hub.clone(), auth.clone());
+        let parts = Parts { store, auth, clock, hub, presence, edge, health };
+        let routes = parts.services(&chat, requests, pages)?;
+        let service = stack::wrap(routes, &parts.auth, &options.stack);
+        Ok(Arc::new(Self { parts, service }))
+    }
+
+    /// Every service, behind the chain. Cloning what it answers is cheap.
+    #[must_use]
+    pub fn routes(&self) -> Service {
+        self.service.clone()
+    }
+
+    /// Whether calls can be served: the database takes reads and writes, and this core does not go down. Answers within
+    /// about a second, and may be asked as often as one likes.
+    pub async fn ready(&self) -> Result<()> {
+        self.parts.health.ready().await
+    }
+
+    /// The effective durability settings, by name, as the database reports them.
+    pub async fn durability(&self) -> Result<Vec<(String, String)>> {
+        Ok(self.parts.store.durability().await?)
+    }
+
+    /// Proves credentials, for whoever serves beside the services.
+    #[must_use]
+    pub fn auth(&self) -> &Arc<Auth> {
+        &self.parts.auth
+    }
+
+    /// The clock that everything here reads.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.parts.clock
+    }
+
+    /// The id of a tenant, by slug.
+    pub async fn tenant(&self, slug: &str) -> Result<TenantId> {
+        Ok(self.parts.auth.tenant(slug).await?.0)
+    }
+
+    /// Tells every gateway, and whoever asks for health, that this core goes down and for how long it still serves.
+    pub async fn drain(&self, grace: Duration) {
+        self.parts.health.end().await;
+        self.parts.edge.drain(grace);
+    }
+
+    /// Ends streams, keeps who is online as they are, finishes what is queued for the database, and closes it.
+    pub async fn shutdown(&self) {
+        self.parts.health.end().await;
+        self.parts.hub.shutdown().await;
+        // Before the links end, so that nobody whose gateway goes on is counted out.
+        self.parts.presence.shutdown().await;
+        self.parts.edge.shutdown().await;
+        self.parts.store.close().await;
+    }
+}
+
+impl Parts {
+    fn services(&self, chat: &Chat, requests: Requests, pages: Pages) -> Result<Routes> {
+        let (store, auth, clock) = (self.store.clone(), self.auth.clone(), self.clock.clone());
+        let passwords = Passwords::default();
+        let tokens = Tokens::new(store.clone(), auth.clone(), clock.clone(), passwords.clone());
+        let directory = Directory::new(store, auth.clone(), clock, passwords, requests, pages.clone());
+        let presence = PresenceRpc::new(self.presence.clone(), self.hub.clone(), auth, pages);
+        let presence = PresenceServiceServer::new(presence);
+
+        let unreadable = |error: tonic_reflection::server::Error| Error::Internal(error.to_string());
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                // Strangers are not told of what they cannot call; gateways know it.
+                .register_encoded_file_descriptor_set(parlor_api::PUBLIC_DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        Ok(Routes::new(directory.service())
+            .add_service(tokens.service())
+            .add_service(chat.service().max_decoding_message_size(stack::MAX_MESSAGE_BYTES))
+            .add_service(presence.max_decoding_message_size(stack::MAX_MESSAGE_BYTES))
+            .add_service(self.edge.service().max_decoding_message_size(stack::MAX_MESSAGE_BYTES))
+            .add_service(self.health.service())
+            .add_service(reflection().build_v1().map_err(unreadable)?)
+            // Many clients still speak the older one.
+            .add_service(reflection().build_v1alpha().map_err(unreadable)?))
+    }
+}

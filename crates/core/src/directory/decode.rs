@@ -1,0 +1,218 @@
+//! Requests of the directory, checked field by field.
+
+use parlor_api::{hex_id::MAX_NUMBER, v1};
+use parlor_store::{ApiKeyKind, Identity, Roles, Tenant, TenantId, UserId, UserUpsert};
+
+use crate::{Error, Result, password, request::text, wire::signed};
+
+/// The longest DNS label, so that a slug can be one.
+const MAX_SLUG_CHARS: usize = 63;
+const MIN_SLUG_CHARS: usize = 2;
+/// Longer names break every list.
+pub const MAX_NAME_CHARS: usize = 200;
+pub const MAX_USERNAME_CHARS: usize = 200;
+/// The longest address of RFC 5321.
+pub const MAX_EMAIL_CHARS: usize = 320;
+/// What every browser takes as a URL.
+const MAX_URL_CHARS: usize = 2_000;
+const MAX_ORIGINS: usize = 100;
+/// A scheme, the longest DNS name and a port.
+const MAX_ORIGIN_CHARS: usize = 270;
+/// A person has a handful; this bounds the row that every message joins.
+const MAX_IDENTITIES: usize = 20;
+const MAX_IDENTITY_CHARS: usize = 200;
+
+/// A tenant to create.
+pub fn tenant(wanted: &v1::Tenant, at: i64) -> Result<Tenant> {
+    slug(&wanted.slug)?;
+    let display_name = if wanted.display_name.is_empty() { &wanted.slug } else { &wanted.display_name };
+    Ok(Tenant {
+        id: TenantId(0),
+        slug: wanted.slug.clone(),
+        number: number(wanted.number)?,
+        display_name: tenant_name(display_name)?,
+        origins: origins(&wanted.origins)?,
+        created_at: at,
+    })
+}
+
+/// What a change of a tenant sets.
+pub fn patched(stored: Tenant, wanted: &v1::Tenant, paths: &[String]) -> Result<Tenant> {
+    if paths.is_empty() {
+        return Err(Error::field("update_mask", "it names no field"));
+    }
+    paths.iter().try_fold(stored, |row, path| {
+        Ok(match path.as_str() {
+            "number" => Tenant { number: number(wanted.number)?, ..row },
+            "display_name" => Tenant { display_name: tenant_name(&wanted.display_name)?, ..row },
+            "origins" => Tenant { origins: origins(&wanted.origins)?, ..row },
+            _ => {
+                return Err(Error::field(
+                    "update_mask",
+                    "only number, display_name and origins can be changed",
+                ));
+            }
+        })
+    })
+}
+
+/// A user to create or change, without the password.
+pub fn user(wanted: &v1::User) -> Result<UserUpsert> {
+    text("user.display_name", &wanted.display_name, 0, MAX_NAME_CHARS)?;
+    text("user.username", &wanted.username, 0, MAX_USERNAME_CHARS)?;
+    text("user.email", &wanted.email, 0, MAX_EMAIL_CHARS)?;
+    text("user.avatar_url", &wanted.avatar_url, 0, MAX_URL_CHARS)?;
+    if wanted.identities.len() > MAX_IDENTITIES {
+        return Err(Error::field("user.identities", format!("at most {MAX_IDENTITIES} are kept")));
+    }
+    let given = |value: &String| Some(value.clone()).filter(|value| !value.is_empty());
+    let id = match wanted.id.as_str() {
+        "" => None,
+        id => Some(UserId::parse(id).ok_or_else(|| Error::field("user.id", "it is not a UUID"))?),
+    };
+    let granted = roles("user.roles", &wanted.roles)?;
+    Ok(UserUpsert {
+        id,
+        display_name: given(&wanted.display_name),
+        username: given(&wanted.username),
+        email: given(&wanted.email),
+        avatar_url: given(&wanted.avatar_url),
+        roles: Some(granted).filter(|roles| !roles.is_empty()),
+        identities: wanted.identities.iter().map(identity).collect::<Result<_>>()?,
+        password_hash: None,
+        create_only: false,
+    })
+}
+
+/// An outside identity.
+pub fn identity(wanted: &v1::Identity) -> Result<Identity> {
+    text("identity.issuer", &wanted.issuer, 1, MAX_IDENTITY_CHARS)?;
+    text("identity.subject", &wanted.subject, 1, MAX_IDENTITY_CHARS)?;
+    Ok(Identity { issuer: wanted.issuer.clone(), subject: wanted.subject.clone() })
+}
+
+/// Roles by number; none of them unspecified.
+pub fn roles(field: &'static str, wanted: &[i32]) -> Result<Roles> {
+    wanted.iter().try_fold(Roles::default(), |roles, role| {
+        let role = match v1::Role::try_from(*role) {
+            Ok(v1::Role::Customer) => Roles::CUSTOMER,
+            Ok(v1::Role::Staff) => Roles::STAFF,
+            Ok(v1::Role::Admin) => Roles::ADMIN,
+            Ok(v1::Role::Provider) => Roles::PROVIDER,
+            Ok(v1::Role::Unspecified) | Err(_) => return Err(Error::field(field, "it names no role")),
+        };
+        Ok(roles.with(role))
+    })
+}
+
+/// A password that may be set.
+pub fn password(field: &'static str, value: &str) -> Result<()> {
+    text(field, value, password::MIN_CHARS, password::MAX_CHARS)
+}
+
+/// The kind of a key.
+pub fn key_kind(kind: i32) -> Result<ApiKeyKind> {
+    match v1::ApiKeyKind::try_from(kind) {
+        Ok(v1::ApiKeyKind::Widget) => Ok(ApiKeyKind::Widget),
+        Ok(v1::ApiKeyKind::Admin) => Ok(ApiKeyKind::Admin),
+        Ok(v1::ApiKeyKind::Service) => Ok(ApiKeyKind::Service),
+        Ok(v1::ApiKeyKind::Unspecified) | Err(_) => Err(Error::field("api_key.kind", "it names no kind")),
+    }
+}
+
+fn slug(slug: &str) -> Result<()> {
+    let well_formed = (MIN_SLUG_CHARS..=MAX_SLUG_CHARS).contains(&slug.len())
+        && slug.starts_with(|first: char| first.is_ascii_lowercase())
+        && slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if well_formed {
+        Ok(())
+    } else {
+        Err(Error::field("tenant.slug", "it is 2 to 63 of a-z, 0-9 and '-', beginning with a letter"))
+    }
+}
+
+fn tenant_name(name: &str) -> Result<String> {
+    text("tenant.display_name", name, 1, MAX_NAME_CHARS)?;
+    Ok(name.to_owned())
+}
+
+fn number(number: u64) -> Result<Option<i64>> {
+    if number > MAX_NUMBER {
+        return Err(Error::field("tenant.number", format!("it is at most {MAX_NUMBER}")));
+    }
+    Ok(Some(signed(number)).filter(|number| *number > 0))
+}
+
+fn origins(origins: &[String]) -> Result<Vec<String>> {
+    if origins.len() > MAX_ORIGINS {
+        return Err(Error::field("tenant.origins", format!("at most {MAX_ORIGINS} are kept")));
+    }
+    for origin in origins {
+        text("tenant.origins", origin, 1, MAX_ORIGIN_CHARS)?;
+        if !is_origin(origin) {
+            return Err(Error::field(
+                "tenant.origins",
+                "an origin is like https://shop.example, without a path",
+            ));
+        }
+    }
+    Ok(origins.to_vec())
+}
+
+/// RFC 6454: scheme, host and, if it is not the scheme's own, port.
+fn is_origin(origin: &str) -> bool {
+    let Ok(uri) = origin.parse::<http::Uri>() else { return false };
+    let serialised = match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme @ ("http" | "https")), Some(authority)) if !authority.as_str().contains('@') => {
+            format!("{scheme}://{authority}")
+        }
+        _ => return false,
+    };
+    serialised == origin
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_dns_labels() {
+        for good in ["ab", "shop-2", &"a".repeat(MAX_SLUG_CHARS)] {
+            assert!(slug(good).is_ok(), "{good}");
+        }
+        for bad in ["a", "", "2ab", "-ab", "Ab", "a_b", "a b", &"a".repeat(MAX_SLUG_CHARS + 1)] {
+            assert!(slug(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn origins_have_no_path_and_no_user() {
+        assert!(is_origin("https://shop.example"));
+        assert!(is_origin("http://localhost:3000"));
+        for bad in
+            ["https://shop.example/", "https://a@b", "shop.example", "ftp://a", "null", "*", "https://"]
+        {
+            assert!(!is_origin(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_limit_is_allowed_and_one_more_is_not() {
+        let named = |chars| v1::User { display_name: "n".repeat(chars), ..v1::User::default() };
+        assert!(user(&named(MAX_NAME_CHARS)).is_ok());
+        assert!(user(&named(MAX_NAME_CHARS + 1)).is_err());
+        let known_as = |count| v1::User {
+            identities: vec![v1::Identity { issuer: "i".into(), subject: "s".into() }; count],
+            ..v1::User::default()
+        };
+        assert!(user(&known_as(MAX_IDENTITIES)).is_ok());
+        assert!(user(&known_as(MAX_IDENTITIES + 1)).is_err());
+        assert!(password("password", &"p".repeat(8)).is_ok());
+        assert!(password("password", &"p".repeat(7)).is_err());
+        assert!(password("password", &"p".repeat(201)).is_err());
+        assert!(number(MAX_NUMBER).is_ok());
+        assert!(number(MAX_NUMBER + 1).is_err());
+        assert!(origins(&vec!["https://a.example".to_owned(); MAX_ORIGINS]).is_ok());
+        assert!(origins(&vec!["https://a.example".to_owned(); MAX_ORIGINS + 1]).is_err());
+    }
+}

@@ -1,0 +1,154 @@
+//! Gateways: one `Link` stream each, on an internal listener and behind a key of its own.
+//!
+//! A gateway attaches its connections, subscribes topics on their behalf and is told of everything once for each topic.
+//! [`session`] keeps one gateway's connections and subscriptions over the life of its epoch; [`queue`] is what waits for
+//! it; [`registry`] finds the session that a returning gateway resumes; [`command`] is what a command does before the
+//! session records it.
+//!
+//! # Rules
+//!
+//! - Identity is resolved here: a gateway passes on what a client showed and is told who that is.
+//! - A subscription is authorised for the connection that asks, and ends with the rights of that connection.
+//! - A paused gateway delays nobody: its queue is bounded and what does not fit becomes a lag of its topic.
+//! - A broken link is the failure of that gateway only. Its session stands for the lease; then its connections are gone.
+
+mod command;
+mod queue;
+mod registry;
+mod session;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, stream::BoxStream};
+use parlor_api::v1::{self, link_request::Command};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{Request, Response, Status, Streaming};
+
+use self::registry::Registry;
+use crate::{Error, Result, caller::Caller, chat::Chat, hub::Hub, presence::Presence, rights::Rights};
+
+/// Names of gateways, epochs and connections have at most so many characters: they are kept for each connection.
+pub const MAX_NAME_CHARS: usize = 128;
+
+/// How links behave.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The core's name, for logs.
+    pub node: String,
+    /// A link that is silent for so long is broken, and a broken one may come back within so long.
+    pub lease: Duration,
+    /// How many bytes of events may wait for one gateway.
+    pub queue_bytes: usize,
+    /// How many connections one gateway may hold.
+    pub connections: usize,
+}
+
+impl Options {
+    /// The lease is long enough for a restart of a network, and short enough that nobody is shown who is gone. The queue
+    /// is a second of events for a gateway on a slow network. The connections are
+    /// what one machine can hold.
+    #[must_use]
+    pub fn new(node: impl Into<String>) -> Self {
+        Self {
+            node: node.into(),
+            lease: Duration::from_secs(15),
+            queue_bytes: 8 * 1024 * 1024,
+            connections: 250_000,
+        }
+    }
+}
+
+/// The links of this core. Cloning is cheap.
+#[derive(Clone)]
+pub struct Edge {
+    shared: Arc<Shared>,
+}
+
+/// What every session needs.
+struct Shared {
+    options: Options,
+    chat: Chat,
+    presence: Presence,
+    hub: Hub,
+    rights: Arc<dyn Rights>,
+    registry: Registry,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+type Requests = BoxStream<'static, Result<v1::LinkRequest, Status>>;
+type Responses = BoxStream<'static, Result<v1::LinkResponse, Status>>;
+
+impl Edge {
+    /// Serves gateways with these rules.
+    pub fn new(options: Options, chat: Chat, presence: Presence, hub: Hub, rights: Arc<dyn Rights>) -> Self {
+        let (registry, tasks, stop) = (Registry::default(), TaskTracker::new(), CancellationToken::new());
+        let shared = Shared { options, chat, presence, hub, rights, registry, tasks, stop };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The service, to be mounted.
+    #[must_use]
+    pub fn service(&self) -> v1::edge_service_server::EdgeServiceServer<Self> {
+        v1::edge_service_server::EdgeServiceServer::new(self.clone())
+    }
+
+    /// Tells every gateway that this core goes down, and for how long it still serves.
+    pub fn drain(&self, grace: Duration) {
+        self.shared.registry.drain(grace);
+    }
+
+    /// Ends every link. Presence is left as it is: whoever comes back within the linger never left.
+    pub async fn shutdown(&self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    /// How many gateways are known, for metrics.
+    #[must_use]
+    pub fn gateways(&self) -> usize {
+        self.shared.registry.len()
+    }
+
+    async fn open(&self, caller: &Caller, mut requests: Requests) -> Result<Responses> {
+        caller.require_edge()?;
+        if self.shared.stop.is_cancelled() {
+            return Err(Error::TryAgain);
+        }
+        let first = tokio::time::timeout(self.shared.options.lease, requests.next()).await;
+        let Ok(Some(Ok(v1::LinkRequest { command: Some(Command::Hello(hello)), .. }))) = first else {
+            return Err(Error::field("hello", "must be the first command"));
+        };
+        check_name("hello.gateway", &hello.gateway)?;
+        check_name("hello.epoch", &hello.epoch)?;
+        session::link(&self.shared, hello, requests).await
+    }
+}
+
+#[tonic::async_trait]
+impl v1::edge_service_server::EdgeService for Edge {
+    type LinkStream = Responses;
+
+    async fn link(
+        &self,
+        request: Request<Streaming<v1::LinkRequest>>,
+    ) -> Result<Response<Self::LinkStream>, Status> {
+        let caller = Caller::of(&request)?;
+        Ok(Response::new(self.open(&caller, request.into_inner().boxed()).await?))
+    }
+}
+
+fn check_name(field: &'static str, name: &str) -> Result<()> {
+    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
+        return Err(Error::field(field, format!("must have 1 to {MAX_NAME_CHARS} characters")));
+    }
+    Ok(())
+}
+
+fn duration(span: Duration) -> prost_types::Duration {
+    prost_types::Duration::try_from(span).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Which gateways are linked: one session for each name, and only the newest epoch of it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use parlor_api::v1::{LinkDrain, link_response::Body};
+use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{Requests, duration, queue::Queue};
+use crate::{Error, Result};
+
+/// More gateways than this are a mistake in somebody's configuration.
+const MAX_GATEWAYS: usize = 1024;
+
+/// How a session is reached.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub epoch: String,
+    pub queue: Arc<Queue>,
+    /// Hands a new stream to the session.
+    pub streams: mpsc::Sender<Stream>,
+    /// Ends the session, because its gateway was started anew.
+    pub replaced: CancellationToken,
+}
+
+/// A stream that a session shall serve.
+pub(super) struct Stream {
+    pub requests: Requests,
+    /// Cancelled when the session has taken it over; its responses begin then.
+    pub begun: CancellationToken,
+    /// Its responses end when this is dropped: the session serves it no more, or never did.
+    pub _served: DropGuard,
+}
+
+/// The sessions of this core.
+#[derive(Default)]
+pub(super) struct Registry {
+    doors: Mutex<HashMap<String, Door>>,
+}
+
+impl Registry {
+    /// The session of an epoch, if it still stands.
+    pub fn find(&self, gateway: &str, epoch: &str) -> Option<Door> {
+        self.doors().get(gateway).filter(|door| door.epoch == epoch && !door.replaced.is_cancelled()).cloned()
+    }
+
+    /// Puts a session in the place of an earlier epoch's, which ends.
+    pub fn insert(&self, gateway: &str, door: Door) -> Result<()> {
+        let mut doors = self.doors();
+        if doors.len() >= MAX_GATEWAYS && !doors.contains_key(gateway) {
+            return Err(Error::LimitReached { limit: "gateways", maximum: MAX_GATEWAYS as u64 });
+        }
+        if let Some(earlier) = doors.insert(gateway.to_owned(), door) {
+            earlier.replaced.cancel();
+        }
+        Ok(())
+    }
+
+    /// Forgets a session that has ended, unless another has its place.
+    pub fn remove(&self, gateway: &str, queue: &Arc<Queue>) {
+        let mut doors = self.doors();
+        if doors.get(gateway).is_some_and(|door| Arc::ptr_eq(&door.queue, queue)) {
+            doors.remove(gateway);
+        }
+    }
+
+    pub fn drain(&self, grace: Duration) {
+        for door in self.doors().values() {
+            door.queue.control(Body::Drain(LinkDrain { grace: Some(duration(grace)) }));
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.doors().len()
+    }
+
+    fn doors(&self) -> MutexGuard<'_, HashMap<String, Door>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,119 @@
+//! What the connections of one gateway hear: one watch for each topic, whoever of them asked.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use parlor_api::v1;
+
+use crate::{
+    Error, Result,
+    edge::{
+        command::Hearing,
+        queue::{Handle, Note, Queue},
+    },
+    hub::{Began, Topic},
+    wire::unsigned,
+};
+
+/// A connection hears at most so many topics, so that one socket cannot open the whole tenant.
+pub const MAX_TOPICS: usize = 100;
+
+pub(super) struct Topics {
+    queue: Arc<Queue>,
+    next_handle: Handle,
+    handles: HashMap<Topic, Handle>,
+    listeners: HashMap<Handle, Listeners>,
+    heard: HashMap<String, HashSet<Handle>>,
+}
+
+struct Listeners {
+    topic: Topic,
+    connections: HashSet<String>,
+}
+
+impl Topics {
+    pub fn new(queue: Arc<Queue>) -> Self {
+        let (handles, listeners, heard) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { queue, next_handle: 1, handles, listeners, heard }
+    }
+
+    /// The topics a connection hears.
+    pub fn heard_by(&self, connection: &str) -> Vec<Topic> {
+        let handles = self.heard.get(connection).into_iter().flatten();
+        handles.filter_map(|handle| self.listeners.get(handle)).map(|listeners| listeners.topic).collect()
+    }
+
+    /// Fails if the topic is one more than a connection may hear; what it hears already is none.
+    pub fn check_count(&self, connection: &str, topic: &Topic) -> Result<()> {
+        let Some(heard) = self.heard.get(connection) else { return Ok(()) };
+        let again = self.handles.get(topic).is_some_and(|handle| heard.contains(handle));
+        if heard.len() >= MAX_TOPICS && !again {
+            return Err(Error::LimitReached { limit: "topics of a connection", maximum: MAX_TOPICS as u64 });
+        }
+        Ok(())
+    }
+
+    /// Adds a listener, and says among the events where its hearing begins.
+    pub fn subscribe(&mut self, connection: &str, number: u64, hearing: Hearing) {
+        let Hearing { topic, conversation_id, interest } = hearing;
+        let known = self.handles.get(&topic).copied();
+        let handle = known.unwrap_or(self.next_handle);
+        let queue = Arc::clone(&self.queue);
+        let connection_name = connection.to_owned();
+        let begin = move |began: Began| {
+            let position = unsigned(began.position);
+            let answer = v1::LinkSubscribed {
+                number,
+                connection: connection_name,
+                topic: handle,
+                position,
+                conversation_id,
+                snapshot: None,
+            };
+            queue.note(Note::Subscribed(Box::new(answer)));
+        };
+        if let Some(watch) = known.and_then(|handle| self.queue.watch(handle)) {
+            watch.at_head(begin);
+        } else {
+            self.next_handle += 1;
+            let watch = interest.watch(self.queue.ear(handle), begin);
+            self.queue.add(handle, watch);
+            self.handles.insert(topic, handle);
+        }
+        let listeners = self.listeners.entry(handle);
+        let listeners = listeners.or_insert_with(|| Listeners { topic, connections: HashSet::new() });
+        listeners.connections.insert(connection.to_owned());
+        self.heard.entry(connection.to_owned()).or_default().insert(handle);
+    }
+
+    /// Takes a listener away; the last one takes the topic along.
+    pub fn unsubscribe(&mut self, connection: &str, handle: Handle) {
+        if let Some(heard) = self.heard.get_mut(connection) {
+            heard.remove(&handle);
+            if heard.is_empty() {
+                self.heard.remove(connection);
+            }
+        }
+        self.leave(connection, handle);
+    }
+
+    /// Takes a connection away from everything it hears.
+    pub fn forget(&mut self, connection: &str) {
+        for handle in self.heard.remove(connection).into_iter().flatten() {
+            self.leave(connection, handle);
+        }
+    }
+
+    fn leave(&mut self, connection: &str, handle: Handle) {
+        let Some(listeners) = self.listeners.get_mut(&handle) else { return };
+        listeners.connections.remove(connection);
+        if listeners.connections.is_empty() {
+            let topic = listeners.topic;
+            self.listeners.remove(&handle);
+            self.handles.remove(&topic);
+            self.queue.remove(handle);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The services: what is allowed, what happens, who is told.
+//!
+//! Right may use left: `clock, status, wire, caller, seal, page, auth, rights, hub ← directory, token ← chat, presence ←
+//! announce, edge, health ← core`; `stack` stands before all services and knows none.
+
+pub mod announce;
+pub mod auth;
+pub mod caller;
+pub mod chat;
+pub mod clock;
+pub mod core;
+pub mod directory;
+pub mod edge;
+pub mod health;
+pub mod hub;
+pub mod page;
+pub mod password;
+pub mod presence;
+pub mod request;
+pub mod rights;
+pub mod seal;
+pub mod stack;
+pub mod status;
+#[cfg(test)]
+mod testing;
+pub mod token;
+pub mod wire;
+
+pub use self::core::{Core, Options};
+pub use status::{Error, Result};
+
+/// The core, or whatever stands for it, as a client sees it: one type in one process and across two.
+pub type Service = tower::util::BoxCloneSyncService<
+    http::Request<tonic::body::Body>,
+    http::Response<tonic::body::Body>,
+    tower::BoxError,
+>;

@@ -1,0 +1,161 @@
+//! Being online is holding this stream open: commands up, each answered by its number, events down.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use futures::{Stream, stream};
+use parlor_api::v1::{self, attend_request::Command, attend_response::Body};
+use parlor_store::{TenantId, User, UserId};
+use tokio::time::Instant;
+use tonic::{Status, Streaming};
+use uuid::Uuid;
+
+use super::{
+    MAX_LINGER, Presence,
+    rpc::{PresenceRpc, wanted_role},
+    watch::Feed,
+};
+use crate::{Error, Result, caller::Caller};
+
+/// A stream that says nothing for so long is dead, whatever its connection says.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// How long somebody stays online after the stream breaks, where they do not say: long enough for a page to reload.
+const DEFAULT_LINGER: Duration = Duration::from_secs(5);
+
+type Ended = Pin<Box<dyn Future<Output = Error> + Send>>;
+
+/// One stream.
+struct Attendance {
+    rpc: PresenceRpc,
+    caller: Caller,
+    user: Arc<User>,
+    commands: Streaming<v1::AttendRequest>,
+    online: Option<Online>,
+    feed: Option<Feed>,
+    ended: Ended,
+    lease_until: Instant,
+}
+
+/// Keeps somebody online until it is dropped.
+struct Online {
+    presence: Presence,
+    tenant: TenantId,
+    user: UserId,
+    connection: String,
+    linger: Duration,
+}
+
+impl Drop for Online {
+    fn drop(&mut self) {
+        self.presence.disconnect(self.tenant, self.user, &self.connection, self.linger);
+    }
+}
+
+/// The answers and events of an `Attend` call.
+pub(super) fn attend(
+    rpc: PresenceRpc,
+    caller: Caller,
+    user: Arc<User>,
+    commands: Streaming<v1::AttendRequest>,
+) -> impl Stream<Item = Result<v1::AttendResponse, Status>> + Send {
+    let (auth, principal) = (Arc::clone(&rpc.auth), caller.principal.clone());
+    let ended: Ended = Box::pin(async move {
+        match principal {
+            Some(principal) => auth.ended(&principal).await,
+            None => Error::CredentialMissing,
+        }
+    });
+    let lease_until = Instant::now() + LEASE;
+    let attendance = Attendance { rpc, caller, user, commands, online: None, feed: None, ended, lease_until };
+    stream::unfold(Some(attendance), async |state| {
+        let mut attendance = state?;
+        match attendance.next().await {
+            Ok(Some(body)) => Some((Ok(v1::AttendResponse { body: Some(body) }), Some(attendance))),
+            Ok(None) => None,
+            Err(status) => Some((Err(status), None)),
+        }
+    })
+}
+
+impl Attendance {
+    /// The next thing to send; `None` when the caller has hung up.
+    async fn next(&mut self) -> Result<Option<Body>, Status> {
+        tokio::select! {
+            biased;
+            error = &mut self.ended => Err(error.into()),
+            () = tokio::time::sleep_until(self.lease_until) => Err(Error::DeadlineExceeded.into()),
+            command = self.commands.message() => match command? {
+                Some(request) => Ok(Some(self.answer(request).await)),
+                None => Ok(None),
+            },
+            event = next_event(&mut self.feed) => Ok(Some(Body::Event(event))),
+        }
+    }
+
+    async fn answer(&mut self, request: v1::AttendRequest) -> Body {
+        self.lease_until = Instant::now() + LEASE;
+        let number = request.number;
+        match self.carry_out(request.command).await {
+            Ok(presence) => Body::Answer(v1::AttendAnswer {
+                number,
+                presence: Some(presence),
+                lease: prost_types::Duration::try_from(LEASE).ok(),
+            }),
+            Err(error) => {
+                let failure = v1::Failure::from(&Status::from(error));
+                Body::Failure(v1::AttendFailure { number, failure: Some(failure) })
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, command: Option<Command>) -> Result<v1::Presence> {
+        let command = command.ok_or_else(|| Error::field("command", "is missing"))?;
+        if self.online.is_none() && !matches!(command, Command::Attach(_)) {
+            return Err(Error::field("command", "the first one is attach"));
+        }
+        match command {
+            Command::Attach(attach) => self.attach(&attach).await?,
+            Command::Heartbeat(_) => {}
+            Command::SetAvailability(request) => return self.rpc.set(&self.caller, &request).await,
+            Command::Watch(watch) => self.watch(&watch).await?,
+        }
+        let principal = self.caller.principal()?;
+        Ok(self.rpc.presence.person(principal.tenant, self.user.id).await?.to_proto(principal))
+    }
+
+    async fn attach(&mut self, attach: &v1::AttendAttach) -> Result<()> {
+        let linger = match &attach.linger {
+            None => DEFAULT_LINGER,
+            Some(linger) => Duration::try_from(*linger)
+                .ok()
+                .filter(|linger| *linger <= MAX_LINGER)
+                .ok_or_else(|| Error::field("attach.linger", "is not between 0 and 60 seconds"))?,
+        };
+        if let Some(online) = &mut self.online {
+            online.linger = linger;
+            return Ok(());
+        }
+        let tenant = self.caller.principal()?.tenant;
+        let connection = format!("attend/{}", Uuid::now_v7());
+        self.rpc.presence.connect(tenant, &self.user, connection.clone()).await?;
+        let presence = self.rpc.presence.clone();
+        self.online = Some(Online { presence, tenant, user: self.user.id, connection, linger });
+        Ok(())
+    }
+
+    async fn watch(&mut self, watch: &v1::AttendWatch) -> Result<()> {
+        self.feed = None;
+        if watch.enabled {
+            let principal = Arc::clone(self.caller.principal()?);
+            self.feed = Some(Feed::open(&self.rpc.hub, principal, wanted_role(watch.role)?).await?);
+        }
+        Ok(())
+    }
+}
+
+async fn next_event(feed: &mut Option<Feed>) -> v1::Event {
+    match feed {
+        Some(feed) => feed.next().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,288 @@
+//! Who is connected to this node: a pure state machine for each person.
+//!
+//! A person is *wanted* online while they have a connection, or while the linger after the last one runs. They are
+//! *shown* online once that is stored and announced. Whoever calls a transition that answers [`Step::Settle`] owns the
+//! person's settling: it moves `shown` to `wanted`, one edge at a time, until both agree. So edges of one person never
+//! overlap, however quickly connections come and go.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use parlor_store::{Millis, TenantId, User, UserId};
+use tokio::sync::oneshot;
+
+/// A person of a tenant.
+pub type Key = (TenantId, UserId);
+
+/// What a transition asks its caller to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing.
+    Rest,
+    /// Settle the person: the caller is now the only one who does.
+    Settle,
+    /// Call [`Roster::linger_over`] with this number after this time.
+    Linger(u64, Duration),
+}
+
+/// A move from offline to online or back, to be stored and announced.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Edge {
+    pub user: Arc<User>,
+    pub online: bool,
+    /// When the person was last there; `None` for now. Set for those that an earlier run of this node left over.
+    pub last_there: Option<Millis>,
+}
+
+/// Everybody who is connected, or was a moment ago.
+#[derive(Debug, Default)]
+pub struct Roster {
+    people: HashMap<Key, Person>,
+    next_linger: u64,
+}
+
+#[derive(Debug)]
+struct Person {
+    user: Arc<User>,
+    connections: HashSet<String>,
+    linger: Option<u64>,
+    last_there: Option<Millis>,
+    shown: bool,
+    settling: bool,
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+impl Person {
+    fn wanted(&self) -> bool {
+        !self.connections.is_empty() || self.linger.is_some()
+    }
+
+    fn settle(&mut self) -> Step {
+        if self.wanted() == self.shown || self.settling {
+            return Step::Rest;
+        }
+        self.settling = true;
+        Step::Settle
+    }
+}
+
+impl Roster {
+    /// A connection of a person opened. The receiver completes when they are shown online.
+    pub fn connect(
+        &mut self,
+        tenant: TenantId,
+        user: &Arc<User>,
+        connection: String,
+    ) -> (Step, oneshot::Receiver<()>) {
+        let person = self.people.entry((tenant, user.id)).or_insert_with(|| Person::new(Arc::clone(user)));
+        person.user = Arc::clone(user);
+        person.connections.insert(connection);
+        person.linger = None;
+        person.last_there = None;
+        let (shown, wait) = oneshot::channel();
+        if person.shown && !person.settling {
+            // A receiver that is dropped is a caller who no longer cares.
+            let _ = shown.send(());
+        } else {
+            person.waiting.push(shown);
+        }
+        (person.settle(), wait)
+    }
+
+    /// A connection is gone; the person stays for the linger if it was the last.
+    pub fn disconnect(&mut self, key: Key, connection: &str, linger: Duration) -> Step {
+        let Some(person) = self.people.get_mut(&key) else { return Step::Rest };
+        if !person.connections.remove(connection) || !person.connections.is_empty() {
+            return Step::Rest;
+        }
+        self.next_linger += 1;
+        person.linger = Some(self.next_linger);
+        Step::Linger(self.next_linger, linger)
+    }
+
+    /// Somebody an earlier run of this node left online: they stay for the linger, unless they come back.
+    pub fn adopt(&mut self, user: Arc<User>, last_there: Millis, linger: Duration) -> Step {
+        self.next_linger += 1;
+        let person = self.people.entry((user.tenant, user.id)).or_insert_with(|| Person::new(user));
+        person.shown = true;
+        person.last_there = Some(last_there);
+        person.linger = Some(self.next_linger);
+        Step::Linger(self.next_linger, linger)
+    }
+
+    /// A linger ran out. Nothing happens if the person came back since.
+    pub fn linger_over(&mut self, key: Key, number: u64) -> Step {
+        match self.people.get_mut(&key) {
+            Some(person) if person.linger == Some(number) => {
+                person.linger = None;
+                person.settle()
+            }
+            _ => Step::Rest,
+        }
+    }
+
+    /// The next edge of a person who is being settled; `None` ends the settling.
+    pub fn next_edge(&mut self, key: Key) -> Option<Edge> {
+        let person = self.people.get_mut(&key)?;
+        let online = person.wanted();
+        if online != person.shown {
+            return Some(Edge { user: Arc::clone(&person.user), online, last_there: person.last_there });
+        }
+        person.settling = false;
+        if online {
+            for waiting in person.waiting.drain(..) {
+                let _ = waiting.send(());
+            }
+        } else {
+            self.people.remove(&key);
+        }
+        None
+    }
+
+    /// An edge is stored and announced.
+    pub fn settled(&mut self, key: Key, online: bool) {
+        if let Some(person) = self.people.get_mut(&key) {
+            person.shown = online;
+        }
+    }
+
+    /// How many connections a person has on this node.
+    pub fn connections(&self, key: Key) -> u32 {
+        self.people.get(&key).map_or(0, |person| u32::try_from(person.connections.len()).unwrap_or(u32::MAX))
+    }
+}
+
+impl Person {
+    fn new(user: Arc<User>) -> Self {
+        Self {
+            user,
+            connections: HashSet::new(),
+            linger: None,
+            last_there: None,
+            shown: false,
+            settling: false,
+            waiting: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parlor_store::Roles;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TENANT: TenantId = TenantId(1);
+    const LINGER: Duration = Duration::from_secs(5);
+
+    fn user() -> Arc<User> {
+        Arc::new(User {
+            tenant: TENANT,
+            id: UserId::new(),
+            number: 1,
+            display_name: String::new(),
+            username: None,
+            email: String::new(),
+            avatar_url: String::new(),
+            roles: Roles::CUSTOMER,
+            identities: Vec::new(),
+            created_at: 0,
+            updated_at: 0,
+        })
+    }
+
+    fn settle(roster: &mut Roster, key: Key) -> Vec<bool> {
+        let mut edges = Vec::new();
+        while let Some(edge) = roster.next_edge(key) {
+            roster.settled(key, edge.online);
+            edges.push(edge.online);
+        }
+        edges
+    }
+
+    #[test]
+    fn two_connections_make_one_edge_each_way() {
+        let (mut roster, ann) = (Roster::default(), user());
+        let key = (TENANT, ann.id);
+        assert_eq!(roster.connect(TENANT, &ann, "a".into()).0, Step::Settle);
+        assert_eq!(settle(&mut roster, key), [true]);
+        assert_eq!(roster.connect(TENANT, &ann, "b".into()).0, Step::Rest);
+        assert_eq!(roster.connections(key), 2);
+        assert_eq!(roster.disconnect(key, "a", LINGER), Step::Rest);
+        let Step::Linger(number, LINGER) = roster.disconnect(key, "b", LINGER) else { panic!("no linger") };
+        assert_eq!(roster.linger_over(key, number), Step::Settle);
+        assert_eq!(settle(&mut roster, key), [false]);
+        assert!(roster.people.is_empty());
+    }
+
+    #[test]
+    fn who_returns_within_the_linger_never_left() {
+        let (mut roster, ann) = (Roster::default(), user());
+        let key = (TENANT, ann.id);
+        roster.connect(TENANT, &ann, "a".into());
+        settle(&mut roster, key);
+        let Step::Linger(number, _) = roster.disconnect(key, "a", LINGER) else { panic!("no linger") };
+        assert_eq!(roster.connect(TENANT, &ann, "b".into()).0, Step::Rest);
+        assert_eq!(roster.linger_over(key, number), Step::Rest);
+    }
+
+    #[test]
+    fn who_was_left_over_leaves_at_the_time_they_were_last_there() {
+        let (mut roster, ann) = (Roster::default(), user());
+        let key = (TENANT, ann.id);
+        let Step::Linger(number, _) = roster.adopt(Arc::clone(&ann), 42, LINGER) else { panic!("no linger") };
+        assert_eq!(roster.linger_over(key, number), Step::Settle);
+        let edge = Edge { user: ann, online: false, last_there: Some(42) };
+        assert_eq!(roster.next_edge(key), Some(edge));
+    }
+
+    #[test]
+    fn a_connect_waits_until_the_person_is_shown() {
+        let (mut roster, ann) = (Roster::default(), user());
+        let (_, mut first) = roster.connect(TENANT, &ann, "a".into());
+        assert!(first.try_recv().is_err());
+        settle(&mut roster, (TENANT, ann.id));
+        assert!(first.try_recv().is_ok());
+        let (_, mut second) = roster.connect(TENANT, &ann, "b".into());
+        assert!(second.try_recv().is_ok());
+    }
+
+    proptest! {
+        /// Whatever happens, edges alternate, and in the end the person is shown as they are.
+        #[test]
+        fn edges_alternate(moves in proptest::collection::vec((0u8..4, 0u8..3), 1..60)) {
+            let (mut roster, ann) = (Roster::default(), user());
+            let key = (TENANT, ann.id);
+            let (mut settling, mut edges, mut lingers) = (false, Vec::new(), Vec::new());
+            for (what, which) in moves {
+                let name = which.to_string();
+                let step = match what {
+                    0 => roster.connect(TENANT, &ann, name).0,
+                    1 => roster.disconnect(key, &name, LINGER),
+                    2 => lingers.pop().map_or(Step::Rest, |number| roster.linger_over(key, number)),
+                    _ if settling => {
+                        match roster.next_edge(key) {
+                            Some(edge) => { roster.settled(key, edge.online); edges.push(edge.online); }
+                            None => settling = false,
+                        }
+                        Step::Rest
+                    }
+                    _ => Step::Rest,
+                };
+                match step {
+                    Step::Settle => { prop_assert!(!settling, "two settle one person"); settling = true; }
+                    Step::Linger(number, _) => lingers.push(number),
+                    Step::Rest => {}
+                }
+            }
+            let wanted = roster.people.get(&key).is_some_and(Person::wanted);
+            if settling { edges.extend(settle(&mut roster, key)); }
+            prop_assert!(edges.windows(2).all(|pair| pair[0] != pair[1]));
+            prop_assert_eq!(edges.last().copied().unwrap_or(false), wanted);
+        }
+    }
+}

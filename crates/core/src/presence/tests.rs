@@ -1,0 +1,166 @@
+//! Presence over a real store: what is told, and what a restart leaves.
+
+use parlor_api::v1::event::Payload;
+use parlor_bus as _;
+use parlor_store::{Store, Tenant, TenantId, UserUpsert};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::{caller::Actor, caller::Proof, clock::Clock};
+
+const LINGER: Duration = Duration::from_secs(10);
+
+struct World {
+    _dir: tempfile::TempDir,
+    store: Store,
+    clock: Clock,
+    tenant: TenantId,
+    ann: Arc<User>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", dir.path().join("parlor.db").display());
+        parlor_migration::up(&url).await.unwrap();
+        let options = parlor_store::Options { url, read_connections: 2 };
+        let store = Store::open(options, Box::new(|_| {})).await.unwrap();
+        let clock = Clock::default();
+        let tenant = Tenant {
+            id: TenantId(0),
+            slug: "demo".into(),
+            number: None,
+            display_name: "Demo".into(),
+            origins: Vec::new(),
+            created_at: clock.now(),
+        };
+        let tenant = store.create_tenant(tenant).await.unwrap().id;
+        let upsert =
+            UserUpsert { username: Some("ann".into()), roles: Some(Roles::CUSTOMER), ..Default::default() };
+        let (ann, _) = store.upsert_user(tenant, upsert, clock.now()).await.unwrap();
+        Self { _dir: dir, store, clock, tenant, ann: Arc::new(ann) }
+    }
+
+    async fn node(&self, epoch: &str) -> (Presence, mpsc::Receiver<v1::PresenceChanged>) {
+        let (told, heard) = mpsc::channel(100);
+        let announce: Announce = Arc::new(move |_, _, event| {
+            if let Some(Payload::PresenceChanged(changed)) = event.payload {
+                told.try_send(changed).unwrap();
+            }
+        });
+        let options = Options { node: "a".into(), epoch: epoch.into(), restart_linger: LINGER };
+        let started = Presence::start(self.store.clone(), self.clock.clone(), options, announce).await;
+        (started.unwrap(), heard)
+    }
+
+    fn staff(&self) -> Principal {
+        Principal {
+            tenant: self.tenant,
+            tenant_slug: "demo".into(),
+            actor: Actor::Operator,
+            roles: Roles::ADMIN,
+            proof: Proof::default(),
+            rights_until: None,
+        }
+    }
+}
+
+async fn reachable(heard: &mut mpsc::Receiver<v1::PresenceChanged>) -> bool {
+    heard.recv().await.unwrap().presence.unwrap().reachable
+}
+
+#[tokio::test]
+async fn a_person_with_two_tabs_comes_once_and_leaves_after_the_linger_of_the_last() {
+    let world = World::new().await;
+    let (presence, mut heard) = world.node("1").await;
+    presence.connect(world.tenant, &world.ann, "tab 1".into()).await.unwrap();
+    presence.connect(world.tenant, &world.ann, "tab 2".into()).await.unwrap();
+    assert!(reachable(&mut heard).await);
+    let seen = presence.person(world.tenant, world.ann.id).await.unwrap();
+    assert_eq!(seen.connections, 2);
+    assert!(seen.reachable());
+
+    presence.disconnect(world.tenant, world.ann.id, "tab 1", LINGER);
+    presence.disconnect(world.tenant, world.ann.id, "tab 2", LINGER);
+    assert!(presence.person(world.tenant, world.ann.id).await.unwrap().reachable());
+    assert!(heard.try_recv().is_err(), "nobody left yet");
+
+    world.clock.advance(LINGER);
+    assert!(!reachable(&mut heard).await);
+    let seen = presence.person(world.tenant, world.ann.id).await.unwrap();
+    assert!(!seen.reachable());
+    assert!(seen.row.last_seen.is_some());
+    presence.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_quick_restart_shows_nobody_leaving() {
+    let world = World::new().await;
+    let (first, _heard) = world.node("1").await;
+    first.connect(world.tenant, &world.ann, "tab".into()).await.unwrap();
+
+    // The first run is killed: it says no goodbye.
+    let (second, mut heard) = world.node("2").await;
+    assert_eq!(second.presences(world.tenant).await.unwrap().1.len(), 1);
+    second.connect(world.tenant, &world.ann, "tab again".into()).await.unwrap();
+    world.clock.advance(LINGER * 2);
+    assert!(second.person(world.tenant, world.ann.id).await.unwrap().reachable());
+    assert!(heard.try_recv().is_err(), "nobody left and nobody came");
+    first.shutdown().await;
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn who_does_not_come_back_after_a_restart_left_when_they_were_last_there() {
+    let world = World::new().await;
+    let (first, _heard) = world.node("1").await;
+    first.connect(world.tenant, &world.ann, "tab".into()).await.unwrap();
+    let last_there = world.clock.now();
+    first.shutdown().await;
+
+    world.clock.advance(Duration::from_secs(3600));
+    let (second, mut heard) = world.node("2").await;
+    world.clock.advance(LINGER);
+    assert!(!reachable(&mut heard).await);
+    let seen = second.person(world.tenant, world.ann.id).await.unwrap();
+    let last_seen = seen.row.last_seen.unwrap();
+    assert!(last_seen < last_there + 1_800_000, "{last_seen} is not when they were last there, {last_there}");
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn availability_outlives_connections_and_decides_who_is_shown() {
+    let world = World::new().await;
+    let (presence, mut heard) = world.node("1").await;
+    let upsert = UserUpsert { username: Some("sue".into()), roles: Some(Roles::STAFF), ..Default::default() };
+    let (sue, _) = world.store.upsert_user(world.tenant, upsert, 1).await.unwrap();
+    let sue = Arc::new(sue);
+    let customer =
+        Principal { actor: Actor::User(Arc::clone(&world.ann)), roles: Roles::CUSTOMER, ..world.staff() };
+    let caller = Caller {
+        principal: Some(Arc::new(world.staff())),
+        edge: false,
+        connection: String::new(),
+        peer: String::new(),
+        request_id: Arc::default(),
+        tenant_wish: None,
+        issuers: Vec::new(),
+        signup: false,
+    };
+
+    presence.connect(world.tenant, &sue, "desk".into()).await.unwrap();
+    assert!(presence.visible_person(&customer, sue.id).await.is_ok());
+    presence.choose(&caller, Some(sue.id), Availability::Off).await.unwrap();
+    assert_eq!(presence.visible_person(&customer, sue.id).await.unwrap_err(), Error::NotFound("user"));
+    assert!(presence.visible_person(&world.staff(), sue.id).await.unwrap().reachable());
+
+    presence.disconnect(world.tenant, sue.id, "desk", Duration::ZERO);
+    let mut revisions = Vec::new();
+    for _ in 0..3 {
+        revisions.push(heard.recv().await.unwrap().revision);
+    }
+    assert_eq!(revisions, [1, 2, 3], "each change has its own revision, in order");
+    let seen = presence.person(world.tenant, sue.id).await.unwrap();
+    assert_eq!((seen.reachable(), seen.row.availability), (false, Availability::Off));
+    presence.shutdown().await;
+}

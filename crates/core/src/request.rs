@@ -1,0 +1,111 @@
+//! What services ask of requests the same way: the length of a text, and that a repetition changes nothing.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use parlor_store::{Mutation, RequestKey, Store};
+use prost::Message;
+use sha2::Sha256;
+
+use crate::{Error, Result, caller::Principal, clock::Clock};
+
+/// Long enough for any id a client makes.
+pub const MAX_REQUEST_ID_CHARS: usize = 128;
+
+/// Checks the length of a text in Unicode scalar values, and that every store can keep it.
+pub fn text(field: &'static str, value: &str, least: usize, most: usize) -> Result<()> {
+    let chars = value.chars().count();
+    if chars < least || chars > most {
+        return Err(Error::field(field, format!("it has {chars} characters; {least} to {most} are allowed")));
+    }
+    if value.contains('\0') {
+        return Err(Error::field(field, "it contains U+0000"));
+    }
+    Ok(())
+}
+
+/// Names repeatable requests.
+#[derive(Clone, Debug)]
+pub struct Requests {
+    payloads: Hmac<Sha256>,
+    clock: Clock,
+}
+
+impl Requests {
+    /// Under the installation's secret.
+    #[must_use]
+    pub fn new(secret: &[u8], clock: Clock) -> Self {
+        let mut payloads = Hmac::new_from_slice(secret).expect("HMAC takes keys of any length");
+        payloads.update(b"requests");
+        Self { payloads, clock }
+    }
+
+    /// Names a repeatable request; `None` if the caller gave it no id.
+    pub fn key(
+        &self,
+        principal: &Principal,
+        method: &'static str,
+        request_id: &str,
+        request: &impl Message,
+    ) -> Result<Option<RequestKey>> {
+        text("request_id", request_id, 0, MAX_REQUEST_ID_CHARS)?;
+        if request_id.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(RequestKey {
+            tenant: principal.tenant,
+            principal: principal.key(),
+            method,
+            request_id: request_id.to_owned(),
+            // Keyed: a payload may hold a password, and its plain hash could be searched.
+            payload_hash: self
+                .payloads
+                .clone()
+                .chain_update(request.encode_to_vec())
+                .finalize()
+                .into_bytes()
+                .into(),
+            at: self.clock.now(),
+        }))
+    }
+}
+
+/// Makes a change, once if its request has a name, and answers what the first time answered.
+pub async fn apply<T, R>(
+    store: &Store,
+    key: Option<RequestKey>,
+    mutation: Mutation<T>,
+    respond: impl Fn(&T) -> R + Send + Sync + 'static,
+) -> Result<Applied<T, R>>
+where
+    T: Send + 'static,
+    R: Message + Default + 'static,
+{
+    let Some(key) = key else {
+        let done = store.apply(mutation).await?;
+        let response = respond(&done);
+        return Ok(Applied { response, done: Some(done) });
+    };
+    let once = store.apply_once(key, mutation, move |done| respond(done).encode_to_vec()).await?;
+    let response = R::decode(once.response.as_slice())
+        .map_err(|error| Error::Internal(format!("a recorded answer cannot be read: {error}")))?;
+    Ok(Applied { response, done: None })
+}
+
+/// An answer, and what was done for it if that is known here.
+#[derive(Debug)]
+pub struct Applied<T, R> {
+    pub response: R,
+    pub done: Option<T>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_counted_in_characters_and_both_ends_are_allowed() {
+        assert!(text("name", "éé", 2, 2).is_ok());
+        assert!(text("name", "é", 2, 3).is_err());
+        assert!(text("name", "éééé", 2, 3).is_err());
+        assert!(text("name", "a\0", 0, 3).is_err());
+    }
+}

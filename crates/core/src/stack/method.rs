@@ -1,0 +1,72 @@
+//! The methods of the contract, read from its descriptors, so that a new one needs no entry anywhere.
+
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, OnceLock},
+};
+
+use metrics::{Counter, Histogram};
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+use tonic::Code;
+
+const CODES: usize = 17;
+
+/// One method, with its instruments.
+#[derive(Debug)]
+pub struct Method {
+    /// As metrics and logs name it: `parlor.v1.ChatService/SendMessage`.
+    pub name: String,
+    /// One message each way.
+    pub unary: bool,
+    seconds: OnceLock<Histogram>,
+    calls: [OnceLock<Counter>; CODES],
+}
+
+/// By path.
+static OF_THE_CONTRACT: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
+    let files = FileDescriptorSet::decode(parlor_api::DESCRIPTORS).expect("the build wrote the descriptors");
+    let mut methods = HashMap::new();
+    for file in &files.file {
+        for service in &file.service {
+            for method in &service.method {
+                let name = format!("{}.{}/{}", file.package(), service.name(), method.name());
+                let unary = !method.client_streaming() && !method.server_streaming();
+                methods.insert(format!("/{name}"), Method::new(name, unary));
+            }
+        }
+    }
+    methods
+});
+
+/// Reflection, health, and whatever does not exist.
+static UNKNOWN: LazyLock<Method> = LazyLock::new(|| Method::new("other".to_owned(), false));
+
+impl Method {
+    fn new(name: String, unary: bool) -> Self {
+        Self { name, unary, seconds: OnceLock::new(), calls: std::array::from_fn(|_| OnceLock::new()) }
+    }
+
+    /// Finds the method of a path.
+    pub fn of(path: &str) -> &'static Self {
+        OF_THE_CONTRACT.get(path).unwrap_or_else(|| Self::unknown())
+    }
+
+    /// Stands for all that is not in the contract.
+    pub fn unknown() -> &'static Self {
+        &UNKNOWN
+    }
+
+    /// How long calls take until they answer, in seconds.
+    pub fn seconds(&self) -> &Histogram {
+        self.seconds.get_or_init(|| metrics::histogram!("parlor_call_seconds", "method" => self.name.clone()))
+    }
+
+    /// How many calls ended with a code.
+    pub fn calls(&self, code: Code) -> &Counter {
+        let index = usize::try_from(code as i32).unwrap_or_default().min(CODES - 1);
+        self.calls[index].get_or_init(|| {
+            metrics::counter!("parlor_calls_total", "method" => self.name.clone(), "code" => format!("{code:?}"))
+        })
+    }
+}

@@ -1,0 +1,182 @@
+//! Every domain error, and the one place that turns it into a `Status` with its details.
+
+use std::{collections::HashMap, future::Future, sync::Arc};
+
+use parlor_api::{failure, v1::Reason};
+use tonic::{Code, Status};
+
+/// Why a rule refused, or a call could not be served.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    #[error("a credential is needed")]
+    CredentialMissing,
+    #[error("the credential is not valid: {0}")]
+    CredentialInvalid(String),
+    #[error("the credential has expired")]
+    CredentialExpired,
+    #[error("the credential was withdrawn")]
+    CredentialRevoked,
+    #[error("role {0} is needed")]
+    RoleRequired(&'static str),
+    #[error("it belongs to somebody else")]
+    NotOwner,
+    #[error("only a gateway may call this")]
+    EdgeKeyRequired,
+    #[error("{field}: {problem}")]
+    Field { field: &'static str, problem: String },
+    #[error("the page token is not one of this list")]
+    PageToken,
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    #[error("{0} is taken")]
+    AlreadyExists(&'static str),
+    #[error("the request id was used before with another payload")]
+    RequestIdReused,
+    #[error("too many calls")]
+    RateLimited { retry_after_ms: u64 },
+    #[error("{limit} is at most {maximum}")]
+    LimitReached { limit: &'static str, maximum: u64 },
+    #[error("not known to be stored, try again")]
+    TryAgain,
+    #[error("the deadline has passed")]
+    DeadlineExceeded,
+    #[error("this is switched off: {0}")]
+    SwitchedOff(&'static str),
+    #[error("events up to {floor} are gone")]
+    PositionTrimmed { floor: i64 },
+    #[error("the reader fell too far behind")]
+    SlowReader,
+    /// The text is for the log, never for the caller.
+    #[error("internal error")]
+    Internal(String),
+}
+
+tokio::task_local! {
+    static REQUEST_ID: Arc<str>;
+}
+
+/// Runs a call under its request id, so that a defect can name it.
+pub(crate) fn named<F: Future>(request_id: Arc<str>, call: F) -> impl Future<Output = F::Output> {
+    REQUEST_ID.scope(request_id, call)
+}
+
+/// The id of the call that runs here; empty outside of one.
+pub(crate) fn request_id() -> String {
+    REQUEST_ID.try_with(|id| id.to_string()).unwrap_or_default()
+}
+
+/// What every rule answers.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An invalid field of a request.
+    pub fn field(field: &'static str, problem: impl Into<String>) -> Self {
+        Self::Field { field, problem: problem.into() }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::CredentialMissing
+            | Self::CredentialInvalid(_)
+            | Self::CredentialExpired
+            | Self::CredentialRevoked => Code::Unauthenticated,
+            Self::RoleRequired(_) | Self::NotOwner | Self::EdgeKeyRequired => Code::PermissionDenied,
+            Self::Field { .. } | Self::PageToken => Code::InvalidArgument,
+            Self::NotFound(_) => Code::NotFound,
+            Self::AlreadyExists(_) => Code::AlreadyExists,
+            Self::RequestIdReused => Code::FailedPrecondition,
+            Self::RateLimited { .. } | Self::LimitReached { .. } => Code::ResourceExhausted,
+            Self::TryAgain => Code::Unavailable,
+            Self::DeadlineExceeded => Code::DeadlineExceeded,
+            Self::SwitchedOff(_) => Code::Unimplemented,
+            Self::PositionTrimmed { .. } => Code::OutOfRange,
+            Self::SlowReader => Code::Aborted,
+            Self::Internal(_) => Code::Internal,
+        }
+    }
+
+    fn reason(&self) -> Reason {
+        match self {
+            Self::CredentialMissing => Reason::CredentialMissing,
+            Self::CredentialInvalid(_) => Reason::CredentialInvalid,
+            Self::CredentialExpired => Reason::CredentialExpired,
+            Self::CredentialRevoked => Reason::CredentialRevoked,
+            Self::RoleRequired(_) => Reason::RoleRequired,
+            Self::NotOwner => Reason::NotOwner,
+            Self::EdgeKeyRequired => Reason::EdgeKeyRequired,
+            Self::Field { .. } => Reason::FieldInvalid,
+            Self::PageToken => Reason::PageTokenInvalid,
+            Self::NotFound("tenant") => Reason::TenantNotFound,
+            Self::NotFound("user") => Reason::UserNotFound,
+            Self::NotFound("API key") => Reason::ApiKeyNotFound,
+            Self::NotFound(_) => Reason::ConversationNotFound,
+            Self::AlreadyExists(_) => Reason::AlreadyExists,
+            Self::RequestIdReused => Reason::RequestIdReused,
+            Self::RateLimited { .. } => Reason::RateLimited,
+            Self::LimitReached { .. } => Reason::LimitReached,
+            Self::TryAgain => Reason::TryAgain,
+            Self::DeadlineExceeded => Reason::DeadlineExceeded,
+            Self::SwitchedOff(_) => Reason::SwitchedOff,
+            Self::PositionTrimmed { .. } => Reason::PositionTrimmed,
+            Self::SlowReader => Reason::SlowReader,
+            Self::Internal(_) => Reason::Internal,
+        }
+    }
+
+    fn metadata(&self) -> HashMap<String, String> {
+        let pairs: Vec<(&str, String)> = match self {
+            Self::RoleRequired(role) => vec![("role", (*role).to_owned())],
+            Self::AlreadyExists(field) => vec![("field", (*field).to_owned())],
+            Self::RateLimited { retry_after_ms } => vec![("retry_after_ms", retry_after_ms.to_string())],
+            Self::LimitReached { limit, maximum } => {
+                vec![("limit", (*limit).to_owned()), ("maximum", maximum.to_string())]
+            }
+            Self::PositionTrimmed { floor } => vec![("floor", floor.to_string())],
+            Self::Internal(_) => vec![("request_id", request_id())],
+            Self::CredentialMissing
+            | Self::CredentialInvalid(_)
+            | Self::CredentialExpired
+            | Self::CredentialRevoked
+            | Self::NotOwner
+            | Self::EdgeKeyRequired
+            | Self::Field { .. }
+            | Self::PageToken
+            | Self::NotFound(_)
+            | Self::RequestIdReused
+            | Self::TryAgain
+            | Self::DeadlineExceeded
+            | Self::SwitchedOff(_)
+            | Self::SlowReader => Vec::new(),
+        };
+        pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        if let Error::Internal(detail) = &error {
+            tracing::error!(detail, "internal error");
+        }
+        let fields = match &error {
+            Error::Field { field, problem } => vec![((*field).to_owned(), problem.clone())],
+            _ => Vec::new(),
+        };
+        failure::status(error.code(), error.reason(), error.to_string(), error.metadata(), &fields)
+    }
+}
+
+impl From<parlor_store::Error> for Error {
+    fn from(error: parlor_store::Error) -> Self {
+        use parlor_store::Error as Store;
+        match error {
+            Store::NotFound(what) => Self::NotFound(what),
+            Store::AlreadyExists(field) => Self::AlreadyExists(field),
+            Store::RequestIdReused => Self::RequestIdReused,
+            Store::Unavailable(detail) => {
+                tracing::warn!(detail, "the database did not answer");
+                Self::TryAgain
+            }
+            Store::Defect(detail) => Self::Internal(detail),
+        }
+    }
+}

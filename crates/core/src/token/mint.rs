@@ -1,0 +1,169 @@
+//! Making tokens: Parlor's own, or in the shape of an issuer whose front-end reads its tokens itself.
+
+use std::{sync::Arc, time::Duration};
+
+use parlor_api::{hex_id, v1};
+use parlor_store::{Identity, Roles, User, UserId, UserUpsert};
+use uuid::Uuid;
+
+use super::{Tokens, grantable, holdable};
+use crate::{
+    Error, Result,
+    auth::{access::Grant, claims::Profile, issuer::Issuer},
+    caller::{Caller, Principal},
+    directory,
+    wire::{timestamp, unsigned},
+};
+
+const DEFAULT_TTL: Duration = Duration::from_secs(3600);
+/// What an admin may mint: long enough for a batch job, short enough to be forgotten.
+const MAX_MINTED_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// A token that was made.
+#[derive(Clone, Debug)]
+pub(super) struct Minted {
+    pub token: String,
+    /// Empty where the shape has none.
+    pub token_id: String,
+    pub expires_at: i64,
+    pub subject: String,
+}
+
+impl Tokens {
+    /// A token for a user without their proof.
+    pub(super) async fn mint(
+        &self,
+        caller: &Caller,
+        request: &v1::MintTokenRequest,
+    ) -> Result<v1::MintTokenResponse> {
+        let admin = caller.admin()?;
+        let id =
+            UserId::parse(&request.user_id).ok_or_else(|| Error::field("user_id", "it is not a UUID"))?;
+        let user = self.store.user(admin.tenant, id).await?;
+        let asked = directory::roles("roles", &request.roles)?;
+        let granted = if asked.is_empty() { user.roles } else { asked };
+        if !holdable(&user).contains(granted) {
+            return Err(Error::field("roles", "the user has not all of them"));
+        }
+        if !grantable(admin).contains(granted) {
+            return Err(Error::RoleRequired("admin"));
+        }
+        let issuer = self.shape(admin, &request.issuer, &[])?;
+        let ttl = ttl(request.ttl.as_ref(), issuer.as_deref(), MAX_MINTED_TTL)?;
+        let expires_at = self.clock.now().saturating_add(ttl);
+        let minted = match &issuer {
+            Some(issuer) => self.in_shape(issuer, &user, granted, expires_at).await?,
+            None => self.own(&admin.tenant_slug, &user.id.to_string(), granted, None, expires_at),
+        };
+        Ok(v1::MintTokenResponse {
+            token: minted.token,
+            token_id: minted.token_id,
+            expire_time: Some(timestamp(minted.expires_at)),
+        })
+    }
+
+    /// A token of Parlor's own.
+    pub(super) fn own(
+        &self,
+        tenant: &str,
+        subject: &str,
+        roles: Roles,
+        origin: Option<String>,
+        expires_at: i64,
+    ) -> Minted {
+        let grant = Grant {
+            tenant: tenant.to_owned(),
+            subject: subject.to_owned(),
+            roles,
+            token_id: Uuid::new_v4().to_string(),
+            origin,
+        };
+        let token = self.auth.mint(&grant, expires_at);
+        Minted {
+            token,
+            token_id: grant.token_id,
+            expires_at: whole_seconds(expires_at),
+            subject: grant.subject,
+        }
+    }
+
+    /// A token in the shape of an issuer, for a person it may never have heard of.
+    pub(super) async fn in_shape(
+        &self,
+        issuer: &Issuer,
+        user: &User,
+        roles: Roles,
+        expires_at: i64,
+    ) -> Result<Minted> {
+        let name = &issuer.options().name;
+        let known = user.identities.iter().find(|identity| identity.issuer == *name);
+        let subject = match known {
+            Some(identity) => identity.subject.clone(),
+            None => {
+                let subject = hex_id::encode(hex_id::Kind::User, unsigned(user.number));
+                let identity = Identity { issuer: name.clone(), subject: subject.clone() };
+                let known_as =
+                    UserUpsert { id: Some(user.id), identities: vec![identity], ..UserUpsert::default() };
+                self.store.upsert_user(user.tenant, known_as, self.clock.now()).await?;
+                self.auth.forget_user(user.tenant, user.id);
+                subject
+            }
+        };
+        let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let profile = Profile {
+            subject: Some(subject.clone()),
+            username: user.username.clone(),
+            name: given(&user.display_name),
+            email: given(&user.email),
+            roles: issuer.options().roles.names(roles),
+        };
+        let token = issuer.mint(&profile, self.clock.now(), expires_at)?;
+        Ok(Minted { token, token_id: String::new(), expires_at: whole_seconds(expires_at), subject })
+    }
+
+    /// The issuer whose shape was asked for; `None` for Parlor's own.
+    pub(super) fn shape(
+        &self,
+        principal: &Principal,
+        name: &str,
+        accepted: &[String],
+    ) -> Result<Option<Arc<Issuer>>> {
+        if name.is_empty() {
+            return Ok(None);
+        }
+        let issuer = self.auth.issuers().named(name);
+        let issuer = issuer.filter(|issuer| *issuer.options().tenant == *principal.tenant_slug);
+        let issuer = issuer.filter(|_| accepted.is_empty() || accepted.iter().any(|other| other == name));
+        match issuer {
+            None => Err(Error::field("issuer", "the tenant has no such issuer")),
+            Some(issuer) if !issuer.options().mint => {
+                Err(Error::SwitchedOff("minting in the shape of this issuer"))
+            }
+            Some(issuer) => Ok(Some(issuer.clone())),
+        }
+    }
+}
+
+/// The lifetime, in milliseconds: what was asked for, or the default of the shape.
+pub(super) fn ttl(
+    asked: Option<&prost_types::Duration>,
+    shape: Option<&Issuer>,
+    most: Duration,
+) -> Result<i64> {
+    let ttl = match asked {
+        Some(asked) => {
+            let wanted = Duration::try_from(*asked).map_err(|_| Error::field("ttl", "it is negative"))?;
+            if wanted < Duration::from_secs(1) || wanted > most {
+                return Err(Error::field("ttl", format!("it is 1 to {} seconds", most.as_secs())));
+            }
+            wanted
+        }
+        None => shape.map_or(DEFAULT_TTL, |issuer| issuer.options().mint_ttl).min(most),
+    };
+    Ok(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// What the token itself says.
+fn whole_seconds(at_ms: i64) -> i64 {
+    at_ms.div_euclid(1000) * 1000
+}
