@@ -1,0 +1,135 @@
+//! Asks the core on a connection's behalf: each [`Call`] is one generated client method, with the context as metadata.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use parlor_api::metadata;
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataMap, MetadataValue},
+};
+
+use crate::{
+    backend::Backend,
+    dialect::{Answer, Call},
+    mount::Mount,
+};
+
+/// The core answers or refuses within this. It is longer than any legacy client waits for an answer.
+pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What the wait for a core that does not answer at all is longer than the deadline the core was told.
+const DEADLINE_SLACK: Duration = Duration::from_millis(500);
+
+/// The value of metadata that only says yes.
+const YES: &str = "true";
+
+/// On whose behalf, with the proof already found.
+#[derive(Clone, Debug)]
+pub(crate) enum Proof {
+    Handle(String),
+    Bearer(String),
+    Guest,
+}
+
+/// Who asks, and from where.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub mount: Arc<Mount>,
+    pub connection: Arc<str>,
+    pub peer: Option<IpAddr>,
+    pub proof: Proof,
+}
+
+/// Makes calls with the gateway's key.
+#[derive(Clone, Debug)]
+pub(crate) struct Calls {
+    backend: Backend,
+    edge_key: MetadataValue<Ascii>,
+    deadline: Duration,
+}
+
+impl Calls {
+    pub fn new(backend: Backend, edge_key: MetadataValue<Ascii>, deadline: Duration) -> Self {
+        Self { backend, edge_key, deadline }
+    }
+
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    pub fn edge_key(&self) -> &MetadataValue<Ascii> {
+        &self.edge_key
+    }
+
+    /// Asks the core; the answer comes with the tenant position of what the call stored, if it stored something.
+    pub async fn call(&self, call: Call, caller: &Caller) -> (Result<Answer, Status>, Option<u64>) {
+        let bound = self.deadline + DEADLINE_SLACK;
+        let answered = tokio::time::timeout(bound, self.dispatch(call, caller)).await;
+        match answered.unwrap_or_else(|_elapsed| Err(Status::deadline_exceeded("the core did not answer"))) {
+            Ok((answer, position)) => (Ok(answer), position),
+            Err(status) => (Err(status), None),
+        }
+    }
+
+    async fn dispatch(&self, call: Call, caller: &Caller) -> Result<(Answer, Option<u64>), Status> {
+        macro_rules! ask {
+            ($client:ident, $method:ident, $answer:ident, $request:expr) => {{
+                let request = self.request($request, caller)?;
+                let response = self.backend.$client().$method(request).await?;
+                let position = position(response.metadata());
+                Ok((Answer::$answer(response.into_inner()), position))
+            }};
+        }
+        match call {
+            Call::CreateConversation(request) => ask!(chat, create_conversation, CreateConversation, request),
+            Call::GetConversation(request) => ask!(chat, get_conversation, GetConversation, request),
+            Call::ListConversations(request) => ask!(chat, list_conversations, ListConversations, request),
+            Call::UpdateConversation(request) => ask!(chat, update_conversation, UpdateConversation, request),
+            Call::SendMessage(request) => ask!(chat, send_message, SendMessage, request),
+            Call::ListMessages(request) => ask!(chat, list_messages, ListMessages, request),
+            Call::MarkRead(request) => ask!(chat, mark_read, MarkRead, request),
+            Call::ExchangeCredential(request) => {
+                ask!(token, exchange_credential, ExchangeCredential, request)
+            }
+        }
+    }
+
+    fn request<T>(&self, message: T, caller: &Caller) -> Result<Request<T>, Status> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.deadline);
+        let map = request.metadata_mut();
+        map.insert(metadata::EDGE_KEY, self.edge_key.clone());
+        put(map, metadata::REQUEST_ID, &uuid::Uuid::now_v7().to_string())?;
+        put(map, metadata::CONNECTION, &caller.connection)?;
+        if let Some(tenant) = &caller.mount.tenant {
+            put(map, metadata::TENANT, tenant)?;
+        }
+        if !caller.mount.issuers.is_empty() {
+            put(map, metadata::ISSUERS, &caller.mount.issuers.join(","))?;
+        }
+        if caller.mount.allow_signup {
+            put(map, metadata::SIGNUP, YES)?;
+        }
+        if let Some(peer) = caller.peer {
+            put(map, metadata::PEER, &peer.to_string())?;
+        }
+        match &caller.proof {
+            Proof::Handle(handle) => put(map, metadata::HANDLE, handle)?,
+            Proof::Bearer(token) => put(map, "authorization", &format!("Bearer {token}"))?,
+            Proof::Guest => put(map, metadata::GUEST, YES)?,
+        }
+        Ok(request)
+    }
+}
+
+/// A value that cannot be written into metadata was no credential of ours.
+fn put(map: &mut MetadataMap, name: &'static str, value: &str) -> Result<(), Status> {
+    let value = MetadataValue::try_from(value)
+        .map_err(|_invalid| Status::unauthenticated("the credential is not a credential"))?;
+    map.insert(name, value);
+    Ok(())
+}
+
+fn position(map: &MetadataMap) -> Option<u64> {
+    map.get(metadata::POSITION)?.to_str().ok()?.parse().ok()
+}

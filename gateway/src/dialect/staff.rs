@@ -1,0 +1,119 @@
+//! The `staff` dialect: customers and staff over raw WebSocket JSON and REST.
+//!
+//! ```text
+//! customer  POST /chat/staff/connect, /message   ─►  conversation by its key (the session id)
+//!           {"type":"register"}                  ─►  hears that conversation   ─►  staff_reply
+//! staff     {"type":"register_admin"}            ─►  hears the tenant's feed   ─►  customer_message
+//!           POST /chat/admin/reply, staff_message
+//! ```
+//!
+//! A customer is whoever knows the session id; a valid token of somebody else closes that door. Staff is who proves it.
+//! Every socket that registered hears what its side hears, and nobody hears their own words back.
+//!
+//! `socket` and `rest` are the two machines; `customer`, `admin` and `login` are the endpoints of the latter.
+//! `read` and `body` judge what comes in, `shape` writes what goes out, in the key order of old.
+
+use axum::extract::ws::Utf8Bytes;
+use http::StatusCode;
+use parlor_api::v1::{self, event::Payload};
+
+use super::{Audience, Cors, Dialect, Frame, Machine, Opening, OpeningKind, Pace, Rendered, Response};
+
+mod admin;
+mod body;
+mod customer;
+mod login;
+mod read;
+mod rest;
+mod shape;
+mod socket;
+
+#[cfg(test)]
+mod tests;
+
+/// What a conversation of this dialect is for.
+const KIND: &str = "staff";
+
+/// Frames a socket may send at once, and in each second after that. Nobody types faster.
+const BURST_FRAMES: u32 = 20;
+const FRAMES_PER_SECOND: u32 = 10;
+
+/// The longest text is 4,000 characters of at most 12 bytes when escaped; what is above is no message.
+const MAX_FRAME_BYTES: usize = 64 * 1024;
+
+const TOO_MANY_REQUESTS: &str = "Too many requests from this IP, please try again after 15 minutes";
+
+/// The `staff` dialect.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Staff;
+
+impl Dialect for Staff {
+    fn name(&self) -> &'static str {
+        "staff"
+    }
+
+    fn open(&self, opening: Opening) -> Box<dyn Machine> {
+        match opening.kind {
+            OpeningKind::WebSocket => Box::<socket::Socket>::default(),
+            OpeningKind::Rest => Box::new(rest::Exchange::new(opening.mount)),
+        }
+    }
+
+    fn render(&self, event: &v1::Event, audience: Audience) -> Rendered {
+        let Some(Payload::MessageSent(v1::MessageSent { message: Some(message) })) = &event.payload else {
+            return Rendered::Nothing;
+        };
+        let text = match (audience, shape::author_kind(message)) {
+            (Audience::Staff, v1::AuthorKind::Customer) => {
+                event.conversation.as_ref().map(|conversation| shape::customer_message(conversation, message))
+            }
+            (Audience::Customer, v1::AuthorKind::Staff) if event.audience() == v1::Audience::Participants => {
+                Some(shape::staff_reply(message))
+            }
+            (Audience::Staff | Audience::Customer, _) => None,
+        };
+        text.map_or(Rendered::Nothing, |text| Rendered::Frame(Frame::Text(Utf8Bytes::from(text))))
+    }
+
+    fn pace(&self) -> Pace {
+        Pace {
+            burst: BURST_FRAMES,
+            per_second: FRAMES_PER_SECOND,
+            refuse: true,
+            max_frame_bytes: MAX_FRAME_BYTES,
+        }
+    }
+
+    fn over_pace(&self) -> Option<Frame> {
+        Some(shape::error_frame("Too many messages"))
+    }
+
+    fn oversized(&self) -> Option<Frame> {
+        Some(shape::error_frame("Invalid message format"))
+    }
+
+    fn cors(&self) -> Cors {
+        Cors {
+            allow_origin: "*",
+            allow_headers: "Content-Type, Authorization, x-auth-token",
+            allow_methods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+        }
+    }
+
+    fn too_many_requests(&self) -> Response {
+        Response {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            content_type: "text/plain; charset=utf-8",
+            body: TOO_MANY_REQUESTS.into(),
+            headers: Vec::new(),
+        }
+    }
+
+    fn too_large(&self) -> Response {
+        shape::failed(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large", None)
+    }
+
+    fn unavailable(&self) -> Response {
+        shape::failed(StatusCode::INTERNAL_SERVER_ERROR, "Server error", Some("service unavailable"))
+    }
+}

@@ -1,0 +1,417 @@
+//! What goes out: frames and bodies with the names, and in the key order, that the old front-ends know.
+
+use axum::extract::ws::Utf8Bytes;
+use bytes::Bytes;
+use http::StatusCode;
+use parlor_api::{
+    hex_id::{self, Kind},
+    v1,
+};
+use prost_types::Timestamp;
+use serde::Serialize;
+
+use super::KIND;
+use crate::dialect::{Frame, Response};
+
+/// A list row shows so much of the last message, counted as its readers count: in UTF-16 units.
+const PREVIEW_UNITS: usize = 50;
+
+const ANONYMOUS: &str = "Anonymous Customer";
+
+// === Frames ===
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Outgoing<'a> {
+    #[serde(rename_all = "camelCase")]
+    Registered {
+        session_id: &'a str,
+        status: &'static str,
+    },
+    #[serde(rename_all = "camelCase")]
+    AdminRegistered {
+        user_id: &'a str,
+        status: &'static str,
+    },
+    #[serde(rename_all = "camelCase")]
+    CustomerMessage {
+        session_id: &'a str,
+        message: &'a str,
+        customer_name: &'a str,
+        timestamp: String,
+    },
+    StaffReply {
+        message: &'a str,
+        timestamp: String,
+    },
+    Error {
+        message: &'a str,
+    },
+}
+
+impl Outgoing<'_> {
+    fn text(&self) -> String {
+        serde_json::to_string(self).expect("strings always serialise")
+    }
+
+    fn frame(&self) -> Frame {
+        Frame::Text(Utf8Bytes::from(self.text()))
+    }
+}
+
+pub(super) fn registered_frame(session_id: &str) -> Frame {
+    Outgoing::Registered { session_id, status: "connected" }.frame()
+}
+
+pub(super) fn admin_registered_frame(user_id: &str) -> Frame {
+    Outgoing::AdminRegistered { user_id, status: "connected" }.frame()
+}
+
+pub(super) fn error_frame(message: &str) -> Frame {
+    Outgoing::Error { message }.frame()
+}
+
+/// What staff hear when a customer writes.
+pub(super) fn customer_message(conversation: &v1::Conversation, message: &v1::Message) -> String {
+    let person = message.author.as_ref().and_then(|author| author.person.as_ref());
+    Outgoing::CustomerMessage {
+        session_id: &session_id(conversation),
+        message: &message.text,
+        customer_name: writer_name(person),
+        timestamp: iso(message.create_time.as_ref()),
+    }
+    .text()
+}
+
+/// What a customer hears when staff write.
+pub(super) fn staff_reply(message: &v1::Message) -> String {
+    Outgoing::StaffReply { message: &message.text, timestamp: iso(message.create_time.as_ref()) }.text()
+}
+
+// === Bodies ===
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    success: bool,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Success<'a, D> {
+    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<D>,
+}
+
+/// A message as customers read it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HistoryMessage<'a> {
+    role: &'static str,
+    content: &'a str,
+    timestamp: String,
+    message_type: &'static str,
+    related_products: [(); 0],
+    faq: Option<()>,
+}
+
+/// A message as staff read it, and as polling customers do.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StoredMessage<'a> {
+    role: &'static str,
+    content: &'a str,
+    message_type: &'static str,
+    timestamp: String,
+    #[serde(rename = "_id")]
+    id: String,
+}
+
+/// Where a conversation stands, as customers read it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct State<'a> {
+    is_staff_chat: bool,
+    waiting_for_staff: bool,
+    is_active: bool,
+    has_unread_from_customer: bool,
+    assigned_staff: Option<&'a str>,
+}
+
+/// A row of the staff's list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ActiveChat<'a> {
+    session_id: String,
+    customer_name: String,
+    customer_email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_id: Option<&'a str>,
+    last_message: String,
+    last_activity: String,
+    unread_count: u32,
+    waiting_for_staff: bool,
+}
+
+/// The customer of a conversation, as staff read it.
+#[derive(Serialize)]
+pub(super) struct Customer<'a> {
+    name: String,
+    email: Option<&'a str>,
+    id: Option<&'a str>,
+}
+
+/// The conversation a signed-in customer comes back to.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OwnConversation<'a> {
+    #[serde(rename = "_id")]
+    id: String,
+    session_id: &'a str,
+    is_staff_chat: bool,
+    waiting_for_staff: bool,
+    last_activity: String,
+}
+
+impl<'a> HistoryMessage<'a> {
+    pub(super) fn new(message: &'a v1::Message) -> Self {
+        let (role, message_type) = role(message);
+        Self {
+            role,
+            content: &message.text,
+            timestamp: iso(message.create_time.as_ref()),
+            message_type,
+            related_products: [],
+            faq: None,
+        }
+    }
+}
+
+impl<'a> StoredMessage<'a> {
+    pub(super) fn new(message: &'a v1::Message) -> Self {
+        let (role, message_type) = role(message);
+        Self {
+            role,
+            content: &message.text,
+            message_type,
+            timestamp: iso(message.create_time.as_ref()),
+            id: hex_id::encode(Kind::Message, message.number),
+        }
+    }
+}
+
+impl<'a> State<'a> {
+    pub(super) fn new(conversation: &'a v1::Conversation) -> Self {
+        Self {
+            is_staff_chat: conversation.kind == KIND,
+            waiting_for_staff: conversation.waiting,
+            is_active: conversation.status() != v1::ConversationStatus::Closed,
+            has_unread_from_customer: conversation.unanswered,
+            assigned_staff: conversation.assignee.as_ref().map(|assignee| assignee.subject.as_str()),
+        }
+    }
+
+    /// How a conversation looks that nobody has begun.
+    pub(super) fn unknown() -> Self {
+        Self {
+            is_staff_chat: false,
+            waiting_for_staff: false,
+            is_active: true,
+            has_unread_from_customer: false,
+            assigned_staff: None,
+        }
+    }
+}
+
+impl<'a> ActiveChat<'a> {
+    pub(super) fn new(conversation: &'a v1::Conversation) -> Self {
+        let owner = conversation.owner.as_ref();
+        Self {
+            session_id: session_id(conversation),
+            customer_name: customer_name(owner),
+            customer_email: owner.and_then(|owner| filled(&owner.email)),
+            customer_id: owner.and_then(|owner| filled(&owner.subject)),
+            last_message: conversation
+                .last_message
+                .as_ref()
+                .map_or_else(|| "No messages yet".to_owned(), |message| preview(&message.text)),
+            last_activity: iso(conversation.customer_active_time.as_ref()),
+            unread_count: conversation.unread_count,
+            waiting_for_staff: conversation.waiting,
+        }
+    }
+}
+
+impl<'a> Customer<'a> {
+    pub(super) fn new(conversation: &'a v1::Conversation) -> Self {
+        let owner = conversation.owner.as_ref();
+        Self {
+            name: customer_name(owner),
+            email: owner.and_then(|owner| filled(&owner.email)),
+            id: owner.and_then(|owner| filled(&owner.subject)),
+        }
+    }
+}
+
+impl<'a> OwnConversation<'a> {
+    pub(super) fn new(conversation: &'a v1::Conversation) -> Self {
+        Self {
+            id: hex_id::encode(Kind::Conversation, conversation.number),
+            session_id: &conversation.key,
+            is_staff_chat: conversation.kind == KIND,
+            waiting_for_staff: conversation.waiting,
+            last_activity: iso(conversation.customer_active_time.as_ref()),
+        }
+    }
+}
+
+// === Answers ===
+
+/// An answer with any body.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    Response {
+        status,
+        content_type: "application/json; charset=utf-8",
+        body: Bytes::from(serde_json::to_vec(body).expect("our bodies have string keys only")),
+        headers: Vec::new(),
+    }
+}
+
+/// 200 with a text.
+pub(super) fn done(message: &str) -> Response {
+    json(StatusCode::OK, &Success::<()> { success: true, message: Some(message), data: None })
+}
+
+/// 200 with data.
+pub(super) fn data(data: impl Serialize) -> Response {
+    json(StatusCode::OK, &Success { success: true, message: None, data: Some(data) })
+}
+
+/// 200 with a text and data.
+pub(super) fn done_with(message: &str, data: impl Serialize) -> Response {
+    json(StatusCode::OK, &Success { success: true, message: Some(message), data: Some(data) })
+}
+
+/// A refusal or a failure.
+pub(super) fn failed(status: StatusCode, message: &str, error: Option<&str>) -> Response {
+    json(status, &Failure { success: false, message, error })
+}
+
+/// A refusal of `/auth` or for want of a token, whose key is another.
+pub(super) fn refused(status: StatusCode, msg: &str) -> Response {
+    #[derive(Serialize)]
+    struct Refusal<'a> {
+        msg: &'a str,
+    }
+    json(status, &Refusal { msg })
+}
+
+// === Words ===
+
+/// Where a conversation stands that the old front-ends call active.
+pub(super) fn active_statuses() -> Vec<i32> {
+    vec![v1::ConversationStatus::Open.into(), v1::ConversationStatus::Pending.into()]
+}
+
+/// The side a message comes from; what we do not know is nobody's.
+pub(super) fn author_kind(message: &v1::Message) -> v1::AuthorKind {
+    message.author.as_ref().map_or(v1::AuthorKind::Unspecified, v1::Author::kind)
+}
+
+/// What this dialect calls a conversation: its key, or `id:` and Parlor's id where another front-end chose no key.
+pub(super) fn session_id(conversation: &v1::Conversation) -> String {
+    if conversation.key.is_empty() {
+        format!("{}{}", super::read::ID_PREFIX, conversation.id)
+    } else {
+        conversation.key.clone()
+    }
+}
+
+/// ISO 8601 in UTC with milliseconds; empty for a time that is not set or beyond the calendar.
+pub(super) fn iso(time: Option<&Timestamp>) -> String {
+    time.and_then(|time| jiff::Timestamp::new(time.seconds, time.nanos).ok())
+        .map(|time| time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+        .unwrap_or_default()
+}
+
+fn role(message: &v1::Message) -> (&'static str, &'static str) {
+    match author_kind(message) {
+        v1::AuthorKind::Customer => ("user", "text"),
+        v1::AuthorKind::Staff => ("assistant", "staff"),
+        v1::AuthorKind::System | v1::AuthorKind::Unspecified => ("assistant", "predefined"),
+    }
+}
+
+/// Who writes: the username of a signed-in customer, the name a guest goes by, or nobody in particular.
+fn writer_name(person: Option<&v1::Person>) -> &str {
+    let Some(person) = person else { return "Customer" };
+    let guest_name = person.user_id.is_empty().then_some(person.display_name.as_str());
+    filled(&person.username).or(guest_name.and_then(filled)).unwrap_or("Customer")
+}
+
+/// Whose conversation it is, in lists.
+fn customer_name(owner: Option<&v1::Person>) -> String {
+    let Some(owner) = owner else { return ANONYMOUS.to_owned() };
+    let name = filled(&owner.display_name).or(filled(&owner.username));
+    match (name, filled(&owner.subject)) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(subject)) => format!("Customer {subject}"),
+        (None, None) => ANONYMOUS.to_owned(),
+    }
+}
+
+/// The beginning of a text, without half a character at its end.
+fn preview(text: &str) -> String {
+    let mut units = 0;
+    let cut = text.char_indices().find(|(_, character)| {
+        units += character.len_utf16();
+        units > PREVIEW_UNITS
+    });
+    cut.map_or_else(|| text.to_owned(), |(end, _)| format!("{}...", &text[..end]))
+}
+
+fn filled(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preview_is_fifty_units_and_never_half_a_character() {
+        assert_eq!(preview(&"a".repeat(50)), "a".repeat(50));
+        assert_eq!(preview(&"a".repeat(51)), format!("{}...", "a".repeat(50)));
+        assert_eq!(preview(&"ä".repeat(51)), format!("{}...", "ä".repeat(50)));
+        assert_eq!(preview(&"😀".repeat(25)), "😀".repeat(25));
+        assert_eq!(preview(&format!("a{}", "😀".repeat(25))), format!("a{}...", "😀".repeat(24)));
+    }
+
+    #[test]
+    fn a_time_has_three_decimals_whatever_it_was() {
+        let at = |seconds, nanos| iso(Some(&Timestamp { seconds, nanos }));
+        assert_eq!(at(1_795_206_390, 0), "2026-11-20T20:26:30.000Z");
+        assert_eq!(at(1_795_206_390, 7_999_999), "2026-11-20T20:26:30.007Z");
+        assert_eq!(at(i64::MAX, 0), "");
+        assert_eq!(iso(None), "");
+    }
+
+    #[test]
+    fn a_customer_is_called_by_the_best_name_there_is() {
+        let person = |display_name: &str, username: &str, subject: &str| v1::Person {
+            display_name: display_name.to_owned(),
+            username: username.to_owned(),
+            subject: subject.to_owned(),
+            ..v1::Person::default()
+        };
+        assert_eq!(customer_name(None), "Anonymous Customer");
+        assert_eq!(customer_name(Some(&person("Ada Lovelace", "ada", "64b0"))), "Ada Lovelace");
+        assert_eq!(customer_name(Some(&person("", "ada", "64b0"))), "ada");
+        assert_eq!(customer_name(Some(&person("", "", "64b0"))), "Customer 64b0");
+        assert_eq!(customer_name(Some(&person("", "", ""))), "Anonymous Customer");
+    }
+}

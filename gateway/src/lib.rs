@@ -1,0 +1,29 @@
+//! The edge: moves frames, translates words, asks the core. It holds no rule and no row.
+//!
+//! ```text
+//! transport ─► session ─► dialect ─► call ─► backend ─► core
+//! transport ◄─ outbox  ◄─ fan-out ◄─ link ◄─────────────┘
+//! ```
+//!
+//! Of ours it knows the contract only. See `dialect.rs` for what a dialect is, and `registry.rs` to add one.
+
+pub mod backend;
+mod call;
+pub mod dialect;
+mod edge;
+mod fanout;
+pub mod gateway;
+mod link;
+pub mod mount;
+pub mod outbox;
+pub mod registry;
+mod session;
+pub mod transport;
+
+pub use backend::Backend;
+pub use edge::{Limits, Now};
+pub use gateway::{Gateway, Options};
+pub use transport::listener::{self, Listener};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! The client of `EdgeService.Link`: one stream to the core for all connections of this gateway.
+//!
+//! One task owns the link's state; sessions send it commands and hear through their outboxes, in the order of the
+//! stream. The task never waits for a connection, and every connection outlives the stream: after a break the heads of
+//! its topics are compared and what is missing is fetched before anything newer is delivered.
+//!
+//! ```text
+//! session ─► Command ─► state ─► LinkRequest ─► core
+//! outbox  ◄─ fan-out ◄─ state ◄─ LinkResponse ◄─ core
+//! ```
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use parlor_api::v1::topic::Name;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    call::{Calls, Proof},
+    dialect::{After, Audience, Tag, TopicHandle},
+    outbox::Outbox,
+    session::Mounted,
+};
+
+mod client;
+mod ledger;
+mod log;
+mod state;
+mod topics;
+
+use topics::{Key, Passed};
+
+/// Commands that wait for the link's task. It only moves memory, so this is reached in bursts alone; then sessions wait.
+const COMMANDS: usize = 1_024;
+
+/// How long a reply waits, once its event is handed on, for the sockets to take it. One slow reader delays others by no
+/// more than this.
+const DEPARTURE: Duration = Duration::from_millis(100);
+
+/// What a connection wants of the link.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Prove who a connection is.
+    Attach(Box<Attach>),
+    /// A connection is gone.
+    Detach { connection: Arc<str> },
+    /// A connection wants a topic.
+    Subscribe { connection: Arc<str>, wanted: Wanted },
+    /// A connection no longer wants a topic.
+    Unsubscribe { connection: Arc<str>, topic: TopicHandle },
+    /// A reply is held until this gateway has handed on an event.
+    Wait { key: Key, number: u64, reply: oneshot::Sender<Passed> },
+}
+
+/// A topic that a connection wants to hear, and the one it then hears no longer.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub tag: Tag,
+    pub topic: Name,
+    pub audience: Audience,
+    pub replaces: Option<TopicHandle>,
+}
+
+/// A connection and its proof.
+#[derive(Debug)]
+pub(crate) struct Attach {
+    pub connection: Arc<str>,
+    pub outbox: Arc<Outbox>,
+    pub mounted: Mounted,
+    pub peer: Option<IpAddr>,
+    pub present: bool,
+    /// `None` if the connection was to prove itself by a proof it does not have.
+    pub credential: Option<Proof>,
+    pub tag: Tag,
+}
+
+/// Reaches the link's task.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    commands: mpsc::Sender<Command>,
+    up: watch::Receiver<bool>,
+}
+
+impl Link {
+    /// Starts the link; it goes on until `stop`.
+    pub fn start(
+        gateway: &str,
+        epoch: &str,
+        calls: Calls,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        let (commands, received) = mpsc::channel(COMMANDS);
+        let (up_sender, up) = watch::channel(false);
+        let state = state::State::new(gateway.to_owned(), epoch.to_owned());
+        tasks.spawn(client::Client::new(calls, state, received, up_sender, stop).run());
+        Self { commands, up }
+    }
+
+    /// Gives the link's task a command. After the gateway's end nobody takes it, and nobody misses it.
+    pub async fn tell(&self, command: Command) {
+        let _ = self.commands.send(command).await;
+    }
+
+    /// True while the core answers.
+    pub fn is_up(&self) -> bool {
+        *self.up.borrow()
+    }
+
+    /// Follows [`Self::is_up`].
+    pub fn watch(&self) -> watch::Receiver<bool> {
+        self.up.clone()
+    }
+
+    /// Completes when this gateway has handed on what `after` names, on the topics that it has open; within `bound`.
+    pub async fn passed(&self, after: After, tenant: Option<&str>, bound: Duration) {
+        let feed = after.position.zip(tenant);
+        let feed = feed.map(|(position, tenant)| (Key::Feed { tenant: tenant.to_owned() }, position));
+        let conversation = after.conversation.map(|(id, sequence)| (Key::Conversation { id }, sequence));
+        let all = async {
+            for (key, number) in feed.into_iter().chain(conversation) {
+                let (reply, passed) = oneshot::channel();
+                self.tell(Command::Wait { key, number, reply }).await;
+                if let Ok(Some(left)) = passed.await {
+                    let _ = tokio::time::timeout(DEPARTURE, left.cancelled()).await;
+                }
+            }
+        };
+        if tokio::time::timeout(bound, all).await.is_err() {
+            metrics::counter!("parlor_gateway_replies_not_held_total").increment(1);
+        }
+    }
+}

@@ -1,0 +1,474 @@
+//! What the link knows: connections, what they hear, and the topics that are open for them.
+//!
+//! It does no I/O: [`super::client`] feeds it and sends what its [`Ledger`] wants sent. When a link resumes, what was
+//! not answered is asked again; when it does not, the core is told of every connection and subscription anew.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use parlor_api::v1::{self, link_attach::Credential, link_request, link_response::Body, topic::Name};
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+use crate::{
+    call::Proof,
+    dialect::{Answer, Audience, Input, Tag, TopicHandle},
+    fanout::{self, Joining},
+    link::{
+        Attach, Command, Wanted,
+        ledger::{Ledger, Purpose},
+        log::Page,
+        topics::{TopicId, Topics},
+    },
+    outbox::{Ending, Item, Outbox},
+    session::{Mounted, answer_item},
+};
+
+/// The link forgets a connection that ended without saying so within this.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// How many events a fetch asks for; the core's own most.
+const FETCH_LIMIT: u32 = 500;
+
+#[derive(Debug)]
+pub(super) struct State {
+    gateway: String,
+    epoch: String,
+    pub ledger: Ledger,
+    connections: HashMap<Arc<str>, Connection>,
+    topics: Topics,
+    swept: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    outbox: Arc<Outbox>,
+    mounted: Mounted,
+    attach: v1::LinkAttach,
+    handle: Option<String>,
+    tenant: String,
+    staff: bool,
+    subscriptions: Vec<Subscription>,
+}
+
+#[derive(Clone, Debug)]
+struct Subscription {
+    topic: TopicId,
+    name: Name,
+    audience: Audience,
+}
+
+impl State {
+    pub fn new(gateway: String, epoch: String) -> Self {
+        Self {
+            gateway,
+            epoch,
+            ledger: Ledger::default(),
+            connections: HashMap::new(),
+            topics: Topics::default(),
+            swept: None,
+        }
+    }
+
+    /// The first request of a stream.
+    pub fn hello(&mut self) -> v1::LinkRequest {
+        let hello = v1::LinkHello { gateway: self.gateway.clone(), epoch: self.epoch.clone() };
+        self.ledger.numbered(link_request::Command::Hello(hello))
+    }
+
+    /// The stream is broken. What is pending stays so; replies are held for nothing.
+    pub fn lost(&mut self) {
+        self.ledger.lost();
+        self.topics.release_all();
+    }
+
+    /// Time has passed: what was not answered is told so, what is missing is fetched again, who is gone is forgotten.
+    pub fn tick(&mut self, now: Instant) {
+        while let Some(purpose) = self.ledger.overdue(now) {
+            self.fail(purpose, Status::unavailable("the core does not answer"));
+        }
+        if self.ledger.is_up() {
+            for (topic, after) in self.topics.retry() {
+                self.fetch(topic, Some(after));
+            }
+        }
+        if self.swept.is_none_or(|swept| now - swept >= SWEEP) {
+            self.swept = Some(now);
+            let gone = self.connections.iter().filter(|(_, known)| known.outbox.ending().is_some());
+            let gone: Vec<_> = gone.map(|(connection, _)| Arc::clone(connection)).collect();
+            gone.iter().for_each(|connection| self.detach(connection));
+        }
+    }
+
+    pub fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Attach(attach) => self.attach(*attach, now),
+            Command::Detach { connection } => self.detach(&connection),
+            Command::Subscribe { connection, wanted } => self.subscribe(connection, wanted, now),
+            Command::Unsubscribe { connection, topic } => self.unsubscribe(&connection, TopicId(topic.0)),
+            Command::Wait { key, number, reply } => {
+                if let Some(topic) = self.topics.by_key(&key).filter(|_| self.ledger.is_up()) {
+                    topic.wait(number, reply);
+                } else {
+                    let _ = reply.send(None);
+                }
+            }
+        }
+    }
+
+    pub fn response(&mut self, response: v1::LinkResponse) {
+        match response.body {
+            Some(Body::Welcome(welcome)) => self.welcome(welcome.resumed),
+            Some(Body::Attached(attached)) => self.attached(attached),
+            Some(Body::Done(done)) => {
+                self.ledger.answered(done.number);
+            }
+            Some(Body::Failure(failed)) => {
+                let status = Status::from(failed.failure.unwrap_or_default());
+                if let Some(answered) = self.ledger.answered(failed.number) {
+                    self.fail(answered.purpose, status);
+                }
+            }
+            Some(Body::Subscribed(subscribed)) => self.subscribed(subscribed),
+            Some(Body::Event(event)) => self.event(event),
+            Some(Body::Lagged(lagged)) => {
+                if let Some((id, topic)) = self.topics.by_handle(lagged.topic) {
+                    let after = topic.head(lagged.head, lagged.snapshot);
+                    self.fetch(id, after);
+                }
+            }
+            Some(Body::Fetched(fetched)) => self.fetched(fetched),
+            Some(Body::RightsEnded(ended)) => {
+                self.rights_ended(&ended.connection, ended.reason());
+            }
+            Some(Body::Drain(drain)) => tracing::info!(grace = ?drain.grace, "the core is going down"),
+            None => tracing::warn!("the core said something this gateway does not know"),
+        }
+    }
+
+    // === what connections want ===
+
+    fn attach(&mut self, attach: Attach, now: Instant) {
+        let Attach { connection, outbox, mounted, peer, present, credential, tag } = attach;
+        if self.refuses(&outbox, tag) {
+            return;
+        }
+        let Some(credential) = credential else {
+            outbox.push(answer_item(tag, Err(Status::unauthenticated("there is no proof yet")), None));
+            return;
+        };
+        let mount = Arc::clone(&mounted.mount);
+        let message = v1::LinkAttach {
+            connection: connection.to_string(),
+            mount: Some(v1::MountContext {
+                name: mount.name.clone(),
+                tenant: mount.tenant.clone().unwrap_or_default(),
+                issuers: mount.issuers.clone(),
+            }),
+            peer: peer.map(|peer| peer.to_string()).unwrap_or_default(),
+            present,
+            linger: prost_types::Duration::try_from(mount.linger).ok(),
+            credential: Some(match credential {
+                Proof::Handle(handle) => Credential::Handle(handle),
+                Proof::Bearer(token) => Credential::Bearer(token),
+                Proof::Guest => Credential::Guest(true),
+            }),
+        };
+        self.connections.entry(Arc::clone(&connection)).or_insert_with(|| Connection {
+            outbox,
+            attach: v1::LinkAttach { credential: None, ..message.clone() },
+            tenant: mount.tenant.clone().unwrap_or_default(),
+            mounted,
+            handle: None,
+            staff: false,
+            subscriptions: Vec::new(),
+        });
+        let purpose = Purpose::Attach { connection, tag };
+        self.ledger.ask_in_time(link_request::Command::Attach(message), purpose, now);
+    }
+
+    fn detach(&mut self, connection: &Arc<str>) {
+        let Some(known) = self.connections.remove(connection) else { return };
+        for subscription in known.subscriptions {
+            self.topics.leave(subscription.topic, connection);
+        }
+        let detach = v1::LinkDetach { connection: connection.to_string() };
+        self.ledger.ask(link_request::Command::Detach(detach), Purpose::Tell);
+    }
+
+    fn subscribe(&mut self, connection: Arc<str>, wanted: Wanted, now: Instant) {
+        let Some(known) = self.connections.get(&connection) else { return };
+        if self.refuses(&known.outbox, wanted.tag) {
+            return;
+        }
+        let message = subscription(&connection, &wanted.topic);
+        let purpose = Purpose::Subscribe { connection, wanted };
+        self.ledger.ask_in_time(message, purpose, now);
+    }
+
+    fn unsubscribe(&mut self, connection: &str, topic: TopicId) {
+        let Some(known) = self.connections.get_mut(connection) else { return };
+        known.subscriptions.retain(|subscription| subscription.topic != topic);
+        if let Some(handle) = self.topics.leave(topic, connection) {
+            let unsubscribe = v1::LinkUnsubscribe { connection: connection.to_owned(), topic: handle };
+            self.ledger.ask(link_request::Command::Unsubscribe(unsubscribe), Purpose::Tell);
+        }
+    }
+
+    fn refuses(&self, outbox: &Outbox, tag: Tag) -> bool {
+        let full = self.ledger.is_full();
+        if full {
+            outbox.push(answer_item(tag, Err(Status::unavailable("too much waits for the core")), None));
+        }
+        full
+    }
+
+    // === what the core says ===
+
+    /// On a resumed link the same commands are asked again; on a new one everything is told anew, first what stood.
+    fn welcome(&mut self, resumed: bool) {
+        if resumed {
+            self.ledger.resume();
+            return;
+        }
+        self.topics.unbind_all();
+        let asked = self.ledger.begin_anew();
+        self.tell_connections();
+        for (command, purpose) in asked {
+            self.ledger.ask_in_time(command, purpose, Instant::now());
+        }
+    }
+
+    /// Attaches every connection that had proved itself, and subscribes what it heard.
+    fn tell_connections(&mut self) {
+        let mut commands = Vec::new();
+        for (connection, known) in &self.connections {
+            let Some(handle) = &known.handle else { continue };
+            let credential = Some(Credential::Handle(handle.clone()));
+            let attach = v1::LinkAttach { credential, ..known.attach.clone() };
+            let purpose = Purpose::Reattach { connection: Arc::clone(connection) };
+            commands.push((link_request::Command::Attach(attach), purpose));
+            for heard in &known.subscriptions {
+                let purpose = Purpose::Resubscribe { connection: Arc::clone(connection), topic: heard.topic };
+                commands.push((subscription(connection, &heard.name), purpose));
+            }
+        }
+        for (command, purpose) in commands {
+            self.ledger.ask(command, purpose);
+        }
+    }
+
+    fn attached(&mut self, attached: v1::LinkAttached) {
+        let Some(answered) = self.ledger.answered(attached.number) else { return };
+        let (connection, tag) = match answered.purpose {
+            Purpose::Attach { connection, tag } => (connection, Some(tag)),
+            Purpose::Reattach { connection } => (connection, None),
+            Purpose::Subscribe { .. }
+            | Purpose::Resubscribe { .. }
+            | Purpose::Fetch { .. }
+            | Purpose::Tell => return,
+        };
+        let Some(known) = self.connections.get_mut(&connection) else { return };
+        let staff = is_staff(&attached);
+        // As the core does: what the new principal may not hear, the connection hears no longer.
+        let loses = known.handle.is_some() && (known.tenant != attached.tenant || (known.staff && !staff));
+        let lost = if loses { std::mem::take(&mut known.subscriptions) } else { Vec::new() };
+        known.handle = Some(attached.handle.clone());
+        known.tenant.clone_from(&attached.tenant);
+        known.staff = staff;
+        if let Some(tag) = tag {
+            known.outbox.push(answer_item(tag, Ok(Answer::Attached(attached)), None));
+        }
+        for subscription in lost {
+            self.topics.leave(subscription.topic, &connection);
+        }
+    }
+
+    fn subscribed(&mut self, subscribed: v1::LinkSubscribed) {
+        let Some(answered) = self.ledger.answered(subscribed.number) else {
+            // Its time was over: the connection was told that it failed.
+            self.take_back(&subscribed);
+            return;
+        };
+        match answered.purpose {
+            Purpose::Subscribe { connection, wanted } => {
+                self.joined(&connection, wanted, &subscribed);
+                if answered.repeated {
+                    self.look_behind(&subscribed);
+                }
+            }
+            Purpose::Resubscribe { connection, topic } => self.rejoined(&connection, topic, subscribed),
+            Purpose::Attach { .. } | Purpose::Reattach { .. } | Purpose::Fetch { .. } | Purpose::Tell => {}
+        }
+    }
+
+    fn joined(&mut self, connection: &Arc<str>, wanted: Wanted, subscribed: &v1::LinkSubscribed) {
+        let Some(known) = self.connections.get(connection) else { return };
+        let id = self.topics.open(&wanted.topic, &known.tenant, subscribed);
+        // Before the answer: nothing of what is replaced is delivered after it.
+        if let Some(replaced) = wanted.replaces.map(|topic| TopicId(topic.0)).filter(|topic| *topic != id) {
+            self.unsubscribe(connection, replaced);
+        }
+        let Some(known) = self.connections.get_mut(connection) else { return };
+        let topic = self.topics.get(id).expect("it was opened just now");
+        let answer = Answer::Subscribed {
+            topic: TopicHandle(id.0),
+            position: subscribed.position,
+            conversation_id: subscribed.conversation_id.clone(),
+        };
+        // The answer goes first: what is delivered from here on is above its position.
+        known.outbox.push(answer_item(wanted.tag, Ok(answer), None));
+        if let Some(snapshot) = &subscribed.snapshot {
+            known.outbox.push(fanout::step(&Arc::new(snapshot.clone()), wanted.audience, None));
+        }
+        let after = topic.joined_at(subscribed.position);
+        topic.subscribers.join(&Joining {
+            dialect: &known.mounted.dialect,
+            audience: wanted.audience,
+            connection,
+            outbox: &known.outbox,
+            from: subscribed.position,
+        });
+        let heard = Subscription { topic: id, name: wanted.topic, audience: wanted.audience };
+        if !known.subscriptions.iter().any(|known| known.topic == id && known.audience == heard.audience) {
+            known.subscriptions.push(heard);
+        }
+        self.fetch(id, after);
+    }
+
+    /// The topic stands again on a new link; the numbers tell what was missed.
+    fn rejoined(&mut self, connection: &str, id: TopicId, subscribed: v1::LinkSubscribed) {
+        let Some(known) = self.connections.get(connection) else { return };
+        let Some(heard) = known.subscriptions.iter().find(|heard| heard.topic == id) else {
+            self.take_back(&subscribed);
+            return;
+        };
+        if let Some(snapshot) = subscribed.snapshot {
+            known.outbox.push(fanout::step(&Arc::new(snapshot), heard.audience, None));
+        }
+        self.topics.bind(id, subscribed.topic);
+        let after = self.topics.get(id).and_then(|topic| topic.head(subscribed.position, None));
+        self.fetch(id, after);
+    }
+
+    /// A subscription nobody has is given back.
+    fn take_back(&mut self, subscribed: &v1::LinkSubscribed) {
+        let connection = subscribed.connection.as_str();
+        let id = self.topics.by_handle(subscribed.topic).map(|(id, _)| id);
+        let hears = self
+            .connections
+            .get(connection)
+            .is_some_and(|known| known.subscriptions.iter().any(|heard| Some(heard.topic) == id));
+        if !hears {
+            let unsubscribe =
+                v1::LinkUnsubscribe { connection: connection.to_owned(), topic: subscribed.topic };
+            self.ledger.ask(link_request::Command::Unsubscribe(unsubscribe), Purpose::Tell);
+        }
+    }
+
+    /// Fetches above the position even though nothing is known to be there.
+    fn look_behind(&mut self, subscribed: &v1::LinkSubscribed) {
+        if let Some((id, topic)) = self.topics.by_handle(subscribed.topic) {
+            let after = topic.seen();
+            self.fetch(id, Some(after));
+        }
+    }
+
+    fn event(&mut self, event: v1::LinkEvent) {
+        let Some((id, topic)) = self.topics.by_handle(event.topic) else { return };
+        let after = topic.event(event.number, Arc::new(event.event.unwrap_or_default()));
+        self.fetch(id, after);
+    }
+
+    fn fetched(&mut self, fetched: v1::LinkFetched) {
+        let Some(answered) = self.ledger.answered(fetched.number) else { return };
+        let Purpose::Fetch { topic: id, after } = answered.purpose else { return };
+        let Some(topic) = self.topics.get(id) else { return };
+        let events = fetched.events.into_iter();
+        let events = events.map(|event| (event.number, Arc::new(event.event.unwrap_or_default()))).collect();
+        let page = Page { after, events, through: fetched.through, head: fetched.head };
+        let after = topic.fetched(page);
+        self.fetch(id, after);
+    }
+
+    fn rights_ended(&mut self, connection: &str, reason: v1::RightsEndedReason) {
+        let Some(known) = self.connections.get_mut(connection) else { return };
+        known.handle = None;
+        let heard = std::mem::take(&mut known.subscriptions);
+        known.outbox.push(Item::Input(Box::new(Input::RightsEnded(reason)), None));
+        for subscription in heard {
+            self.topics.leave(subscription.topic, connection);
+        }
+    }
+
+    fn fail(&mut self, purpose: Purpose, status: Status) {
+        match purpose {
+            Purpose::Attach { connection, tag }
+            | Purpose::Subscribe { connection, wanted: Wanted { tag, .. } } => {
+                if let Some(known) = self.connections.get(&connection) {
+                    known.outbox.push(answer_item(tag, Err(status), None));
+                }
+            }
+            Purpose::Reattach { connection } => match status.code() {
+                Code::Unauthenticated | Code::PermissionDenied => {
+                    self.rights_ended(&connection, ended_reason(&status));
+                }
+                _ => self.end(&connection),
+            },
+            Purpose::Resubscribe { connection, topic } => {
+                let hears = self
+                    .connections
+                    .get(&connection)
+                    .is_some_and(|known| known.subscriptions.iter().any(|heard| heard.topic == topic));
+                if hears {
+                    self.end(&connection);
+                }
+            }
+            Purpose::Fetch { topic, .. } => {
+                tracing::warn!(code = ?status.code(), "events could not be fetched; trying again");
+                if let Some(topic) = self.topics.get(topic) {
+                    topic.fetch_lost();
+                }
+            }
+            Purpose::Tell => {}
+        }
+    }
+
+    /// A connection that can no longer be kept true ends, so that its client begins anew.
+    fn end(&mut self, connection: &str) {
+        if let Some(known) = self.connections.get(connection) {
+            known.outbox.end(Ending::SUBSCRIPTION_LOST);
+        }
+    }
+
+    // === commands to the core ===
+
+    fn fetch(&mut self, id: TopicId, after: Option<u64>) {
+        let Some(after) = after else { return };
+        let Some(topic) = self.topics.get(id) else { return };
+        let Some(handle) = topic.handle.filter(|_| self.ledger.is_up()) else {
+            topic.fetch_lost();
+            return;
+        };
+        let fetch = v1::LinkFetch { topic: handle, after, limit: FETCH_LIMIT };
+        self.ledger.ask(link_request::Command::Fetch(fetch), Purpose::Fetch { topic: id, after });
+    }
+}
+
+fn subscription(connection: &str, name: &Name) -> link_request::Command {
+    let topic = Some(v1::Topic { name: Some(name.clone()) });
+    link_request::Command::Subscribe(v1::LinkSubscribe { connection: connection.to_owned(), topic })
+}
+
+fn is_staff(attached: &v1::LinkAttached) -> bool {
+    attached.roles().any(|role| matches!(role, v1::Role::Staff | v1::Role::Admin))
+}
+
+fn ended_reason(status: &Status) -> v1::RightsEndedReason {
+    match parlor_api::failure::reason(status) {
+        v1::Reason::CredentialExpired => v1::RightsEndedReason::Expired,
+        _ => v1::RightsEndedReason::Revoked,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! The topics that this gateway has open: for each, where it is, who hears it and who waits for it.
+//!
+//! A log delivers every event once and in order ([`Log`]). A state delivers what is newer than what it has, and a
+//! snapshot after a break; only its latest matters.
+
+use std::{collections::HashMap, sync::Arc};
+
+use parlor_api::v1::{self, topic::Name};
+use tokio::sync::oneshot;
+
+use crate::{
+    fanout::Subscribers,
+    link::log::{Log, Page, Step},
+    outbox::{Departure, Ticket},
+};
+
+/// What a held reply waits for: the departure of the event it names, or nothing.
+pub(crate) type Passed = Option<tokio_util::sync::CancellationToken>;
+
+/// The gateway's own name for a topic; it stays the same when the core's handle changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct TopicId(pub u64);
+
+type Shared = Arc<v1::Event>;
+
+/// One open topic.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    order: Order,
+    pub subscribers: Subscribers,
+    waiting: Vec<(u64, oneshot::Sender<Passed>)>,
+    last: Passed,
+    /// The core's name for it on the present link.
+    pub handle: Option<u64>,
+    /// What held replies call it.
+    key: Option<Key>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Log(Log<Shared>),
+    State { revision: u64 },
+}
+
+/// What a held reply names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    Feed { tenant: String },
+    Conversation { id: String },
+}
+
+impl Topic {
+    fn new(name: &Name, tenant: &str, subscribed: &v1::LinkSubscribed) -> Self {
+        let order = match name {
+            Name::ConversationId(_) | Name::ConversationKey(_) | Name::Feed(_) => {
+                Order::Log(Log::new(subscribed.position))
+            }
+            Name::Presence(_) | Name::Typing(_) => Order::State { revision: subscribed.position },
+        };
+        Self {
+            order,
+            subscribers: Subscribers::default(),
+            waiting: Vec::new(),
+            last: None,
+            handle: Some(subscribed.topic),
+            key: key(name, tenant, &subscribed.conversation_id),
+        }
+    }
+
+    pub fn seen(&self) -> u64 {
+        match &self.order {
+            Order::Log(log) => log.seen(),
+            Order::State { revision } => *revision,
+        }
+    }
+
+    /// An event arrived. Like all that follow: the number above which events are to be fetched, if some are missing.
+    pub fn event(&mut self, number: u64, event: Shared) -> Option<u64> {
+        match &mut self.order {
+            Order::Log(log) => {
+                let step = log.event(number, event);
+                self.carry_out(step)
+            }
+            Order::State { revision } => {
+                if number > *revision {
+                    *revision = number;
+                    self.deliver(vec![(number, event)]);
+                }
+                None
+            }
+        }
+    }
+
+    /// Events up to `head` exist; a state comes with what it is now.
+    pub fn head(&mut self, head: u64, snapshot: Option<v1::Event>) -> Option<u64> {
+        match &mut self.order {
+            Order::Log(log) => {
+                let step = log.head(head);
+                self.carry_out(step)
+            }
+            Order::State { revision } => {
+                let changed = head != *revision;
+                if head < *revision {
+                    // The core counts anew; so does everybody.
+                    self.subscribers.restart(head);
+                }
+                *revision = head;
+                if let Some(snapshot) = snapshot.filter(|_| changed) {
+                    self.subscribers.snapshot(&Arc::new(snapshot));
+                }
+                None
+            }
+        }
+    }
+
+    pub fn fetched(&mut self, page: Page<Shared>) -> Option<u64> {
+        let Order::Log(log) = &mut self.order else { return None };
+        let step = log.fetched(page);
+        self.carry_out(step)
+    }
+
+    pub fn fetch_lost(&mut self) {
+        if let Order::Log(log) = &mut self.order {
+            log.fetch_lost();
+        }
+    }
+
+    pub fn retry(&mut self) -> Option<u64> {
+        let Order::Log(log) = &mut self.order else { return None };
+        let step = log.retry();
+        self.carry_out(step)
+    }
+
+    /// Somebody joins who is to be given the events above `position`, which may be behind or ahead of what was seen.
+    pub fn joined_at(&mut self, position: u64) -> Option<u64> {
+        let Order::Log(log) = &mut self.order else { return None };
+        if position < log.seen() {
+            self.subscribers.passed(log.seen());
+            let step = log.rewind(position);
+            return self.carry_out(step);
+        }
+        let step = log.head(position);
+        self.carry_out(step)
+    }
+
+    /// Answers when the event of this number has been handed on; at once if it has.
+    pub fn wait(&mut self, number: u64, reply: oneshot::Sender<Passed>) {
+        if self.seen() >= number {
+            let _ = reply.send(self.last.clone());
+            return;
+        }
+        self.waiting.retain(|(_, waiting)| !waiting.is_closed());
+        self.waiting.push((number, reply));
+    }
+
+    /// Lets everybody who waits go on: the events they wait for may not come.
+    pub fn release(&mut self) {
+        for (_, reply) in self.waiting.drain(..) {
+            let _ = reply.send(None);
+        }
+    }
+
+    fn carry_out(&mut self, step: Step<Shared>) -> Option<u64> {
+        self.deliver(step.deliver);
+        step.fetch
+    }
+
+    fn deliver(&mut self, events: Vec<(u64, Shared)>) {
+        for (number, event) in events {
+            let ticket: Ticket = Arc::new(Departure::default());
+            self.last = Some(ticket.left());
+            self.subscribers.deliver(number, &event, &ticket);
+        }
+        let seen = self.seen();
+        let (passed, waiting) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|(number, _)| *number <= seen);
+        self.waiting = waiting;
+        let passed: Vec<(u64, oneshot::Sender<Passed>)> = passed;
+        for (_, reply) in passed {
+            let _ = reply.send(self.last.clone());
+        }
+    }
+}
+
+/// All open topics, by the names they are asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Topics {
+    open: HashMap<TopicId, Topic>,
+    by_handle: HashMap<u64, TopicId>,
+    by_key: HashMap<Key, TopicId>,
+    last: u64,
+}
+
+impl Topics {
+    pub fn get(&mut self, id: TopicId) -> Option<&mut Topic> {
+        self.open.get_mut(&id)
+    }
+
+    pub fn by_handle(&mut self, handle: u64) -> Option<(TopicId, &mut Topic)> {
+        let id = *self.by_handle.get(&handle)?;
+        self.open.get_mut(&id).map(|topic| (id, topic))
+    }
+
+    pub fn by_key(&mut self, key: &Key) -> Option<&mut Topic> {
+        self.open.get_mut(self.by_key.get(key)?)
+    }
+
+    /// The topic of a subscription, opened if it is the first.
+    pub fn open(&mut self, name: &Name, tenant: &str, subscribed: &v1::LinkSubscribed) -> TopicId {
+        if let Some(id) = self.by_handle.get(&subscribed.topic) {
+            return *id;
+        }
+        self.last += 1;
+        let id = TopicId(self.last);
+        let topic = Topic::new(name, tenant, subscribed);
+        if let Some(key) = &topic.key {
+            self.by_key.insert(key.clone(), id);
+        }
+        self.open.insert(id, topic);
+        self.by_handle.insert(subscribed.topic, id);
+        id
+    }
+
+    /// The core's name for a topic on a new link.
+    pub fn bind(&mut self, id: TopicId, handle: u64) {
+        if let Some(topic) = self.open.get_mut(&id) {
+            topic.handle = Some(handle);
+            self.by_handle.insert(handle, id);
+        }
+    }
+
+    /// Forgets the core's names, and the fetches under way: the core has forgotten them.
+    pub fn unbind_all(&mut self) {
+        self.by_handle.clear();
+        for topic in self.open.values_mut() {
+            topic.handle = None;
+            topic.fetch_lost();
+        }
+    }
+
+    /// Nobody waits for what may not come.
+    pub fn release_all(&mut self) {
+        self.open.values_mut().for_each(Topic::release);
+    }
+
+    /// A connection hears a topic no longer; the topic closes with the last one. Returns the core's name for it.
+    pub fn leave(&mut self, id: TopicId, connection: &str) -> Option<u64> {
+        let topic = self.open.get_mut(&id)?;
+        topic.subscribers.leave(connection);
+        let handle = topic.handle;
+        if topic.subscribers.is_empty() {
+            topic.release();
+            if let Some(key) = self.open.remove(&id).and_then(|closed| closed.key) {
+                self.by_key.remove(&key);
+            }
+            if let Some(handle) = handle {
+                self.by_handle.remove(&handle);
+            }
+        }
+        handle
+    }
+
+    /// The topics that are behind and have no fetch under way, with the number to fetch above.
+    pub fn retry(&mut self) -> Vec<(TopicId, u64)> {
+        let bound = self.open.iter_mut().filter(|(_, topic)| topic.handle.is_some());
+        bound.filter_map(|(id, topic)| topic.retry().map(|after| (*id, after))).collect()
+    }
+}
+
+fn key(name: &Name, tenant: &str, conversation_id: &str) -> Option<Key> {
+    match name {
+        Name::ConversationId(_) | Name::ConversationKey(_) => {
+            Some(Key::Conversation { id: conversation_id.to_owned() })
+        }
+        Name::Feed(_) => Some(Key::Feed { tenant: tenant.to_owned() }),
+        Name::Presence(_) | Name::Typing(_) => None,
+    }
+}

@@ -1,0 +1,11 @@
+//! The gateway from outside: real sockets, a core of the contract's shape behind it.
+
+mod address;
+mod core;
+pub(crate) mod echo;
+mod grpc;
+mod link;
+mod listener;
+mod rest;
+mod sockets;
+mod world;

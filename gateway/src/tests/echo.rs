@@ -1,0 +1,211 @@
+//! A dialect for tests: says back what it hears, and does what it is told.
+//!
+//! ```text
+//! attach TOKEN ─ subscribe KEY ─ unsubscribe ─ send TEXT ─ timer ─ close ─ big BYTES ─ anything else comes back
+//! ```
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::StatusCode;
+use parlor_api::v1::{self, event::Payload, topic::Name};
+
+use crate::dialect::{
+    After, Answer, Audience, Call, Cors, Credential, Dialect, Effect, Frame, Input, Machine, Opening, Pace,
+    Rendered, Request, Response, TopicHandle,
+};
+
+/// Its largest frame.
+pub const FRAME_BYTES: usize = 1_024;
+
+/// Refuses what is too fast, or lets it wait.
+#[derive(Debug)]
+pub struct Echo {
+    pub refuse: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    topic: Option<TopicHandle>,
+}
+
+const ATTACH: u32 = 1;
+const SUBSCRIBE: u32 = 2;
+const SEND: u32 = 3;
+const REPLY: u32 = 4;
+
+impl Dialect for Echo {
+    fn name(&self) -> &'static str {
+        if self.refuse { "echo" } else { "calm" }
+    }
+
+    fn open(&self, _opening: Opening) -> Box<dyn Machine> {
+        Box::new(State::default())
+    }
+
+    fn render(&self, event: &v1::Event, _audience: Audience) -> Rendered {
+        match &event.payload {
+            Some(Payload::MessageSent(sent)) => {
+                let text = sent.message.as_ref().map(|message| message.text.as_str()).unwrap_or_default();
+                Rendered::Frame(frame(format!("event {} {text}", event.sequence)))
+            }
+            _ => Rendered::Step,
+        }
+    }
+
+    fn pace(&self) -> Pace {
+        Pace { burst: 20, per_second: 10, refuse: self.refuse, max_frame_bytes: FRAME_BYTES }
+    }
+
+    fn over_pace(&self) -> Option<Frame> {
+        Some(frame("too much".to_owned()))
+    }
+
+    fn cors(&self) -> Cors {
+        Cors { allow_origin: "*", allow_headers: "Content-Type, x-auth-token", allow_methods: "GET, POST" }
+    }
+
+    fn too_many_requests(&self) -> Response {
+        response(StatusCode::TOO_MANY_REQUESTS, "too many requests")
+    }
+
+    fn unavailable(&self) -> Response {
+        response(StatusCode::INTERNAL_SERVER_ERROR, "unavailable")
+    }
+}
+
+impl Machine for State {
+    fn step(&mut self, input: Input, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Frame(Frame::Text(text)) => self.told(&text, effects),
+            Input::Frame(binary @ Frame::Binary(_)) => effects.push(Effect::Send(binary)),
+            Input::Request(request) => requested(&request, effects),
+            Input::Answer { tag, answer, position } => self.answered(tag, answer, position, effects),
+            Input::Event { event, .. } => say(effects, format!("state of {}", event.conversation_id)),
+            Input::RightsEnded(reason) => say(effects, format!("rights ended {}", reason as i32)),
+            Input::Timer(_) => say(effects, "timer".to_owned()),
+            Input::Closed => {}
+        }
+    }
+}
+
+impl State {
+    fn told(&mut self, text: &str, effects: &mut Vec<Effect>) {
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        match word {
+            "attach" => {
+                effects.push(Effect::Attach { tag: ATTACH, credential: Credential::Bearer(rest.to_owned()) });
+            }
+            "subscribe" => {
+                let topic = Name::ConversationKey(rest.to_owned());
+                effects.push(Effect::Subscribe {
+                    tag: SUBSCRIBE,
+                    topic,
+                    audience: Audience::Customer,
+                    replaces: None,
+                });
+            }
+            "unsubscribe" => {
+                effects.extend(self.topic.take().map(|topic| Effect::Unsubscribe { topic }));
+            }
+            "send" => effects.push(send(SEND, rest, Credential::Connection)),
+            "timer" => effects.push(Effect::Timer { tag: 1, after: Duration::from_millis(1) }),
+            "close" => effects.push(Effect::Close { code: 4000, reason: "asked" }),
+            "big" => say(effects, "x".repeat(rest.parse().unwrap_or(0))),
+            _ => say(effects, text.to_owned()),
+        }
+    }
+
+    fn answered(
+        &mut self,
+        tag: u32,
+        answer: Result<Answer, tonic::Status>,
+        position: Option<u64>,
+        effects: &mut Vec<Effect>,
+    ) {
+        match answer {
+            Err(status) if tag == REPLY => {
+                let response = response(StatusCode::BAD_GATEWAY, &format!("{:?}", status.code()));
+                effects.push(Effect::Respond { response, after: None });
+            }
+            Err(status) => say(effects, format!("failed {:?}", status.code())),
+            Ok(Answer::Attached(attached)) => say(effects, format!("attached {}", attached.tenant)),
+            Ok(Answer::Subscribed { topic, position, .. }) => {
+                self.topic = Some(topic);
+                say(effects, format!("subscribed {position}"));
+            }
+            Ok(Answer::SendMessage(sent)) => {
+                let message = sent.message.unwrap_or_default();
+                if tag == REPLY {
+                    let after =
+                        After { position, conversation: Some((message.conversation_id, message.sequence)) };
+                    let response = response(StatusCode::OK, "sent");
+                    effects.push(Effect::Respond { response, after: Some(after) });
+                } else {
+                    say(effects, format!("sent {} {position:?}", message.sequence));
+                }
+            }
+            Ok(_) => say(effects, "an answer to nothing".to_owned()),
+        }
+    }
+}
+
+fn requested(request: &Request, effects: &mut Vec<Effect>) {
+    match request.path.as_str() {
+        "/send" => {
+            let text = String::from_utf8_lossy(&request.body).into_owned();
+            effects.push(send(REPLY, &text, Credential::Guest));
+        }
+        "/silence" => {}
+        path => {
+            let text = format!("{} {path} {} {}", request.method, request.query, request.body.len());
+            effects.push(Effect::Respond { response: response(StatusCode::OK, &text), after: None });
+        }
+    }
+}
+
+fn send(tag: u32, text: &str, credential: Credential) -> Effect {
+    let reference = v1::ConversationRef { name: Some(v1::conversation_ref::Name::Key("room".to_owned())) };
+    let request =
+        v1::SendMessageRequest { conversation: Some(reference), text: text.to_owned(), ..Default::default() };
+    Effect::Call { tag, call: Box::new(Call::SendMessage(request)), credential }
+}
+
+fn say(effects: &mut Vec<Effect>, text: String) {
+    effects.push(Effect::Send(frame(text)));
+}
+
+fn frame(text: String) -> Frame {
+    Frame::Text(text.into())
+}
+
+fn response(status: StatusCode, text: &str) -> Response {
+    let body = Bytes::copy_from_slice(text.as_bytes());
+    Response { status, content_type: "text/plain", body, headers: Vec::new() }
+}
+
+/// What a message event looks like on the wire of the core.
+pub fn message_event(conversation_id: &str, sequence: u64, text: &str) -> v1::Event {
+    let message = v1::Message {
+        conversation_id: conversation_id.to_owned(),
+        sequence,
+        text: text.to_owned(),
+        ..Default::default()
+    };
+    v1::Event {
+        conversation_id: conversation_id.to_owned(),
+        sequence,
+        audience: v1::Audience::Participants.into(),
+        payload: Some(Payload::MessageSent(v1::MessageSent { message: Some(message) })),
+        ..Default::default()
+    }
+}
+
+/// Both kinds of echo.
+pub fn find(name: &str) -> Option<Arc<dyn Dialect>> {
+    match name {
+        "echo" => Some(Arc::new(Echo { refuse: true })),
+        "calm" => Some(Arc::new(Echo { refuse: false })),
+        _ => None,
+    }
+}

@@ -1,0 +1,106 @@
+//! REST: paths, limits, cross-origin answers and the gateway's own pages.
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::Full;
+
+use crate::{
+    Limits,
+    tests::world::{Plan, World, world},
+    transport::rest::BODY_BYTES_MAX,
+};
+
+#[tokio::test]
+async fn the_dialect_sees_the_path_below_its_mount() {
+    let world = world().await;
+    assert_eq!(world.get("/echo/chat/faqs?limit=1").await.1, "GET /chat/faqs limit=1 0");
+    assert_eq!(world.get("/echo").await.1, "GET /  0");
+    assert_eq!(world.get("/echoes").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(world.get("/").await, (StatusCode::OK, "parlor\n".to_owned()));
+}
+
+#[tokio::test]
+async fn a_body_at_the_limit_passes_and_one_over_is_refused() {
+    let world = world().await;
+    let (status, body) = world.post("/echo/x", &"x".repeat(BODY_BYTES_MAX)).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "POST /x  65536"));
+    let (status, _) = world.post("/echo/x", &"x".repeat(BODY_BYTES_MAX + 1)).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn an_address_over_its_limit_is_refused_in_the_dialects_words() {
+    let limits = Limits { rest_requests: 3, ..Limits::default() };
+    let world = World::start(Plan { limits, ..Plan::default() }).await;
+    for _ in 0..3 {
+        assert_eq!(world.get("/echo/x").await.0, StatusCode::OK);
+    }
+    let request = Request::get("/echo/x").body(Full::default()).unwrap();
+    let (status, headers, body) = world.http(request).await;
+    assert_eq!((status, body.as_str()), (StatusCode::TOO_MANY_REQUESTS, "too many requests"));
+    assert!(headers.contains_key("retry-after"));
+    assert_eq!(headers["access-control-allow-origin"], "*", "a script can read the refusal");
+}
+
+#[tokio::test]
+async fn over_the_places_a_request_is_refused_and_a_place_comes_back() {
+    let limits = Limits { exchanges: 1, ..Limits::default() };
+    let world = World::start(Plan { limits, ..Plan::default() }).await;
+    let _socket = world.listener().await;
+    world.core.deaf(true);
+    let held = world.post("/echo/send", "hello");
+    let refused = async {
+        world.core.until(|core| core.metadata().len() == 1).await;
+        assert_eq!(world.get("/echo/x").await.0, StatusCode::INTERNAL_SERVER_ERROR);
+        world.core.lag();
+    };
+    assert_eq!(tokio::join!(held, refused).0.0, StatusCode::OK);
+    assert_eq!(world.get("/echo/x").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_in_the_dialects_words() {
+    let world = world().await;
+    let ask = || Request::builder().method(Method::OPTIONS).uri("/echo/x");
+    let browsers =
+        ask().header("origin", "https://shop.example").header("access-control-request-method", "POST");
+    for request in [browsers, ask()] {
+        let request = request.body(Full::<Bytes>::default()).unwrap();
+        let (status, headers, _) = world.http(request).await;
+        assert_eq!(status, StatusCode::NO_CONTENT);
+        assert_eq!(headers["access-control-allow-origin"], "*");
+        assert_eq!(headers["access-control-allow-headers"], "Content-Type, x-auth-token");
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_answers_nothing_is_answered_for() {
+    let world = world().await;
+    let unavailable = (StatusCode::INTERNAL_SERVER_ERROR, "unavailable".to_owned());
+    assert_eq!(world.get("/echo/silence").await, unavailable);
+}
+
+#[tokio::test]
+async fn health_and_metrics_have_their_pages() {
+    let world = world().await;
+    assert_eq!(world.get("/healthz").await, (StatusCode::OK, "ok\n".to_owned()));
+    assert_eq!(world.get("/readyz").await, (StatusCode::OK, "ready\n".to_owned()));
+    assert_eq!(world.get("/metrics").await, (StatusCode::OK, "some_metric 1\n".to_owned()));
+}
+
+#[tokio::test]
+async fn calls_carry_the_mount_and_the_gateways_key() {
+    let world = world().await;
+    assert_eq!(world.post("/echo/send", "hello").await.0, StatusCode::OK);
+    let metadata = world.core.metadata().remove(0);
+    let value = |name: &str| metadata.get(name).map(|value| value.to_str().unwrap().to_owned());
+    assert_eq!(value("parlor-edge-key").as_deref(), Some(super::core::EDGE_KEY));
+    assert_eq!(value("parlor-tenant").as_deref(), Some("acme"));
+    assert_eq!(value("parlor-issuers").as_deref(), Some("one,two"));
+    assert_eq!(value("parlor-guest").as_deref(), Some("true"));
+    assert_eq!(value("parlor-peer").as_deref(), Some("127.0.0.1"));
+    assert!(value("parlor-connection").is_some_and(|name| name.starts_with("edge.")));
+    assert!(value("parlor-request-id").is_some());
+    assert!(value("grpc-timeout").is_some());
+    assert_eq!(value("parlor-handle"), None);
+}

@@ -1,0 +1,163 @@
+//! REST: one exchange is one short connection, with a machine of its own.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+
+use crate::{
+    dialect::{self, Input, OpeningKind, Response},
+    edge::Edge,
+    outbox::OUTBOX_BYTES,
+    session::{Mounted, Session},
+    transport::front::plain,
+};
+
+/// The largest body: the longest text in its longest spelling, many times over.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A body arrives within this; it is at most 64 KiB.
+const BODY_WITHIN: Duration = Duration::from_secs(15);
+
+/// A machine answers within this, whatever it asks the core; a few calls of the longest deadline.
+const EXCHANGE_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a browser may remember a preflight.
+const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("7200");
+
+pub(super) async fn serve(
+    edge: &Arc<Edge>,
+    mounted: &Mounted,
+    peer: Option<IpAddr>,
+    path: String,
+    request: Request<Body>,
+) -> http::Response<Body> {
+    let dialect = &mounted.dialect;
+    if request.method() == Method::OPTIONS {
+        return preflight(&dialect.cors());
+    }
+    let over = peer.and_then(|address| edge.rest_limits.take(address, Instant::now()).err());
+    let response = if let Some(wait) = over {
+        metrics::counter!("parlor_gateway_rest_limited_total", "dialect" => dialect.name()).increment(1);
+        let mut refused = dialect.too_many_requests();
+        refused.headers.push((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1)));
+        refused
+    } else if let Ok(place) = Arc::clone(&edge.exchanges).try_acquire_owned() {
+        match read(edge, path, request).await {
+            Ok(request) => exchange(edge, mounted, peer, request, place).await,
+            Err(Unread::TooLarge) => dialect.too_large(),
+            Err(Unread::Broken) => return plain(StatusCode::BAD_REQUEST, "the request could not be read\n"),
+        }
+    } else {
+        metrics::counter!("parlor_gateway_rest_full_total", "dialect" => dialect.name()).increment(1);
+        dialect.unavailable()
+    };
+    answer(response, &dialect.cors())
+}
+
+/// Why a request has no body.
+enum Unread {
+    TooLarge,
+    Broken,
+}
+
+async fn read(edge: &Edge, path: String, request: Request<Body>) -> Result<dialect::Request, Unread> {
+    let (head, body) = request.into_parts();
+    let collected = tokio::time::timeout(BODY_WITHIN, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+    let body: Bytes = match collected {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Unread::TooLarge),
+        Ok(Err(_)) | Err(_) => return Err(Unread::Broken),
+    };
+    let query = head.uri.query().unwrap_or_default().to_owned();
+    let received = (edge.now)();
+    Ok(dialect::Request { method: head.method, path, query, headers: head.headers, body, received })
+}
+
+/// Runs in a task of its own: a client that leaves does not undo half of what it asked for.
+async fn exchange(
+    edge: &Arc<Edge>,
+    mounted: &Mounted,
+    peer: Option<IpAddr>,
+    request: dialect::Request,
+    place: OwnedSemaphorePermit,
+) -> Response {
+    let mut session = Session::open(edge, mounted, peer, OpeningKind::Rest);
+    let aborted = edge.aborted.clone();
+    let unavailable = mounted.dialect.unavailable();
+    let running = edge.tasks.spawn(async move {
+        let _place = place;
+        let work = async {
+            let response = converse(&mut session, request).await;
+            session.close().await;
+            response
+        };
+        tokio::select! {
+            response = work => response,
+            () = aborted.cancelled() => None,
+        }
+    });
+    running.await.ok().flatten().unwrap_or(unavailable)
+}
+
+/// Steps the machine until it answers. `None` if it does not: nothing it waits for is left, or its time is over.
+async fn converse(session: &mut Session, request: dialect::Request) -> Option<Response> {
+    let over = Instant::now() + EXCHANGE_WITHIN;
+    session.step(Input::Request(request)).await;
+    let mut items = Vec::new();
+    loop {
+        if let Some(reply) = session.reply.take() {
+            if let Some(after) = reply.after {
+                session.hold(after).await;
+            }
+            return Some(reply.response);
+        }
+        if !session.is_waiting() || session.ending.is_some() {
+            return None;
+        }
+        let timer = session.next_timer().map_or(over, |timer| timer.min(over));
+        tokio::select! {
+            () = session.outbox.ready() => {
+                let taken = session.outbox.take(OUTBOX_BYTES, &mut items);
+                session.outbox.release(taken);
+                for item in items.drain(..) {
+                    session.take(item).await;
+                }
+                if session.outbox.ending().is_some() {
+                    return None;
+                }
+            }
+            () = tokio::time::sleep_until(timer) => {
+                if timer >= over {
+                    return None;
+                }
+                session.run_timers().await;
+            }
+        }
+    }
+}
+
+/// What every OPTIONS is told, as it always was: whether a browser asks or somebody who only looks.
+fn preflight(cors: &dialect::Cors) -> http::Response<Body> {
+    let mut response = http::Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(cors.allow_methods));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(cors.allow_headers));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static(cors.allow_origin));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
+    response
+}
+
+fn answer(response: Response, cors: &dialect::Cors) -> http::Response<Body> {
+    let mut answer = http::Response::new(Body::from(response.body));
+    *answer.status_mut() = response.status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(response.content_type));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static(cors.allow_origin));
+    headers.extend(response.headers);
+    answer
+}
