@@ -1,0 +1,193 @@
+//! The command line. Each command is a file; this one says what there is, and how a process ends.
+//!
+//! Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 refused or unhealthy (a configuration that cannot be
+//! meant, a call the server declined, a doctor's finding, a server that cannot be reached).
+
+mod config;
+mod doctor;
+mod key;
+mod migrate;
+mod output;
+mod password;
+mod reach;
+mod seed;
+mod serve;
+mod token;
+mod user;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use tonic::Code;
+
+use crate::{
+    config::{Config, Flags, Refused, Role},
+    contract::Refusal,
+};
+
+/// The command could not do its work.
+const FAILED: u8 = 1;
+/// It was refused, or what it looked at is not healthy.
+const REFUSED: u8 = 3;
+
+/// A realtime backend: chat and presence behind one port, spoken to in gRPC, grpc-web and the dialects of existing
+/// front-ends.
+///
+/// Without a command it is `parlor serve --dev`: a development server on 127.0.0.1:8080 with sample people, everything
+/// kept in ./parlor-data.
+#[derive(Debug, Parser)]
+#[command(name = "parlor", version, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  parlor                                        a development server
+  parlor config print --defaults > parlor.toml  the manual of every setting, to start a file from
+  parlor config check --config parlor.toml      what is wrong with that file
+  parlor serve --config parlor.toml             serve it
+  parlor doctor                                 what is wrong with this installation
+
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 refused or unhealthy.
+Settings also come from the environment: PARLOR_LOG__FILTER=debug is log.filter; PARLOR_CONFIG is --config.";
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+struct Common {
+    /// The configuration file; without one, everything is as for `serve --dev`
+    #[arg(long, global = true, value_name = "FILE", env = "PARLOR_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where the database, generated secrets and the lock live (the setting data_dir)
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGINT or SIGTERM
+    Serve(serve::Serve),
+    /// Bring the database's tables up to date, or look at where they are
+    #[command(subcommand)]
+    Migrate(migrate::Migrate),
+    /// Apply a seed file: tenants, people and API keys
+    Seed(seed::Seed),
+    /// Make tokens
+    #[command(subcommand)]
+    Token(token::Token),
+    /// People: list, show, add, password
+    #[command(subcommand)]
+    User(user::User),
+    /// API keys: list, create, revoke
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config::Show),
+    /// Look for what is wrong with this installation, and say what to do
+    Doctor(doctor::Doctor),
+    /// Print the version
+    Version,
+}
+
+impl Common {
+    fn load(&self) -> Result<Config> {
+        self.load_with(&Flags::default())
+    }
+
+    fn load_with(&self, flags: &Flags) -> Result<Config> {
+        crate::config::load(&Flags {
+            file: self.config.clone(),
+            data_dir: self.data_dir.clone(),
+            ..flags.clone()
+        })
+    }
+}
+
+/// What `serve` adds to the configuration's flags.
+fn serve_flags(dev: bool, role: Option<Role>, listen: Option<SocketAddr>) -> Flags {
+    Flags { dev, role, listen, ..Flags::default() }
+}
+
+/// Reads the command line, does what it says, and tells how it went.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start the runtime: {error}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(code_of(&error))
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode> {
+    let Cli { common, command } = cli;
+    let command = command.unwrap_or_else(|| Command::Serve(serve::Serve::development()));
+    match command {
+        Command::Serve(serve) => Box::pin(serve.run(&common)).await?,
+        Command::Migrate(migrate) => Box::pin(migrate.run(&common)).await?,
+        Command::Seed(seed) => Box::pin(seed.run(&common)).await?,
+        Command::Token(token) => Box::pin(token.run(&common)).await?,
+        Command::User(user) => Box::pin(user.run(&common)).await?,
+        Command::Key(key) => Box::pin(key.run(&common)).await?,
+        Command::Config(show) => show.run(&common).await?,
+        Command::Doctor(doctor) => return Box::pin(doctor.run(&common)).await,
+        Command::Version => output::say(format_args!("parlor {}\n", env!("CARGO_PKG_VERSION")))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    let declined = error.chain().find_map(|cause| cause.downcast_ref::<Refusal>()).is_some_and(|refusal| {
+        matches!(
+            refusal.code,
+            Code::Unauthenticated | Code::PermissionDenied | Code::FailedPrecondition | Code::Unavailable
+        )
+    });
+    let refused = error.chain().any(|cause| cause.is::<Refused>());
+    if declined || refused { REFUSED } else { FAILED }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_command_has_help() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        let mut waiting = vec![command];
+        while let Some(mut command) = waiting.pop() {
+            let help = command.render_long_help().to_string();
+            assert!(command.get_about().is_some(), "{} has no about", command.get_name());
+            assert!(help.contains("Usage:"), "{help}");
+            waiting.extend(command.get_subcommands().filter(|below| below.get_name() != "help").cloned());
+        }
+    }
+
+    #[test]
+    fn exit_codes_tell_refusals_from_failures() {
+        let refused = anyhow::Error::from(Refused(Vec::new())).context("serve");
+        assert_eq!(code_of(&refused), REFUSED);
+        let declined = anyhow::Error::from(Refusal::from(tonic::Status::permission_denied("no")));
+        assert_eq!(code_of(&declined.context("user list")), REFUSED);
+        let missing = anyhow::Error::from(Refusal::from(tonic::Status::not_found("no such user")));
+        assert_eq!(code_of(&missing), FAILED);
+        assert_eq!(code_of(&anyhow::anyhow!("broken")), FAILED);
+    }
+}

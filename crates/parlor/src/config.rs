@@ -1,0 +1,138 @@
+//! Configuration: what an operator may say, read once at start.
+//!
+//! `parlor.default.toml` is the manual and holds every key. Reading ([`load()`]) only finds out what was said; whether it
+//! can be meant is decided in one place (`config/check.rs`), which names the key and says what to do.
+
+mod check;
+mod core;
+mod gateway;
+mod issuer;
+mod listener;
+mod load;
+mod mount;
+mod node;
+mod secret;
+mod secrets;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    check::{Refusal, Refused},
+    core::Core,
+    gateway::Gateway,
+    issuer::{Algorithm, Claims, Issuer, Key, RoleName},
+    listener::Listener,
+    load::{Flags, load},
+    mount::Mount,
+    node::{Bus, BusKind, Database, Log, LogFormat, Shutdown},
+    secret::Secret,
+    secrets::Secrets,
+};
+
+/// The manual: every key, its default and its reason.
+pub const DEFAULT_TOML: &str = include_str!("../parlor.default.toml");
+
+/// What this process does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Core and gateway in one process.
+    #[default]
+    All,
+    /// The services and the database.
+    Core,
+    /// What clients connect to.
+    Gateway,
+}
+
+impl Role {
+    /// It runs the services.
+    #[must_use]
+    pub const fn has_core(self) -> bool {
+        matches!(self, Self::All | Self::Core)
+    }
+
+    /// It serves clients.
+    #[must_use]
+    pub const fn has_gateway(self) -> bool {
+        matches!(self, Self::All | Self::Gateway)
+    }
+}
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub role: Role,
+    pub node: String,
+    pub data_dir: PathBuf,
+    /// Generated secrets, sample people, loopback only. A flag, never a key: no file can loosen a server by it.
+    #[serde(skip)]
+    pub dev: bool,
+    pub log: Log,
+    pub database: Database,
+    pub bus: Bus,
+    pub core: Core,
+    pub gateway: Gateway,
+    pub secrets: Secrets,
+    pub shutdown: Shutdown,
+    pub listener: Vec<Listener>,
+    pub mount: Vec<Mount>,
+    pub issuer: Vec<Issuer>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            role: Role::All,
+            node: "parlor".to_owned(),
+            data_dir: PathBuf::from("parlor-data"),
+            dev: false,
+            log: Log::default(),
+            database: Database::default(),
+            bus: Bus::default(),
+            core: Core::default(),
+            gateway: Gateway::default(),
+            secrets: Secrets::default(),
+            shutdown: Shutdown::default(),
+            listener: vec![Listener::default()],
+            mount: Vec::new(),
+            issuer: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Where the database is, also if it is the default one in the data directory.
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        if self.database.url.is_empty() {
+            format!("sqlite://{}", self.data_dir.join("parlor.db").display())
+        } else {
+            self.database.url.clone()
+        }
+    }
+
+    /// The internal listener's address; `None` if there is none.
+    #[must_use]
+    pub fn internal_address(&self) -> Option<SocketAddr> {
+        self.core.listen.parse().ok()
+    }
+
+    /// Moves the first listener to another address.
+    pub fn set_listen(&mut self, address: SocketAddr) {
+        if let Some(listener) = self.listener.first_mut() {
+            listener.address = address;
+        }
+    }
+
+    /// The configuration in force as TOML, without the secrets.
+    pub fn print(&self) -> anyhow::Result<String> {
+        Ok(toml::to_string_pretty(self)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! Issuers: keys that fit their algorithms, and secrets that cannot be guessed.
+
+use std::collections::HashSet;
+
+use super::{Config, Findings, check_secret};
+use crate::config::{Algorithm, Issuer, Key};
+
+/// The name reserved for Parlor's own access tokens.
+const OWN_ISSUER: &str = "parlor";
+
+pub(super) fn check(config: &Config, findings: &mut Findings) {
+    let mut names = HashSet::new();
+    for (index, issuer) in config.issuer.iter().enumerate() {
+        let key = |name: &str| format!("issuer[{index}].{name}");
+        if issuer.name.is_empty() || issuer.name == OWN_ISSUER || !names.insert(issuer.name.as_str()) {
+            findings
+                .refuse(key("name"), "is empty, \"parlor\", or taken by another issuer; give each its own");
+        }
+        if issuer.tenant.is_empty() {
+            findings.refuse(key("tenant"), "is empty; give the slug of the tenant this issuer speaks for");
+        }
+        if issuer.claims.subject.is_empty() {
+            findings
+                .refuse(key("claims.subject"), "is empty, so nobody could be named; give at least [\"sub\"]");
+        }
+        findings.range(key("leeway_seconds"), issuer.leeway_seconds, 0, 60);
+        findings.range(key("mint_ttl_seconds"), issuer.mint_ttl_seconds, 60, 30 * 24 * 60 * 60);
+        check_algorithms(issuer, index, findings);
+        check_keys(issuer, index, config.dev, findings);
+    }
+}
+
+fn check_algorithms(issuer: &Issuer, index: usize, findings: &mut Findings) {
+    let key = format!("issuer[{index}].algorithms");
+    let shared = issuer.algorithms.contains(&Algorithm::HS256);
+    if issuer.algorithms.is_empty() {
+        findings.refuse(key, "is empty, so no token could be accepted; name those the issuer uses");
+    } else if shared && issuer.algorithms.len() > 1 {
+        findings.refuse(
+            key,
+            "mixes a shared secret with public keys, by which a public key could pass for the secret; make two issuers",
+        );
+    } else if shared && !issuer.jwks_url.is_empty() {
+        findings.refuse(
+            format!("issuer[{index}].jwks_url"),
+            "publishes keys, which a shared secret must not be; use RS256, ES256 or EdDSA, or leave it empty",
+        );
+    } else if issuer.mint && !shared {
+        findings.refuse(
+            format!("issuer[{index}].mint"),
+            "needs the key that signs, which only HS256 gives; set mint = false or algorithms = [\"HS256\"]",
+        );
+    }
+    if issuer.key.is_empty() && issuer.jwks_url.is_empty() {
+        findings.refuse(format!("issuer[{index}].key"), "is missing; add an [[issuer.key]] or a jwks_url");
+    }
+}
+
+fn check_keys(issuer: &Issuer, index: usize, dev: bool, findings: &mut Findings) {
+    let shared = issuer.algorithms.contains(&Algorithm::HS256);
+    let mut kids = HashSet::new();
+    for (number, entry) in issuer.key.iter().enumerate() {
+        let key = |name: &str| format!("issuer[{index}].key[{number}].{name}");
+        if !entry.kid.is_empty() && !kids.insert(entry.kid.as_str()) {
+            findings.refuse(key("kid"), "is taken by another key of this issuer; give each its own");
+        }
+        if shared {
+            check_shared(entry, &key, dev, findings);
+        } else if entry.pem.is_empty() || !entry.secret.is_empty() {
+            findings.refuse(
+                key("pem"),
+                "is what these algorithms need, and no secret; give the public key as PEM",
+            );
+        }
+    }
+}
+
+fn check_shared(entry: &Key, key: &dyn Fn(&str) -> String, dev: bool, findings: &mut Findings) {
+    if !entry.pem.is_empty() {
+        findings.refuse(key("pem"), "has no meaning with HS256; give a secret, or change the algorithms");
+    }
+    let weak_is_allowed = dev && !entry.secret.is_empty();
+    if !weak_is_allowed {
+        check_secret(findings, &key("secret"), &entry.secret, true);
+    }
+}

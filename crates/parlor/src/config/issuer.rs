@@ -1,0 +1,139 @@
+//! An `[[issuer]]`: whose tokens are accepted, and what is read from them.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::{Secret, secrets};
+
+/// One issuer of tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Issuer {
+    pub name: String,
+    pub tenant: String,
+    pub algorithms: Vec<Algorithm>,
+    pub jwks_url: String,
+    pub issuer: String,
+    pub audience: String,
+    pub leeway_seconds: u64,
+    pub provision: bool,
+    pub mint: bool,
+    pub mint_ttl_seconds: u64,
+    pub key: Vec<Key>,
+    pub claims: Claims,
+    pub roles: BTreeMap<String, RoleName>,
+}
+
+impl Default for Issuer {
+    fn default() -> Self {
+        let roles = [
+            ("customer", RoleName::Customer),
+            ("staff", RoleName::Staff),
+            ("admin", RoleName::Admin),
+            ("provider", RoleName::Provider),
+        ];
+        Self {
+            name: String::new(),
+            tenant: String::new(),
+            algorithms: vec![Algorithm::HS256],
+            jwks_url: String::new(),
+            issuer: String::new(),
+            audience: String::new(),
+            leeway_seconds: 5,
+            provision: true,
+            mint: false,
+            mint_ttl_seconds: 12 * 60 * 60,
+            key: Vec::new(),
+            claims: Claims::default(),
+            roles: roles.into_iter().map(|(name, role)| (name.to_owned(), role)).collect(),
+        }
+    }
+}
+
+impl Issuer {
+    /// Takes in the keys that were given as files.
+    pub(super) fn read_files(&mut self, index: usize) -> Result<()> {
+        for (number, key) in self.key.iter_mut().enumerate() {
+            secrets::read_into(
+                &format!("issuer[{index}].key[{number}].secret"),
+                &mut key.secret,
+                &key.secret_file,
+            )?;
+            let mut pem = Secret::from(std::mem::take(&mut key.pem));
+            secrets::read_into(&format!("issuer[{index}].key[{number}].pem"), &mut pem, &key.pem_file)?;
+            pem.expose().clone_into(&mut key.pem);
+        }
+        Ok(())
+    }
+}
+
+/// The signature algorithms that exist here. There is no "none".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::upper_case_acronyms, reason = "they are written so in RFC 7518")]
+pub enum Algorithm {
+    HS256,
+    RS256,
+    ES256,
+    EdDSA,
+}
+
+/// A key of an issuer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Key {
+    pub kid: String,
+    pub secret: Secret,
+    pub secret_file: PathBuf,
+    pub pem: String,
+    pub pem_file: PathBuf,
+}
+
+/// Where in a token things are found; the first path that is there counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Claims {
+    pub subject: Vec<String>,
+    pub username: Vec<String>,
+    pub name: Vec<String>,
+    pub email: Vec<String>,
+    pub roles: Vec<String>,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        let paths = |paths: &[&str]| paths.iter().map(|&path| path.to_owned()).collect();
+        Self {
+            subject: paths(&["sub", "user.id", "id"]),
+            username: paths(&["preferred_username", "user.username", "username"]),
+            name: paths(&["name", "user.name"]),
+            email: paths(&["email", "user.email"]),
+            roles: paths(&["roles", "user.role", "role"]),
+        }
+    }
+}
+
+/// What a person may be, as configuration and seed files write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum RoleName {
+    Customer,
+    Staff,
+    Admin,
+    Provider,
+}
+
+impl RoleName {
+    /// The same in the contract.
+    #[must_use]
+    pub const fn to_api(self) -> parlor_api::v1::Role {
+        use parlor_api::v1::Role;
+        match self {
+            Self::Customer => Role::Customer,
+            Self::Staff => Role::Staff,
+            Self::Admin => Role::Admin,
+            Self::Provider => Role::Provider,
+        }
+    }
+}

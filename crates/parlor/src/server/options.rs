@@ -1,0 +1,181 @@
+//! Configuration in the words of the parts: plain options, without files, environment or serde.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use parlor_core::{
+    auth::{
+        self, IssuerKey, IssuerOptions, KeyMaterial,
+        claims::{ClaimPaths, RoleMap},
+        jwt,
+    },
+    chat::guesses,
+    clock::Clock,
+    edge, stack,
+};
+use parlor_gateway::{Limits, gateway, listener, mount::Mount};
+use parlor_store::Roles;
+
+use super::metrics;
+use crate::config::{self, Config};
+
+/// The core's part.
+pub fn core(config: &Config) -> Result<parlor_core::Options> {
+    let milliseconds = Duration::from_millis;
+    Ok(parlor_core::Options {
+        node: config.node.clone(),
+        auth: auth_options(config)?,
+        stack: stack::Options {
+            edge_keys: vec![config.secrets.edge_key.expose().to_owned()],
+            default_deadline: milliseconds(config.core.default_deadline_ms),
+            longest_deadline: milliseconds(config.core.longest_deadline_ms),
+            calls_in_flight: config.core.calls_in_flight,
+        },
+        edge: edge::Options {
+            lease: milliseconds(config.core.link_lease_ms),
+            queue_bytes: config.core.link_queue_bytes,
+            ..edge::Options::new(config.node.clone())
+        },
+        unknown_keys: guesses::Options {
+            burst: config.core.unknown_keys_burst,
+            refill: milliseconds(config.core.unknown_keys_refill_ms),
+        },
+        position_key: config.secrets.position_key.expose().as_bytes().to_vec(),
+        restart_linger: milliseconds(config.core.restart_linger_ms),
+    })
+}
+
+fn auth_options(config: &Config) -> Result<auth::Options> {
+    let secrets = &config.secrets;
+    let earlier =
+        (0..secrets.earlier_signing_keys.len()).filter_map(|index| secrets.earlier_signing_key(index));
+    Ok(auth::Options {
+        issuers: config.issuer.iter().map(issuer).collect(),
+        operator_key: Some(secrets.operator_key.expose().to_owned()),
+        handle_key: secrets.handle_key.expose().as_bytes().to_vec(),
+        signing_seed: secrets
+            .signing_seed()
+            .context("secrets.signing_key is not an Ed25519 private key as PEM")?,
+        earlier_signing_keys: earlier.collect(),
+    })
+}
+
+fn issuer(issuer: &config::Issuer) -> IssuerOptions {
+    let algorithms: Vec<_> = issuer.algorithms.iter().copied().map(algorithm).collect();
+    let claims = issuer.claims.clone();
+    let roles = issuer.roles.iter().map(|(name, role)| (name.clone(), role_of(*role)));
+    IssuerOptions {
+        name: issuer.name.clone(),
+        tenant: issuer.tenant.clone(),
+        keys: issuer.key.iter().flat_map(|key| keys(key, &issuer.algorithms)).collect(),
+        algorithms,
+        jwks_url: given(&issuer.jwks_url),
+        expected_issuer: given(&issuer.issuer),
+        expected_audience: given(&issuer.audience),
+        claims: ClaimPaths {
+            subject: claims.subject,
+            username: claims.username,
+            name: claims.name,
+            email: claims.email,
+            roles: claims.roles,
+        },
+        roles: RoleMap(roles.collect()),
+        leeway: Duration::from_secs(issuer.leeway_seconds),
+        provision: issuer.provision,
+        mint: issuer.mint,
+        mint_ttl: Duration::from_secs(issuer.mint_ttl_seconds),
+    }
+}
+
+/// A key as the core takes it. A PEM counts once for each algorithm the issuer may use, and is dropped where it does not fit.
+fn keys(key: &config::Key, algorithms: &[config::Algorithm]) -> Vec<IssuerKey> {
+    let kid = given(&key.kid);
+    if !key.secret.is_empty() {
+        let secret = key.secret.expose().as_bytes().to_vec();
+        return vec![IssuerKey { kid, material: KeyMaterial::Secret(secret) }];
+    }
+    let material =
+        |&named: &config::Algorithm| KeyMaterial::Pem { algorithm: algorithm(named), pem: key.pem.clone() };
+    algorithms.iter().map(|named| IssuerKey { kid: kid.clone(), material: material(named) }).collect()
+}
+
+const fn algorithm(named: config::Algorithm) -> jwt::Algorithm {
+    match named {
+        config::Algorithm::HS256 => jwt::Algorithm::Hs256,
+        config::Algorithm::RS256 => jwt::Algorithm::Rs256,
+        config::Algorithm::ES256 => jwt::Algorithm::Es256,
+        config::Algorithm::EdDSA => jwt::Algorithm::EdDsa,
+    }
+}
+
+const fn role_of(role: config::RoleName) -> Roles {
+    match role {
+        config::RoleName::Customer => Roles::CUSTOMER,
+        config::RoleName::Staff => Roles::STAFF,
+        config::RoleName::Admin => Roles::ADMIN,
+        config::RoleName::Provider => Roles::PROVIDER,
+    }
+}
+
+/// The gateway's part.
+pub fn gateway(config: &Config, clock: &Clock) -> gateway::Options {
+    let milliseconds = Duration::from_millis;
+    let clock = clock.clone();
+    gateway::Options {
+        name: config.node.clone(),
+        edge_key: config.secrets.edge_key.expose().to_owned(),
+        mounts: config.mount.iter().map(mount).collect(),
+        limits: Limits {
+            outbox_bytes: config.gateway.outbox_bytes,
+            write_timeout: milliseconds(config.gateway.write_timeout_ms),
+            reply_hold: milliseconds(config.gateway.reply_hold_ms),
+            call_deadline: milliseconds(config.gateway.call_deadline_ms),
+            rest_requests: config.gateway.rest_limit_requests,
+            rest_window: Duration::from_secs(config.gateway.rest_limit_window_seconds),
+            ping_interval: milliseconds(config.gateway.ping_interval_ms),
+            ping_timeout: milliseconds(config.gateway.ping_timeout_ms),
+            ..Limits::default()
+        },
+        now: Arc::new(move || jiff::Timestamp::from_millisecond(clock.now()).unwrap_or_default()),
+        metrics: Some(Arc::new(metrics::render)),
+    }
+}
+
+fn mount(mount: &config::Mount) -> Mount {
+    Mount {
+        name: mount.label().to_owned(),
+        dialect: mount.dialect.clone(),
+        prefix: mount.prefix.clone(),
+        listener: given(&mount.listener),
+        tenant: given(&mount.tenant),
+        issuers: mount.issuers.clone(),
+        origins: mount.origins.clone(),
+        login_issuer: given(&mount.login_issuer),
+        allow_signup: mount.allow_signup,
+        linger: Duration::from_millis(mount.linger_ms),
+    }
+}
+
+/// A public listener's part.
+pub fn listener(listener: &config::Listener) -> listener::Options {
+    listener::Options {
+        tls: tls(listener),
+        trusted_proxies: listener.trusted_proxies.clone(),
+        header_timeout: Duration::from_millis(listener.header_timeout_ms),
+        connections_max: listener.connections_max,
+        ..listener::Options::new(&listener.name, listener.address)
+    }
+}
+
+/// The files a listener's TLS needs; `None` if it has none.
+pub fn tls(listener: &config::Listener) -> Option<listener::Tls> {
+    listener.has_tls().then(|| listener::Tls {
+        certificate: listener.tls_certificate_file.clone(),
+        key: listener.tls_key_file.clone(),
+    })
+}
+
+/// What is empty was not given.
+fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}

@@ -1,0 +1,163 @@
+//! Servers start, say where they are, find each other, and end.
+
+use std::net::SocketAddr;
+
+use parlor_api::v1;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::*;
+use crate::{
+    config::{Role, Secrets},
+    contract::Refusal,
+    data_dir,
+    secrets::Kept,
+};
+
+/// A development server on free ports.
+fn development(data_dir: &std::path::Path) -> Config {
+    let mut config = Config { dev: true, data_dir: data_dir.to_owned(), ..Config::default() };
+    config.set_listen("127.0.0.1:0".parse().unwrap());
+    config
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// A caller may start and end a server in a task of its own.
+#[test]
+fn starting_and_ending_can_be_spawned() {
+    fn is_send<F: Future + Send>(_: impl FnOnce(Config) -> F) {}
+    fn ends_send<F: Future + Send>(_: impl FnOnce(Server) -> F) {}
+    is_send(Server::start);
+    ends_send(Server::shutdown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_development_server_serves_says_where_and_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(development(directory.path())).await.unwrap();
+    server.ready().await;
+    let address = server.address("public");
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let answer = get(address, path).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    }
+    assert_eq!(data_dir::running(directory.path()).unwrap().public, Some(address));
+    let second = Server::start(development(directory.path())).await.unwrap_err().to_string();
+    assert!(second.contains("holds the data directory"), "{second}");
+
+    server.shutdown().await;
+    assert!(TcpStream::connect(address).await.is_err());
+    assert_eq!(data_dir::running(directory.path()), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_starts_again_on_what_it_left() {
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        Server::start(development(directory.path())).await.unwrap().shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn core_and_gateway_find_each_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut secrets = Secrets::default();
+    Kept::draw().unwrap().complete(&mut secrets);
+    let mut core = Config { role: Role::Core, data_dir: directory.path().join("core"), ..Config::default() };
+    core.core.listen = "127.0.0.1:0".to_owned();
+    core.database.migrate = true;
+    core.secrets = secrets.clone();
+    let core = Server::start(core).await.unwrap();
+    let internal = core.internal_address().unwrap();
+    assert!(get(internal, "/readyz").await.starts_with("HTTP/1.1 200"));
+
+    let mut gateway =
+        Config { role: Role::Gateway, data_dir: directory.path().join("edge"), ..Config::default() };
+    gateway.set_listen("127.0.0.1:0".parse().unwrap());
+    gateway.gateway.core_url = format!("http://{internal}");
+    gateway.secrets = Secrets { edge_key: secrets.edge_key, ..Secrets::default() };
+    let gateway = Server::start(gateway).await.unwrap();
+    gateway.ready().await;
+    assert!(get(gateway.address("public"), "/readyz").await.starts_with("HTTP/1.1 200"));
+    gateway.shutdown().await;
+    core.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = development(directory.path());
+    config.set_listen(taken.local_addr().unwrap());
+    let error = format!("{:#}", Server::start(config).await.unwrap_err());
+    assert!(error.contains("cannot listen on") && error.contains("--listen"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_configuration_starts_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = development(directory.path());
+    config.set_listen("0.0.0.0:0".parse().unwrap());
+    let error = Server::start(config).await.unwrap_err();
+    assert!(error.is::<crate::config::Refused>(), "{error:#}");
+    assert!(!directory.path().join("parlor.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seed_is_applied_again_without_effect_and_undoes_no_password() {
+    const SEED: &str = "
+        [[tenant]]
+        slug = \"shop\"
+        display_name = \"The Shop\"
+        [[user]]
+        tenant = \"shop\"
+        username = \"grace\"
+        roles = [\"staff\"]
+        password = \"the first password\"
+        [[api_key]]
+        display_name = \"import\"
+        kind = \"service\"
+        tenants = [\"shop\"]";
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = development(directory.path());
+    development::complete(&mut config).unwrap();
+    let core = Embedded::start(&config, &Clock::default()).await.unwrap();
+    let contract = Contract::new(core.service(), config.secrets.operator_key.expose()).unwrap();
+    let seed = Seed::parse(SEED).unwrap();
+    let first = seed.apply(&contract).await.unwrap();
+    assert_eq!((first.tenants_created, first.users_created, first.keys_created.len()), (1, 1, 1));
+
+    let changed = SEED.replace("the first password", "another password").replace("The Shop", "A Shop");
+    let second = Seed::parse(&changed).unwrap().apply(&contract).await.unwrap();
+    assert_eq!(second, crate::seed::Applied::default());
+    let read = contract.request(v1::GetTenantRequest { slug: "shop".into() });
+    let tenant = contract.directory().get_tenant(read).await.unwrap().into_inner().tenant.unwrap();
+    assert_eq!(tenant.display_name, "A Shop");
+    assert!(sign_in(&contract, "the first password").await.is_ok());
+    assert!(sign_in(&contract, "another password").await.is_err());
+    core.shutdown().await;
+}
+
+async fn sign_in(contract: &Contract, password: &str) -> Result<(), Refusal> {
+    let credential = v1::exchange_credential_request::Credential::Password(v1::PasswordCredential {
+        username: "grace".into(),
+        password: password.into(),
+    });
+    let exchange = v1::ExchangeCredentialRequest {
+        tenant: "shop".into(),
+        credential: Some(credential),
+        ..v1::ExchangeCredentialRequest::default()
+    };
+    contract.tokens().exchange_credential(exchange).await?;
+    Ok(())
+}

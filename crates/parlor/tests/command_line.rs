@@ -1,0 +1,178 @@
+//! The program as a person meets it: help, exit codes, and what is said on which stream.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+/// Every command there is.
+const COMMANDS: [&[&str]; 22] = [
+    &[],
+    &["serve"],
+    &["migrate"],
+    &["migrate", "up"],
+    &["migrate", "status"],
+    &["migrate", "down"],
+    &["seed"],
+    &["token"],
+    &["token", "mint"],
+    &["user"],
+    &["user", "list"],
+    &["user", "show"],
+    &["user", "add"],
+    &["user", "password"],
+    &["key"],
+    &["key", "list"],
+    &["key", "create"],
+    &["key", "revoke"],
+    &["config"],
+    &["config", "print"],
+    &["config", "check"],
+    &["doctor"],
+];
+
+fn parlor(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PARLOR_") {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(folder).args(arguments).output().expect("the binary runs")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("it prints UTF-8")
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("it prints UTF-8")
+}
+
+#[test]
+fn every_command_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in COMMANDS {
+        let output = parlor(folder.path(), &[command, &["--help"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{command:?}: {}", err(&output));
+        assert!(out(&output).contains("Usage:"), "{command:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "help leaves nothing behind");
+}
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(parlor(folder.path(), &["sreve"]).status.code(), Some(2));
+    assert_eq!(parlor(folder.path(), &["serve", "--listen", "8080"]).status.code(), Some(2));
+    assert_eq!(parlor(folder.path(), &["user", "list"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_version_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = parlor(folder.path(), &["version"]);
+    assert_eq!(out(&output), format!("parlor {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn the_manual_is_a_file_to_start_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let manual = parlor(folder.path(), &["config", "print", "--defaults"]);
+    std::fs::write(folder.path().join("parlor.toml"), &manual.stdout).unwrap();
+    let check = parlor(folder.path(), &["config", "check", "--config", "parlor.toml"]);
+    assert_eq!(check.status.code(), Some(3), "it has no secrets yet");
+    assert!(err(&check).contains("secrets.edge_key: is empty; make one with"), "{}", err(&check));
+
+    let with_secrets = out(&manual).replace("generate = false", "generate = true");
+    std::fs::write(folder.path().join("parlor.toml"), with_secrets).unwrap();
+    let check = parlor(folder.path(), &["config", "check", "--config", "parlor.toml"]);
+    assert_eq!(check.status.code(), Some(0), "{}", err(&check));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = parlor(folder.path(), &["serve", "--config", "nowhere.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("nowhere.toml"), "{}", err(&output));
+    assert_eq!(out(&output), "", "standard output is for what was asked for");
+}
+
+#[test]
+fn certificates_that_cannot_be_served_with_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("empty.pem"), "").unwrap();
+    for (certificate, told) in
+        [("nowhere.pem", "nowhere.pem: No such file"), ("empty.pem", "no certificate as PEM")]
+    {
+        let text = format!(
+            "[secrets]\ngenerate = true\n[[listener]]\ntls_certificate_file = \"{certificate}\"\ntls_key_file = \"empty.pem\"\n"
+        );
+        std::fs::write(folder.path().join("parlor.toml"), text).unwrap();
+        for command in [["config", "check"].as_slice(), &["serve"]] {
+            let output = parlor(folder.path(), &[command, &["--config", "parlor.toml"]].concat());
+            assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+            let expected = "listener[0].tls_certificate_file: cannot be served with";
+            assert!(err(&output).contains(expected) && err(&output).contains(told), "{}", err(&output));
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_no_url_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        parlor(folder.path(), &["user", "list", "--tenant", "shop", "--server", "here", "--key", "k"]);
+    assert!(err(&output).contains("\"here\" is no URL; give one such as"), "{}", err(&output));
+}
+
+#[test]
+fn a_person_can_be_added_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("seed.toml"), "[[tenant]]\nslug = \"shop\"\n").unwrap();
+    let seed = parlor(folder.path(), &["seed", "seed.toml"]);
+    assert_eq!(seed.status.code(), Some(0), "{}", err(&seed));
+    let add =
+        parlor(folder.path(), &["user", "add", "--tenant", "shop", "--username", "grace", "--role", "staff"]);
+    assert_eq!(add.status.code(), Some(0), "{}", err(&add));
+    let again = parlor(folder.path(), &["user", "add", "--tenant", "shop", "--username", "grace"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(err(&again).contains("the username grace is taken"), "{}", err(&again));
+    let list = parlor(folder.path(), &["user", "list", "--tenant", "shop", "--json"]);
+    let people: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    assert_eq!((&people[0]["username"], &people[0]["roles"][0]), (&"grace".into(), &"staff".into()));
+    let token = parlor(folder.path(), &["token", "mint", "--tenant", "shop", "--user", "grace"]);
+    assert_eq!(out(&token).matches('.').count(), 2, "{}{}", out(&token), err(&token));
+}
+
+#[test]
+fn keys_are_made_listed_and_withdrawn() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("seed.toml"), "[[tenant]]\nslug = \"shop\"\n").unwrap();
+    assert_eq!(parlor(folder.path(), &["seed", "seed.toml"]).status.code(), Some(0));
+    let create = ["key", "create", "--tenant", "shop", "--kind", "service", "--name", "import"];
+    let created = parlor(folder.path(), &create);
+    assert!(out(&created).starts_with("plk_"), "{}{}", out(&created), err(&created));
+    let list = parlor(folder.path(), &["key", "list", "--json"]);
+    let keys: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    assert_eq!(keys[0]["display_name"], "import");
+    assert!(!out(&list).contains(out(&created).trim()), "a list shows no secret");
+    let id = keys[0]["id"].as_str().unwrap();
+    let revoked = parlor(folder.path(), &["key", "revoke", id]);
+    assert_eq!(revoked.status.code(), Some(0), "{}", err(&revoked));
+}
+
+#[test]
+fn the_doctor_finds_secrets_that_others_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(parlor(folder.path(), &["migrate", "up"]).status.code(), Some(0));
+    std::fs::write(folder.path().join("seed.toml"), "").unwrap();
+    assert_eq!(parlor(folder.path(), &["seed", "seed.toml"]).status.code(), Some(0));
+    let secrets = folder.path().join("parlor-data/secrets.toml");
+    std::fs::set_permissions(&secrets, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let output = parlor(folder.path(), &["doctor"]);
+    assert_eq!(output.status.code(), Some(3), "{}", out(&output));
+    assert!(out(&output).contains("chmod 600"), "{}", out(&output));
+}
