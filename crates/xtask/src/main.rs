@@ -1,0 +1,50 @@
+//! The errands of a developer and of CI: `cargo xtask test`, `cargo xtask check`, `cargo xtask ci`.
+//!
+//! Each brings up all it needs or says exactly what is missing: a suite that cannot run is a failure, never a skip.
+
+mod check;
+mod command;
+mod machine;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const USAGE: &str = "\
+usage: cargo xtask <errand>
+
+  test [ARGS…]   every test of the workspace; ARGS go to the test runner (a filter, for example)
+  check          formatting, lints, documentation, dependency rules, the contract
+  ci             check, then test";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let errand = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    match run(&errand, &rest) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// False if there is no such errand.
+fn run(errand: &str, rest: &[String]) -> Result<bool> {
+    match (errand, rest) {
+        ("test", rest) => test::run(rest)?,
+        ("check", []) => check::run()?,
+        ("ci", []) => {
+            check::run()?;
+            test::run(&[])?;
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}

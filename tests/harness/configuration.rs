@@ -1,0 +1,148 @@
+//! The configuration of one installation: one tenant, one issuer, one staff mount, and secrets of its own.
+
+use parlor_api::v1;
+use toml::{Table, Value, toml};
+use uuid::Uuid;
+
+use crate::{Entrance, Person, people::legacy_token, plan::put};
+
+/// A private key that signs the access tokens of tests only.
+const SIGNING_KEY: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF
+-----END PRIVATE KEY-----
+";
+
+/// The path of the staff mount.
+pub(crate) const STAFF: &str = "/staff";
+
+/// Tokens live so long unless a test says otherwise.
+const TOKEN_LIVES_S: i64 = 12 * 3600;
+
+/// What all servers of one installation agree on.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// The tenant's slug.
+    pub tenant: String,
+    pub operator_key: String,
+    pub edge_key: String,
+    /// What the tenant's issuer signs with.
+    pub issuer_secret: String,
+    table: Table,
+}
+
+impl Configuration {
+    /// Random names and secrets, on this database, with these settings of the mount and over all.
+    #[must_use]
+    pub fn new(database_url: &str, mount: &Table, settings: &Table) -> Self {
+        let mut configuration = Self {
+            tenant: format!("t-{}", Uuid::new_v4().simple()),
+            operator_key: random_secret(),
+            edge_key: random_secret(),
+            issuer_secret: random_secret(),
+            table: template(),
+        };
+        configuration.fill(database_url, mount);
+        merge(&mut configuration.table, settings);
+        configuration
+    }
+
+    fn fill(&mut self, database_url: &str, mount: &Table) {
+        let table = &mut self.table;
+        put(table, "database.url", database_url.into());
+        put(table, "database.migrate", true.into());
+        put(table, "secrets.edge_key", self.edge_key.as_str().into());
+        put(table, "secrets.operator_key", self.operator_key.as_str().into());
+        put(table, "secrets.handle_key", random_secret().into());
+        put(table, "secrets.position_key", random_secret().into());
+        put(table, "secrets.signing_key", SIGNING_KEY.into());
+
+        let staff = first(table, "mount");
+        put(staff, "prefix", STAFF.into());
+        put(staff, "tenant", self.tenant.as_str().into());
+        staff.extend(mount.clone());
+        let issuer = first(table, "issuer");
+        put(issuer, "tenant", self.tenant.as_str().into());
+        let key = Table::from_iter([("secret".to_owned(), Value::from(self.issuer_secret.as_str()))]);
+        put(issuer, "key", vec![Value::Table(key)].into());
+    }
+
+    /// The configuration of one server: this, and what is its own.
+    #[must_use]
+    pub fn server(&self, own: &[(&str, &str)]) -> Table {
+        let mut table = self.table.clone();
+        for (key, value) in own {
+            put(&mut table, key, (*value).into());
+        }
+        table
+    }
+
+    /// Creates the tenant, once a server runs.
+    pub async fn create_tenant(&self, entrance: &Entrance) {
+        let tenant = v1::Tenant { slug: self.tenant.clone(), ..v1::Tenant::default() };
+        let request = v1::CreateTenantRequest { tenant: Some(tenant), ..v1::CreateTenantRequest::default() };
+        entrance
+            .clients_of_no_tenant(&self.operator_key)
+            .await
+            .directory()
+            .create_tenant(request)
+            .await
+            .unwrap();
+    }
+
+    /// Somebody new, with a token of the issuer.
+    #[must_use]
+    pub fn person(&self, role: &str, now_s: i64) -> Person {
+        self.person_for(role, now_s, TOKEN_LIVES_S)
+    }
+
+    /// Somebody new whose token lives for so many seconds; negative for one that is over.
+    #[must_use]
+    pub fn person_for(&self, role: &str, now_s: i64, lives_s: i64) -> Person {
+        Person::new(&self.issuer_secret, role, now_s, lives_s)
+    }
+
+    /// Another token of the same person, with this role.
+    #[must_use]
+    pub fn mint_legacy(&self, person: &Person, role: &str, now_s: i64) -> String {
+        legacy_token(&self.issuer_secret, &person.subject, &person.username, role, now_s, TOKEN_LIVES_S)
+    }
+}
+
+fn template() -> Table {
+    toml! {
+        [log]
+        filter = "warn"
+
+        [[listener]]
+        name = "public"
+        address = "127.0.0.1:0"
+
+        [[mount]]
+        name = "staff"
+        dialect = "staff"
+        issuers = ["legacy"]
+
+        [[issuer]]
+        name = "legacy"
+        algorithms = ["HS256"]
+        mint = true
+    }
+}
+
+fn random_secret() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}
+
+fn first<'a>(table: &'a mut Table, list: &str) -> &'a mut Table {
+    table[list].as_array_mut().and_then(|list| list[0].as_table_mut()).expect("the template has one")
+}
+
+/// Lays the plan's settings over the template.
+fn merge(table: &mut Table, over: &Table) {
+    for (key, value) in over {
+        match (table.get_mut(key), value) {
+            (Some(Value::Table(inner)), Value::Table(over)) => merge(inner, over),
+            _ => drop(table.insert(key.clone(), value.clone())),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The import rules of ARCHITECTURE.md, read from manifests and sources.
+//!
+//! What a crate boundary enforces needs no test; this holds what it cannot: who may name a storage or bus library, and
+//! in which order the modules of the core stand.
+
+mod manifest;
+mod modules;
+mod source;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use source::Source;
+
+/// Libraries, by the name they have in sources and manifests, and the only packages that may name them.
+const KEPT_LIBRARIES: [(&[&str], &[&str]); 2] = [
+    (&["sea_orm", "sea_orm_migration", "sea_query", "sqlx"], &["parlor-store", "parlor-migration"]),
+    (&["redis"], &["parlor-bus"]),
+];
+
+/// What the gateway knows of us; everything else it asks for over the contract.
+const GATEWAY_MAY_NAME: [&str; 2] = ["parlor-api", "parlor-socketio"];
+
+#[test]
+fn a_storage_or_bus_library_is_named_only_by_its_keeper() {
+    let mut broken = Vec::new();
+    for package in packages() {
+        for (libraries, keepers) in KEPT_LIBRARIES {
+            if keepers.contains(&package.name.as_str()) {
+                continue;
+            }
+            broken.extend(package.names_any(libraries));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_gateway_knows_of_ours_only_the_contract() {
+    let packages = packages();
+    let gateway = packages.iter().find(|package| package.name == "parlor-gateway").unwrap();
+    let foreign: Vec<String> = packages
+        .iter()
+        .map(|package| package.name.as_str())
+        .filter(|name| *name != gateway.name && !GATEWAY_MAY_NAME.contains(name))
+        .map(|name| name.replace('-', "_"))
+        .collect();
+    let foreign: Vec<&str> = foreign.iter().map(String::as_str).collect();
+    let broken = gateway.names_any(&foreign);
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_store_knows_no_messages_and_the_bus_only_bytes() {
+    let broken: Vec<String> = packages()
+        .iter()
+        .filter(|package| ["parlor-store", "parlor-bus", "parlor-migration"].contains(&package.name.as_str()))
+        .flat_map(|package| package.names_any(&["parlor_api", "parlor_core", "parlor_gateway"]))
+        .collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn modules_are_named_after_themselves() {
+    let broken: Vec<String> = packages()
+        .iter()
+        .flat_map(|package| &package.sources)
+        .filter(|source| source.path.file_name().is_some_and(|name| name == "mod.rs"))
+        .map(|source| source.path.display().to_string())
+        .collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_modules_of_the_core_keep_their_order() {
+    let packages = packages();
+    let core = packages.iter().find(|package| package.name == "parlor-core").unwrap();
+    let broken = modules::out_of_order(&core.root.join("src"), &core.sources);
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// A package of the workspace.
+struct Package {
+    name: String,
+    root: PathBuf,
+    /// What it depends on outside of tests, as sources name it.
+    dependencies: Vec<String>,
+    sources: Vec<Source>,
+}
+
+impl Package {
+    fn read(root: PathBuf) -> Self {
+        let (name, dependencies) = manifest::read(&root.join("Cargo.toml"));
+        let mut sources = Vec::new();
+        Source::read_all(&root, &mut sources);
+        Self { name, root, dependencies, sources }
+    }
+
+    /// Where this package names any of these libraries: in its manifest, or in a path in a source.
+    fn names_any(&self, libraries: &[&str]) -> Vec<String> {
+        let in_manifest = self
+            .dependencies
+            .iter()
+            .filter(|dependency| libraries.contains(&dependency.as_str()))
+            .map(|dependency| format!("{} depends on {dependency}", self.name));
+        let in_sources = self.sources.iter().flat_map(|source| {
+            let named = libraries.iter().filter(|library| source.names(library));
+            named.map(|library| format!("{} names {library}", source.path.display()))
+        });
+        in_manifest.chain(in_sources).collect()
+    }
+}
+
+/// Every package of the workspace, as the root's manifest lists them.
+fn packages() -> Vec<Package> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let manifest: toml::Table = fs::read_to_string(root.join("Cargo.toml")).unwrap().parse().unwrap();
+    let members = manifest["workspace"]["members"].as_array().unwrap();
+    members.iter().map(|member| Package::read(root.join(member.as_str().unwrap()))).collect()
+}

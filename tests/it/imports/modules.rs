@@ -1,0 +1,108 @@
+//! The order of the core's modules: what stands on the right may import what stands further left.
+
+use std::path::Path;
+
+use super::source::Source;
+
+/// The order; modules in one row stand side by side and never import each other.
+const ORDER: [&[&str]; 15] = [
+    &["clock"],
+    &["status"],
+    &["caller"],
+    &["seal"],
+    &["wire", "page"],
+    &["auth"],
+    &["rights"],
+    &["stack"],
+    &["hub"],
+    &["password", "request"],
+    &["directory"],
+    &["token"],
+    &["chat", "presence"],
+    &["announce"],
+    &["edge"],
+];
+
+/// What puts the rest together; only the crate's root imports it.
+const ASSEMBLY: [&str; 1] = ["core"];
+
+/// The imports that go against the order, in words.
+pub fn out_of_order(sources_root: &Path, sources: &[Source]) -> Vec<String> {
+    let mut broken = Vec::new();
+    for source in sources {
+        let Some(importer) = module_of(sources_root, &source.path) else { continue };
+        if rank(&importer).is_none() {
+            broken
+                .push(format!("module {importer} has no place in the order of tests/it/imports/modules.rs"));
+        }
+        for imported in source.crate_modules() {
+            if !may_import(&importer, &imported) {
+                broken.push(format!("{}: {importer} imports {imported}", source.path.display()));
+            }
+        }
+    }
+    broken.sort();
+    broken.dedup();
+    broken
+}
+
+/// The top module a file belongs to; none for the crate's root and for what is compiled into tests only.
+fn module_of(sources_root: &Path, path: &Path) -> Option<String> {
+    let inside = path.strip_prefix(sources_root).ok()?;
+    let first = inside.components().next()?.as_os_str().to_str()?;
+    let module = first.strip_suffix(".rs").unwrap_or(first);
+    let of_tests = module == "testing" || path.file_stem().is_some_and(|name| name == "tests");
+    (module != "lib" && !of_tests).then(|| module.to_owned())
+}
+
+/// Whether one module may import another; what the crate's root exports itself may be imported by all.
+fn may_import(importer: &str, imported: &str) -> bool {
+    if importer == imported {
+        return true;
+    }
+    match (rank(importer), rank(imported)) {
+        (Some(importer), Some(imported)) => imported < importer || importer == ORDER.len(),
+        (_, None) => true,
+        (None, Some(_)) => false,
+    }
+}
+
+/// A module's row; the assembly comes after all of them.
+fn rank(module: &str) -> Option<usize> {
+    if ASSEMBLY.contains(&module) {
+        return Some(ORDER.len());
+    }
+    ORDER.iter().position(|row| row.contains(&module))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn broken(path: &str, text: &str) -> Vec<String> {
+        out_of_order(Path::new("src"), &[Source::new(PathBuf::from(path), text)])
+    }
+
+    #[test]
+    fn leftward_imports_and_the_root_s_own_names_are_fine() {
+        assert!(broken("src/chat/rpc.rs", "use crate::{hub::Hub, Error, Result, chat::Chat};").is_empty());
+        assert!(broken("src/core.rs", "use crate::{chat, presence, stack};").is_empty());
+        assert!(broken("src/lib.rs", "use crate::chat::Chat;").is_empty());
+    }
+
+    #[test]
+    fn rightward_and_sideways_imports_and_strangers_are_found() {
+        assert_eq!(broken("src/hub.rs", "use crate::{chat::Chat};"), ["src/hub.rs: hub imports chat"]);
+        assert_eq!(
+            broken("src/chat/rpc.rs", "fn f(_: crate::presence::Presence) {}"),
+            ["src/chat/rpc.rs: chat imports presence"]
+        );
+        assert_eq!(
+            broken("src/edge/link.rs", "use crate::core::Core;"),
+            ["src/edge/link.rs: edge imports core"]
+        );
+        assert_eq!(broken("src/billing.rs", "").len(), 1);
+    }
+}

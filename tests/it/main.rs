@@ -1,0 +1,17 @@
+//! Drives the program from outside: every behaviour in one process and split in two, on SQLite and on PostgreSQL.
+
+#![allow(clippy::unwrap_used, reason = "a panic with its place is what a test wants")]
+
+mod attach;
+mod bad_input;
+mod durability;
+mod imports;
+mod link;
+mod listener;
+mod outage;
+mod presence;
+mod revocation;
+mod shutdown;
+mod slow;
+mod surface;
+mod transcripts;
