@@ -29,7 +29,8 @@ pub fn run() -> Result<()> {
     execute(
         cargo()
             .args(["doc", "--workspace", "--no-deps", "--locked", "--document-private-items"])
-            .env("RUSTDOCFLAGS", "-D warnings"),
+            // Links to private items are what documentation of private items is for.
+            .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links"),
     )
 }
 
