@@ -392,7 +392,10 @@ impl State {
 
     fn rights_ended(&mut self, connection: &str, reason: v1::RightsEndedReason) {
         let Some(known) = self.connections.get_mut(connection) else { return };
-        known.handle = None;
+        if known.handle.take().is_none() && known.subscriptions.is_empty() {
+            // Told again after a resume, in case the first time was lost with the link.
+            return;
+        }
         let heard = std::mem::take(&mut known.subscriptions);
         known.outbox.push(Item::Input(Box::new(Input::RightsEnded(reason)), None));
         for subscription in heard {

@@ -351,6 +351,19 @@ fn a_state_begins_anew_with_a_core_that_counts_anew() {
 }
 
 #[test]
+fn the_end_of_rights_is_told_once_however_often_the_core_says_it() {
+    let mut bench = Bench::new();
+    let outbox = bench.hearing("ann", 7, 0);
+    for _ in 0..2 {
+        bench.say(Body::RightsEnded(v1::LinkRightsEnded {
+            connection: "ann".to_owned(),
+            reason: v1::RightsEndedReason::Expired.into(),
+        }));
+    }
+    assert_eq!(heard(&outbox).iter().filter(|told| *told == "rights ended").count(), 1);
+}
+
+#[test]
 fn a_connection_that_ended_silently_is_forgotten() {
     let mut bench = Bench::new();
     let outbox = bench.hearing("one", 7, 0);
