@@ -1,6 +1,7 @@
 //! A subscriber that attaches at a random moment of a stream of messages gets every message once, in order: those of the
 //! snapshot, then those that come.
 
+use futures::{FutureExt as _, StreamExt as _, future::ready, stream};
 use parlor_api::v1;
 use parlor_tests::{Entrance, Plan, Topology, World, matrix, soon, talk};
 use serde_json::{Value, json};
@@ -120,8 +121,12 @@ async fn an_opened_conversation_continues_its_snapshot(plan: Plan) {
             let open =
                 v1::WatchConversationRequest { conversation: Some(talk::by_key(&key)), after_sequence: None };
             let command = v1::converse_request::Command::Open(open);
-            let commands = futures::stream::iter([v1::ConverseRequest { number: 1, command: Some(command) }]);
-            let commands = futures::StreamExt::chain(commands, futures::stream::pending());
+            let commands = stream::iter([v1::ConverseRequest { number: 1, command: Some(command) }]);
+            // Open until the end of this attachment: a stream that a client only stops reading keeps its place on the
+            // connection, and there are not so many.
+            let (attending, attended) = tokio::sync::oneshot::channel::<v1::ConverseRequest>();
+            let leaving = attended.into_stream().filter_map(|left| ready(left.ok()));
+            let commands = commands.chain(leaving);
             let mut answers = chat.converse(commands).await.unwrap().into_inner();
 
             let (opened_at, head) = opened(&mut answers).await;
@@ -141,6 +146,7 @@ async fn an_opened_conversation_continues_its_snapshot(plan: Plan) {
             assert_eq!(before.last().map(|message| message.sequence), Some(opened_at));
             assert!(before.windows(2).all(|pair| pair[0].sequence + 1 == pair[1].sequence));
             assert!(head >= opened_at);
+            drop(attending);
         }
     })
     .await;
