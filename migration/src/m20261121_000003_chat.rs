@@ -21,7 +21,8 @@ impl MigrationTrait for Migration {
         manager.create_table(message()).await?;
         manager.create_index(unique("message", &["tenant", "position"])).await?;
         manager.create_index(unique("message", &["tenant", "number"])).await?;
-        let request = ["tenant", "conversation_id", "author_key", "request_id"];
+        // The request first: ids that rise with time stay together, whatever the conversations of a batch.
+        let request = ["tenant", "request_id", "author_key", "conversation_id"];
         manager.create_index(unique("message", &request)).await?;
         manager.create_table(conversation_event()).await?;
         manager.create_index(unique("conversation_event", &["tenant", "position"])).await?;

@@ -16,6 +16,10 @@ use parlor_store::{
 use parlor_testdb::Database;
 use tokio::task::JoinSet;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Tasks that each wait for an answer before the next message. The first is what grouping is compared with.
 const PRODUCERS: [usize; 4] = [1, 8, 64, 256];
 const ROUNDS: usize = 3;

@@ -10,7 +10,7 @@ const ORDER: [&[&str]; 15] = [
     &["status"],
     &["caller"],
     &["seal"],
-    &["wire", "page"],
+    &["wire", "page", "health"],
     &["auth"],
     &["rights"],
     &["stack"],

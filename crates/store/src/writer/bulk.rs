@@ -2,8 +2,8 @@
 //! a selection is padded with a key that nobody has, a change is cut into pieces.
 
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, EntityTrait, FromQueryResult, IdenStatic, IntoActiveModel, Statement,
-    Value,
+    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IdenStatic, IntoActiveModel,
+    Statement, Value,
 };
 
 use crate::{
@@ -36,8 +36,8 @@ fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// `($1, $2), ($3, $4)`: both databases take numbered parameters.
-fn value_list(rows: usize, width: usize) -> String {
+/// `($1, $2), ($3, $4)`, or with `?` for SQLite, which looks up each named parameter in a list of all of them.
+fn value_list(backend: DbBackend, rows: usize, width: usize) -> String {
     let mut list = String::with_capacity(rows * width * 6);
     for row in 0..rows {
         list.push_str(if row == 0 { "(" } else { ", (" });
@@ -45,8 +45,12 @@ fn value_list(rows: usize, width: usize) -> String {
             if column > 0 {
                 list.push_str(", ");
             }
-            list.push('$');
-            list.push_str(&(row * width + column + 1).to_string());
+            if backend == DbBackend::Sqlite {
+                list.push('?');
+            } else {
+                list.push('$');
+                list.push_str(&(row * width + column + 1).to_string());
+            }
         }
         list.push(')');
     }
@@ -63,6 +67,7 @@ where
     E: EntityTrait,
     E::Model: FromQueryResult,
 {
+    let backend = db.get_database_backend();
     let mut rows = Vec::with_capacity(keys.len());
     let matches: Vec<String> = columns
         .iter()
@@ -80,11 +85,11 @@ where
         values.extend(nobody.into_iter().cycle().take(size - piece.len()).flatten());
         let sql = format!(
             "SELECT t.* FROM (VALUES {}) AS v JOIN \"{}\" AS t ON {}",
-            value_list(size, N),
+            value_list(backend, size, N),
             E::default().table_name(),
             matches.join(" AND "),
         );
-        let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+        let statement = Statement::from_sql_and_values(backend, sql, values);
         rows.extend(E::Model::find_by_statement(statement).all(db).await?);
     }
     Ok(rows)
@@ -166,6 +171,7 @@ async fn update<E: EntityTrait, M>(
     rows: &[M],
     values: impl Fn(&M) -> Vec<Value>,
 ) -> Result<(), Failure> {
+    let backend = db.get_database_backend();
     let table = E::default();
     let table = table.table_name();
     let assignments: Vec<String> = set
@@ -182,11 +188,11 @@ async fn update<E: EntityTrait, M>(
         let sql = format!(
             "UPDATE \"{table}\" SET {} FROM (VALUES {}) AS v WHERE {}",
             assignments.join(", "),
-            value_list(piece.len(), key.len() + set.len()),
+            value_list(backend, piece.len(), key.len() + set.len()),
             matches.join(" AND "),
         );
         let bound = piece.iter().flat_map(&values);
-        db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, bound)).await?;
+        db.execute_raw(Statement::from_sql_and_values(backend, sql, bound)).await?;
     }
     Ok(())
 }
