@@ -21,6 +21,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages SQLite keeps in memory for each connection: 16 MiB (negative is KiB).
 const SQLITE_CACHE_SIZE: &str = "-16384";
+/// Pages of write-ahead log between checkpoints: 16 MiB. A batch dirties a hundred or two, and each checkpoint flushes the
+/// database file too; recovery after a crash reads at most about this much.
+const SQLITE_CHECKPOINT_PAGES: &str = "4096";
 /// Distinct statements kept prepared on a connection: about 60 shapes of the writer, most of them batch sizes, and reads.
 const STATEMENT_CACHE: usize = 256;
 
@@ -43,6 +46,9 @@ impl Target {
                 .busy_timeout(SQLITE_BUSY_TIMEOUT)
                 .foreign_keys(true)
                 .pragma("cache_size", SQLITE_CACHE_SIZE)
+                .pragma("wal_autocheckpoint", SQLITE_CHECKPOINT_PAGES)
+                // Statements over many rows sort and join in small temporary tables.
+                .pragma("temp_store", "MEMORY")
                 .statement_cache_capacity(STATEMENT_CACHE)
                 .disable_statement_logging();
             Ok(Self::Sqlite(Box::new(options)))
@@ -74,6 +80,11 @@ impl Target {
                 let durable = options.as_ref().clone().options([
                     ("synchronous_commit", "on"),
                     ("default_transaction_isolation", "read committed"),
+                    // Everything the writer reads, it reads by key. A plan that was made while a table was small, and is
+                    // kept for the prepared statement, must not scan it when it is large.
+                    ("enable_seqscan", "off"),
+                    ("enable_hashjoin", "off"),
+                    ("enable_mergejoin", "off"),
                 ]);
                 let pool = PgPoolOptions::new()
                     .max_connections(1)

@@ -249,6 +249,8 @@ impl Hand {
                     metrics::gauge!("parlor_store_queue_depth").set(as_f64(work.len()));
                     metrics::histogram!("parlor_store_batch_size").record(as_f64(count));
                     self.carry_out(Batch::of(taken.drain(..))).await;
+                    // Those who were just answered are ready to run: what they ask next belongs into the next batch.
+                    tokio::task::yield_now().await;
                 }
             }
         }
