@@ -1,6 +1,6 @@
 //! Durable messages per second: one task that waits for each answer, against many whose messages share commits.
 //!
-//! `cargo bench -p parlor-store`. SQLite runs with `synchronous=FULL`, PostgreSQL with `synchronous_commit=on`. Rounds
+//! `cargo bench -p parlor-store --bench append`, with `-- sqlite` or `-- postgres` for one of the two. SQLite runs with `synchronous=FULL`, PostgreSQL with `synchronous_commit=on`. Rounds
 //! alternate between the numbers of producers, so that a noisy machine disturbs all alike; read the ratios, not the rates.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on has failed")]
@@ -29,13 +29,16 @@ const ROOMS: usize = 64;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let sqlite = format!("sqlite://{}", directory.path().join("parlor.db").display());
-    let postgres = Database::create();
-    runtime.block_on(async {
-        measure("SQLite FULL", &sqlite).await;
-        measure("PostgreSQL", &postgres.url()).await;
-    });
+    let named = |name: &str| std::env::args().any(|argument| argument == name);
+    if !named("postgres") {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("parlor.db").display());
+        runtime.block_on(measure("SQLite FULL", &url));
+    }
+    if !named("sqlite") {
+        let database = Database::create();
+        runtime.block_on(measure("PostgreSQL", &database.url()));
+    }
 }
 
 async fn measure(name: &str, url: &str) {

@@ -15,9 +15,13 @@ mod append;
 pub(crate) mod bulk;
 #[cfg(test)]
 mod disk_full;
+mod recent;
 mod tx;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 use sea_orm::DatabaseConnection;
@@ -27,6 +31,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use recent::{Left, Recent};
 pub(crate) use tx::Tx;
 
 use crate::{
@@ -103,7 +108,13 @@ impl Writer {
         let connection = target.writer().await?;
         let (queue, work) = mpsc::channel(QUEUE_MAX);
         let (closing, task) = (CancellationToken::new(), TaskTracker::new());
-        let hand = Hand { target, connection: Some(connection), on_commit, purge_from: i64::MIN };
+        let hand = Hand {
+            target,
+            connection: Some(connection),
+            on_commit,
+            purge_from: i64::MIN,
+            recent: Recent::default(),
+        };
         task.spawn(hand.work_off(work, closing.clone()));
         task.close();
         Ok(Self { queue, closing, task })
@@ -142,6 +153,7 @@ struct Hand {
     connection: Option<DatabaseConnection>,
     on_commit: OnCommit,
     purge_from: i64,
+    recent: Recent,
 }
 
 /// What goes into one transaction, with the answers as they come to be known.
@@ -151,6 +163,7 @@ struct Batch {
     messages: Vec<NewMessage>,
     replies: Vec<oneshot::Sender<Result<Appended>>>,
     appended: Vec<Result<Appended>>,
+    left: BTreeMap<i64, Left>,
 }
 
 /// How a batch's messages are stored.
@@ -180,7 +193,7 @@ impl Batch {
         of_changes.chain(self.messages.iter().map(|message| message.tenant)).collect()
     }
 
-    async fn run(&mut self, tx: &mut Tx, appending: Appending) -> Result<(), Failure> {
+    async fn run(&mut self, tx: &mut Tx, recent: &Recent, appending: Appending) -> Result<(), Failure> {
         tx.lock(self.tenants()).await?;
         for (operation, refused) in &mut self.changes {
             let mark = tx.mark().await?;
@@ -190,9 +203,13 @@ impl Batch {
                 Err(grave) => return Err(grave),
             };
         }
-        self.appended = match appending {
-            Appending::Together => append::append(tx, &self.messages).await?,
-            Appending::OneByOne => append_one_by_one(tx, &self.messages).await?,
+        (self.appended, self.left) = match appending {
+            Appending::Together => {
+                let done = append::append(tx, recent, &self.messages).await?;
+                (done.answers, done.left)
+            }
+            // What becomes of them is not known until each has been tried, and this is rare.
+            Appending::OneByOne => (append_one_by_one(tx, recent, &self.messages).await?, BTreeMap::new()),
         };
         Ok(())
     }
@@ -216,14 +233,18 @@ impl Batch {
     }
 }
 
-async fn append_one_by_one(tx: &mut Tx, messages: &[NewMessage]) -> Result<Vec<Result<Appended>>, Failure> {
+async fn append_one_by_one(
+    tx: &mut Tx,
+    recent: &Recent,
+    messages: &[NewMessage],
+) -> Result<Vec<Result<Appended>>, Failure> {
     let mut answers = Vec::with_capacity(messages.len());
     for message in messages {
         let mark = tx.mark().await?;
-        match append::append(tx, std::slice::from_ref(message)).await {
+        match append::append(tx, recent, std::slice::from_ref(message)).await {
             Ok(answer) => {
                 tx.keep(mark).await?;
-                answers.extend(answer);
+                answers.extend(answer.answers);
             }
             Err(Failure::Refused(error)) => {
                 tx.take_back(mark).await?;
@@ -293,11 +314,14 @@ impl Hand {
 
     async fn attempt(&mut self, batch: &mut Batch, appending: Appending) -> Result<(), Failure> {
         let mut tx = self.begin().await?;
-        if let Err(failure) = batch.run(&mut tx, appending).await {
+        if let Err(failure) = batch.run(&mut tx, &self.recent, appending).await {
             return Err(tx.roll_back().await.err().unwrap_or(failure));
         }
         let purged = tx.purge(self.purge_from).await?;
         let events = tx.commit().await?;
+        for (tenant, left) in std::mem::take(&mut batch.left) {
+            self.recent.keep(tenant, left);
+        }
         if let Some((at, more)) = purged {
             self.purge_from = if more { at } else { at.saturating_add(PURGE_EVERY_MS) };
         }

@@ -1,25 +1,28 @@
 //! Appends messages together: whatever their number, each table is read or written once (in pieces of round sizes).
 //!
-//! The conversations are read under the tenants' locks; a message of a missing one is refused and does not touch the
+//! The conversations are read under the tenants' locks, unless the writer knows them; a message of a missing one is refused and does not touch the
 //! others. A message with a request id that is stored already, or that comes earlier in the same call, is answered with
 //! the stored one; with another text it is refused. The effects of the others on their conversation are computed one
 //! after the other, so each event shows the conversation as it was right after it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 
 use sea_orm::IntoActiveModel;
 use uuid::Uuid;
 
 use crate::{
     Appended, AuthorKind, Conversation, ConversationStatus, Error, EventBody, Message, MessageId, NewMessage,
-    Result, StoredEvent, UserId,
+    Result, StoredEvent, TenantId, UserId,
     entity::{conversation, message},
     failure::Failure,
     query::{
         chat::join::{self, Named, People},
         code::Code,
     },
-    writer::{Tx, bulk},
+    writer::{
+        Tx, bulk,
+        recent::{Left, Recent},
+    },
 };
 
 /// A conversation's place.
@@ -36,12 +39,23 @@ fn request(message: &NewMessage) -> Option<Request> {
     Some((place(message), message.author_key.clone(), id))
 }
 
+/// An answer for each message, and what the writer knows if it is committed.
+#[derive(Default)]
+pub(crate) struct Appending {
+    pub answers: Vec<Result<Appended>>,
+    pub left: BTreeMap<i64, Left>,
+}
+
 /// Appends all, and answers for each. An error of the whole is either grave, or has one message as its cause.
-pub(crate) async fn append(tx: &mut Tx, messages: &[NewMessage]) -> Result<Vec<Result<Appended>>, Failure> {
+pub(crate) async fn append(
+    tx: &mut Tx,
+    recent: &Recent,
+    messages: &[NewMessage],
+) -> Result<Appending, Failure> {
     if messages.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Appending::default());
     }
-    let mut batch = Gathered::fetch(tx, messages).await?;
+    let mut batch = Gathered::fetch(tx, recent, messages).await?;
     let mut answers = Vec::with_capacity(messages.len());
     let mut replays = Vec::new();
     for (index, message) in messages.iter().enumerate() {
@@ -57,13 +71,36 @@ pub(crate) async fn append(tx: &mut Tx, messages: &[NewMessage]) -> Result<Vec<R
         answers.push(answer);
     }
     let Gathered { conversations, touched, new_rows, .. } = batch;
-    let changed: Vec<_> = touched.iter().filter_map(|place| conversations.get(place).cloned()).collect();
+    let changed: Vec<_> = touched.keys().filter_map(|place| conversations.get(place).cloned()).collect();
     bulk::insert(tx.db(), new_rows.into_iter().map(IntoActiveModel::into_active_model).collect()).await?;
     bulk::update_conversations(tx.db(), &changed).await?;
     for (index, answer) in answer_replays(tx, replays, &conversations).await? {
         answers[index] = Ok(answer);
     }
-    Ok(answers)
+    let left = leave(tx, touched, changed)?;
+    Ok(Appending { answers, left })
+}
+
+/// What was changed, by tenant, between the position at which its first change was made and the present one.
+fn leave(
+    tx: &mut Tx,
+    touched: BTreeMap<Place, i64>,
+    changed: Vec<conversation::Model>,
+) -> Result<BTreeMap<i64, Left>, Failure> {
+    let mut left: BTreeMap<i64, Left> = BTreeMap::new();
+    for (row, before) in changed.into_iter().zip(touched.into_values()) {
+        let tenant = left.entry(row.tenant);
+        let tenant = match tenant {
+            Entry::Vacant(vacant) => {
+                let after = tx.counters(TenantId(row.tenant))?.position;
+                vacant.insert(Left { before, after, conversations: Vec::new() })
+            }
+            Entry::Occupied(occupied) => occupied.into_mut(),
+        };
+        tenant.before = tenant.before.min(before);
+        tenant.conversations.push(row);
+    }
+    Ok(left)
 }
 
 /// What the messages are about, read once for all of them, and what becomes of it.
@@ -72,16 +109,14 @@ struct Gathered {
     /// Stored messages by their request, old ones and those of this batch.
     requests: HashMap<Request, message::Model>,
     people: People,
-    touched: BTreeSet<Place>,
+    /// The conversations that change, each with the tenant's position before its first change.
+    touched: BTreeMap<Place, i64>,
     new_rows: Vec<message::Model>,
 }
 
 impl Gathered {
-    async fn fetch(tx: &Tx, messages: &[NewMessage]) -> Result<Self, Failure> {
-        let places: BTreeSet<Place> = messages.iter().map(place).collect();
-        let keys = places.into_iter().map(|(tenant, id)| [tenant.into(), id.into()]).collect();
-        let columns = [conversation::Column::Tenant, conversation::Column::Id];
-        let conversations = bulk::select::<conversation::Entity, 2>(tx.db(), columns, keys).await?;
+    async fn fetch(tx: &mut Tx, recent: &Recent, messages: &[NewMessage]) -> Result<Self, Failure> {
+        let conversations = conversations(tx, recent, messages).await?;
         let requests = stored_requests(tx, messages).await?;
         let mut named = Named::default();
         conversations.iter().for_each(|row| named.conversation(row));
@@ -92,7 +127,7 @@ impl Gathered {
             people: named.fetch(tx.db()).await?,
             conversations: conversations.into_iter().map(|row| ((row.tenant, row.id), row)).collect(),
             requests,
-            touched: BTreeSet::new(),
+            touched: BTreeMap::new(),
             new_rows: Vec::new(),
         })
     }
@@ -110,7 +145,7 @@ impl Gathered {
         };
         let row = number(tx, conversation, new)?;
         take_effect(conversation, &row)?;
-        self.touched.insert(place(new));
+        self.touched.entry(place(new)).or_insert(row.position - 1);
         let message = self.people.message(&row)?;
         let after = self.people.conversation(conversation, Some(message.clone()))?;
         tx.announce(event(new, &message, &after));
@@ -120,6 +155,27 @@ impl Gathered {
         self.new_rows.push(row);
         Ok(Ok(Appended { message, conversation: after, replayed: false }))
     }
+}
+
+/// The conversations of these messages: those the writer knows, and the others read.
+async fn conversations(
+    tx: &mut Tx,
+    recent: &Recent,
+    messages: &[NewMessage],
+) -> Result<Vec<conversation::Model>, Failure> {
+    let places: BTreeSet<Place> = messages.iter().map(place).collect();
+    let (mut known, mut keys) = (Vec::with_capacity(places.len()), Vec::new());
+    for (tenant, id) in places {
+        // A tenant that is not there has no counters, and no conversations.
+        let Ok(counters) = tx.counters(TenantId(tenant)) else { continue };
+        match recent.find(tenant, counters.position, id) {
+            Some(row) => known.push(row.clone()),
+            None => keys.push([tenant.into(), id.into()]),
+        }
+    }
+    let columns = [conversation::Column::Tenant, conversation::Column::Id];
+    known.extend(bulk::select::<conversation::Entity, 2>(tx.db(), columns, keys).await?);
+    Ok(known)
 }
 
 async fn stored_requests(

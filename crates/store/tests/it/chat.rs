@@ -5,7 +5,7 @@ use parlor_store::{
     MessageFilter,
 };
 
-use crate::world::{World, customer, guest, staff, word};
+use crate::world::{World, customer, guest, open, staff, word};
 
 crate::stories!(
     a_key_makes_one_conversation,
@@ -19,6 +19,7 @@ crate::stories!(
     tails_merge_messages_and_events,
     another_tenant_sees_nothing,
     a_repeated_message_is_stored_once,
+    two_writers_see_what_the_other_did,
 );
 
 async fn a_key_makes_one_conversation(world: World) {
@@ -297,4 +298,22 @@ async fn a_repeated_message_is_stored_once(world: World) {
     assert_eq!(store.append(differing).await.unwrap_err(), Error::RequestIdReused);
     assert!(!store.append(elsewhere).await.unwrap().replayed);
     assert_eq!(store.tenant_head(world.tenant).await, Ok(3));
+}
+
+async fn two_writers_see_what_the_other_did(world: World) {
+    let (other, _heard) = open(&world.place.url()).await.unwrap();
+    let room = world.conversation("room").await.id;
+    for turn in 0..3 {
+        let first = world.store.append(world.message(room, guest(), "from one")).await.unwrap();
+        let second = other.append(world.message(room, guest(), "from the other")).await.unwrap();
+        assert_eq!(second.message.sequence, first.message.sequence + 1);
+        assert_eq!(second.conversation.unread_count, first.conversation.unread_count + 1);
+        let patch = ConversationPatch { waiting: Some(turn % 2 == 0), ..Default::default() };
+        let told = other.update_conversation(world.tenant, room, patch, guest(), 20, String::new()).await;
+        let third = world.store.append(world.message(room, guest(), "and one again")).await.unwrap();
+        assert_eq!(third.conversation.waiting, told.unwrap().waiting);
+    }
+    let read = world.store.conversation(world.tenant, room).await.unwrap();
+    assert_eq!((read.unread_count, read.last_sequence), (9, 1 + 9 + 3));
+    other.close().await;
 }
