@@ -1,0 +1,33 @@
+//! Engine.IO 4 and 3: what makes one connection of polling requests and WebSockets.
+
+mod answer;
+mod beat;
+pub mod heartbeat;
+mod link;
+pub mod packet;
+pub mod payload;
+mod polling;
+#[cfg(test)]
+mod properties;
+mod query;
+mod registry;
+mod service;
+mod session;
+mod sid;
+mod upgrade;
+pub mod v3;
+
+pub(crate) use self::session::{Session, Told};
+pub use self::{
+    answer::Body,
+    link::{Link, Message},
+    service::Engine,
+    session::Handshake,
+};
+use crate::connection::Connection;
+
+/// What is told of every new connection.
+pub trait Handler: Send + Sync + 'static {
+    /// Takes the connection, and with it the duty to run it: the crate spawns no task of its user's. Must not block.
+    fn connected(&self, connection: Connection);
+}

@@ -1,0 +1,134 @@
+//! When a client must say that it lives: the state of one heartbeat, without a clock and without a wheel.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::heartbeat::SLOT;
+
+/// How often, and how long an answer may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rhythm {
+    pub interval: Duration,
+    pub timeout: Duration,
+}
+
+/// The heartbeat of one session.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Beat {
+    /// Engine.IO 4: nothing is owed; the next ping goes out then.
+    Rest { ping: Instant },
+    /// Engine.IO 4: a pong is owed until `dead`. If it comes, the next ping is not before `again`.
+    Asked { dead: Instant, again: Instant },
+    /// Engine.IO 3: the client pings by itself.
+    Listening { dead: Instant },
+}
+
+/// What is to be done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Nothing,
+    Ping,
+    Death,
+}
+
+impl Beat {
+    pub fn new(v3: bool, now: Instant, rhythm: Rhythm) -> Self {
+        if v3 {
+            Self::Listening { dead: now + rhythm.interval + rhythm.timeout }
+        } else {
+            Self::Rest { ping: now + rhythm.interval }
+        }
+    }
+
+    /// What is due now, and begins to be done. The wheel comes up to a slot early, so what is due within it is due:
+    /// nobody lives longer than interval and time-out together.
+    pub fn due(&mut self, now: Instant, rhythm: Rhythm) -> Due {
+        let now_or_soon = now + SLOT;
+        match *self {
+            Self::Rest { ping } if ping <= now_or_soon => {
+                *self = Self::Asked { dead: now + rhythm.timeout, again: now + rhythm.interval };
+                Due::Ping
+            }
+            Self::Asked { dead, .. } | Self::Listening { dead } if dead <= now_or_soon => Due::Death,
+            Self::Rest { .. } | Self::Asked { .. } | Self::Listening { .. } => Due::Nothing,
+        }
+    }
+
+    /// When something may be due next. An answer meanwhile makes this too early, never too late.
+    pub fn next(&self, now: Instant) -> Instant {
+        match *self {
+            Self::Rest { ping } => ping,
+            Self::Asked { dead, again } if again > now => dead.min(again),
+            Self::Asked { dead, .. } | Self::Listening { dead } => dead,
+        }
+    }
+
+    /// The client has given the sign of life that its protocol knows.
+    pub fn alive(&mut self, now: Instant, rhythm: Rhythm) {
+        *self = Self::new(matches!(self, Self::Listening { .. }), now, rhythm);
+    }
+
+    /// What is owed is owed from now on: meanwhile nobody has listened.
+    pub fn excuse(&mut self, now: Instant, rhythm: Rhythm) {
+        match self {
+            Self::Rest { .. } => {}
+            Self::Asked { dead, .. } => *dead = now + rhythm.timeout,
+            Self::Listening { dead } => *dead = now + rhythm.interval + rhythm.timeout,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RHYTHM: Rhythm =
+        Rhythm { interval: Duration::from_millis(300), timeout: Duration::from_millis(200) };
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_answer_is_dead_within_interval_and_timeout() {
+        let start = Instant::now();
+        let mut beat = Beat::new(false, start, RHYTHM);
+        assert_eq!(beat.due(start, RHYTHM), Due::Nothing);
+        let ping = beat.next(start);
+        assert_eq!(beat.due(ping, RHYTHM), Due::Ping);
+        let dead = beat.next(ping);
+        assert_eq!(dead, start + Duration::from_millis(500));
+        assert_eq!(beat.due(dead, RHYTHM), Due::Death);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_answers_is_asked_again_an_interval_later() {
+        let start = Instant::now();
+        let mut beat = Beat::new(false, start, RHYTHM);
+        assert_eq!(beat.due(start + RHYTHM.interval, RHYTHM), Due::Ping);
+        let answered = start + Duration::from_millis(310);
+        beat.alive(answered, RHYTHM);
+        assert_eq!(beat.due(start + Duration::from_millis(500), RHYTHM), Due::Nothing);
+        assert_eq!(beat.next(answered), answered + RHYTHM.interval);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_timeout_delays_no_ping_and_spins_not() {
+        let rhythm = Rhythm { interval: Duration::from_millis(100), timeout: Duration::from_millis(900) };
+        let start = Instant::now();
+        let mut beat = Beat::new(false, start, rhythm);
+        let ping = start + rhythm.interval;
+        assert_eq!(beat.due(ping, rhythm), Due::Ping);
+        let again = beat.next(ping);
+        assert_eq!(again, ping + rhythm.interval);
+        assert_eq!(beat.due(again, rhythm), Due::Nothing);
+        assert_eq!(beat.next(again), ping + rhythm.timeout);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_client_pings_by_itself() {
+        let start = Instant::now();
+        let mut beat = Beat::new(true, start, RHYTHM);
+        assert_eq!(beat.due(start + Duration::from_millis(400), RHYTHM), Due::Nothing);
+        beat.alive(start + Duration::from_millis(400), RHYTHM);
+        assert_eq!(beat.due(start + Duration::from_millis(880), RHYTHM), Due::Nothing);
+        assert_eq!(beat.due(start + Duration::from_millis(900), RHYTHM), Due::Death);
+    }
+}

@@ -1,0 +1,252 @@
+//! One timing wheel for all connections: a connection at rest holds no timer, only a weak place in a slot.
+//!
+//! An entry is visited, says when it wants to be visited next, and is put there. It may move its own deadline without
+//! telling the wheel: a visit that comes too early costs nothing. So an answered ping is no operation here at all.
+
+use std::{
+    mem,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::Notify, task::JoinSet, time::Instant};
+
+/// The width of a slot. Deadlines are rounded down to it, so nothing outlives its time by it; a hundred visits a second
+/// of a shard cost nothing measurable, and a deadline of 20 seconds is right to half a per mille.
+pub const SLOT: Duration = Duration::from_millis(10);
+
+/// Slots of a shard: 40 seconds ahead, more than the usual interval and time-out. What is later is visited in between.
+const SLOTS: u64 = 4096;
+
+/// More shards than this only wake more often: a visit is far shorter than a slot.
+const MAX_SHARDS: usize = 8;
+
+/// What the wheel visits.
+pub trait Timed: Send + Sync + 'static {
+    /// Does what is due at `now` and says when to come again; `None` if never.
+    fn visit(self: Arc<Self>, now: Instant) -> Option<Instant>;
+}
+
+/// A cheap handle to the wheel; its tasks end with the last one.
+#[derive(Clone)]
+pub struct Wheel(Arc<Shards>);
+
+struct Shards {
+    shards: Box<[Arc<Shard>]>,
+    next: AtomicUsize,
+    /// Drives the shards; dropping it ends them.
+    _drivers: JoinSet<()>,
+}
+
+struct Shard {
+    epoch: Instant,
+    slots: Mutex<Slots>,
+    /// Told when the first entry comes into an empty shard.
+    filled: Notify,
+}
+
+struct Slots {
+    /// A ring: the slot of turn `t` is at `t % SLOTS`.
+    ring: Box<[Vec<Weak<dyn Timed>>]>,
+    /// The turn that is visited next.
+    turn: u64,
+    entries: usize,
+}
+
+impl Wheel {
+    /// A wheel that runs in the current runtime.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn new() -> Self {
+        let count = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_SHARDS);
+        let shards: Box<[_]> = (0..count).map(|_| Arc::new(Shard::new())).collect();
+        let mut drivers = JoinSet::new();
+        for shard in &shards {
+            drivers.spawn(Arc::clone(shard).drive());
+        }
+        Self(Arc::new(Shards { shards, next: AtomicUsize::new(0), _drivers: drivers }))
+    }
+
+    /// Visits the entry at `due` for the first time, or a slot earlier.
+    pub fn add<T: Timed>(&self, entry: &Arc<T>, due: Instant) {
+        let turn = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let shard = &self.0.shards[turn % self.0.shards.len()];
+        let weak: Weak<T> = Arc::downgrade(entry);
+        shard.add(weak, due);
+    }
+}
+
+impl Default for Wheel {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Shard {
+    fn new() -> Self {
+        let ring = (0..SLOTS).map(|_| Vec::new()).collect();
+        Self {
+            epoch: Instant::now(),
+            slots: Mutex::new(Slots { ring, turn: 0, entries: 0 }),
+            filled: Notify::new(),
+        }
+    }
+
+    /// The turn in which `at` lies, rounded down.
+    fn turn_of(&self, at: Instant) -> u64 {
+        let slots = at.saturating_duration_since(self.epoch).as_millis() / SLOT.as_millis();
+        u64::try_from(slots).unwrap_or(u64::MAX)
+    }
+
+    fn start_of(&self, turn: u64) -> Instant {
+        self.epoch + Duration::from_millis(turn.saturating_mul(SLOT.as_millis() as u64))
+    }
+
+    fn add(&self, entry: Weak<dyn Timed>, due: Instant) {
+        let now = Instant::now();
+        let first = {
+            let mut slots = self.lock();
+            if slots.entries == 0 {
+                // Nobody has turned an empty wheel: it catches up.
+                slots.turn = slots.turn.max(self.turn_of(now));
+            }
+            slots.put(entry, self.turn_of(due));
+            slots.entries == 1
+        };
+        if first {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Visits slot after slot, and sleeps while there is nothing in any.
+    async fn drive(self: Arc<Self>) {
+        loop {
+            let (turn, entries) = {
+                let slots = self.lock();
+                (slots.turn, slots.entries)
+            };
+            if entries == 0 {
+                self.filled.notified().await;
+                continue;
+            }
+            tokio::time::sleep_until(self.start_of(turn)).await;
+            self.turn(Instant::now());
+        }
+    }
+
+    /// Visits the slot whose turn it is. The lock is free meanwhile: an entry may add others.
+    fn turn(&self, now: Instant) {
+        let due = {
+            let mut slots = self.lock();
+            let place = slots.place(slots.turn);
+            slots.turn += 1;
+            let due = mem::take(&mut slots.ring[place]);
+            slots.entries -= due.len();
+            due
+        };
+        for entry in due {
+            let next = entry.upgrade().and_then(|timed| timed.visit(now));
+            if let Some(next) = next {
+                self.add(entry, next);
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Slots> {
+        // Nothing in here panics between two consistent states.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slots {
+    fn place(&self, turn: u64) -> usize {
+        usize::try_from(turn % SLOTS).expect("SLOTS fits a usize")
+    }
+
+    /// What is past comes with the next turn, what lies beyond the ring with the last one.
+    fn put(&mut self, entry: Weak<dyn Timed>, turn: u64) {
+        let turn = turn.clamp(self.turn, self.turn + SLOTS - 1);
+        let place = self.place(turn);
+        self.ring[place].push(entry);
+        self.entries += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Counter {
+        every: Duration,
+        visits: Mutex<Vec<Instant>>,
+        told: Notify,
+    }
+
+    impl Timed for Counter {
+        fn visit(self: Arc<Self>, now: Instant) -> Option<Instant> {
+            self.visits.lock().unwrap().push(now);
+            self.told.notify_one();
+            Some(now + self.every)
+        }
+    }
+
+    fn counter(every: Duration) -> Arc<Counter> {
+        Arc::new(Counter { every, visits: Mutex::default(), told: Notify::new() })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_is_visited_when_it_said_and_never_later() {
+        let wheel = Wheel::new();
+        let start = Instant::now();
+        let every = Duration::from_millis(75);
+        let entry = counter(every);
+        wheel.add(&entry, start + every);
+        for _ in 0..20 {
+            entry.told.notified().await;
+        }
+        let visits = entry.visits.lock().unwrap().clone();
+        let mut before = start;
+        for at in visits {
+            let waited = at - before;
+            // The clock itself counts in milliseconds.
+            assert!(waited <= every + Duration::from_millis(1) && waited + SLOT > every, "{waited:?}");
+            before = at;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_lies_beyond_the_ring_is_visited_early_not_lost() {
+        let wheel = Wheel::new();
+        let start = Instant::now();
+        let entry = counter(Duration::from_secs(3600));
+        wheel.add(&entry, start + Duration::from_secs(3600));
+        entry.told.notified().await;
+        assert!(start.elapsed() <= Duration::from_secs(41), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_wheel_sleeps_and_wakes_in_time() {
+        let wheel = Wheel::new();
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+        let start = Instant::now();
+        let entry = counter(Duration::from_secs(1));
+        wheel.add(&entry, start + Duration::from_secs(1));
+        entry.told.notified().await;
+        assert!(start.elapsed() <= Duration::from_millis(1001), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_that_is_gone_leaves_the_wheel_empty() {
+        let wheel = Wheel::new();
+        let entry = counter(Duration::from_millis(20));
+        wheel.add(&entry, Instant::now());
+        entry.told.notified().await;
+        drop(entry);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(wheel.0.shards.iter().map(|shard| shard.lock().entries).sum::<usize>(), 0);
+    }
+}

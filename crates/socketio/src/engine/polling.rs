@@ -1,0 +1,320 @@
+//! Polling: what waits for the next GET, what POSTs have brought, and the end of both.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    mem,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::time::{Instant, timeout};
+
+use super::{
+    link::Message,
+    payload,
+    session::{Session, Told},
+    v3,
+};
+use crate::{outbox::Closed, reason::Reason, websocket};
+
+mod post;
+
+/// What a packet costs beside its bytes while it waits.
+const PIECE_BYTES: usize = mem::size_of::<Piece>();
+
+/// A GET that comes while the client upgrades is held so long before it is sent away with a NOOP: long enough that one
+/// which overtakes the end of its own upgrade is refused, short enough that nobody notices.
+const NOOP_DELAY: Duration = Duration::from_millis(100);
+
+/// The state of a polling transport.
+#[derive(Default)]
+pub(super) struct Polling {
+    waiting: VecDeque<Piece>,
+    bytes: usize,
+    /// Since when something waits.
+    stalled: Option<Instant>,
+    /// What waits may go.
+    released: bool,
+    /// A GET is open.
+    polled: bool,
+    poller: Option<Waker>,
+    /// The open GET goes away empty.
+    noop: bool,
+    /// A POST is being read.
+    pub posted: bool,
+    /// A WebSocket has asked whether it may take over.
+    pub probed: bool,
+    /// A WebSocket has taken over.
+    pub arrived: Option<websocket::Socket>,
+    took_over: bool,
+    /// A WebSocket that has not ended its upgrade.
+    pub upgrade: Option<websocket::Sender>,
+    farewell: Option<Farewell>,
+    /// Ended, but kept so that a last poll gets its last packets.
+    pub lingers: Option<Instant>,
+    /// The user's task, while it waits.
+    pub reader: Option<Waker>,
+    /// What has come and was not taken yet: at most what one POST brought.
+    pub inbox: VecDeque<Message>,
+    pub poster: Option<Waker>,
+    /// The user's task, while it waits for what waits to go.
+    flusher: Option<Waker>,
+}
+
+/// The last packet of a polling transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Farewell {
+    Close,
+    Noop,
+}
+
+struct Piece {
+    binary: bool,
+    head: Box<[u8]>,
+    body: Bytes,
+}
+
+/// The answer to a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Payload {
+        bytes: Bytes,
+        binary: bool,
+    },
+    /// A POST was taken.
+    Taken,
+    /// The session is gone.
+    Unknown,
+    /// The request does not fit the state of its session.
+    Bad,
+    TooBig,
+}
+
+impl Polling {
+    /// Lets a packet wait. What finds nothing before it is taken however long it is.
+    pub fn push(&mut self, most: usize, binary: bool, head: &[u8], body: &Bytes) -> Result<(), Closed> {
+        let cost = PIECE_BYTES + head.len() + body.len();
+        if !self.waiting.is_empty() && self.bytes + cost > most {
+            return Err(Closed(Reason::SlowReader));
+        }
+        self.bytes += cost;
+        self.stalled.get_or_insert_with(Instant::now);
+        self.waiting.push_back(Piece { binary, head: head.into(), body: body.clone() });
+        Ok(())
+    }
+
+    /// Lets what waits go with the open GET, or with the next.
+    pub fn release(&mut self) {
+        self.released = true;
+        self.wake();
+    }
+
+    pub fn waiting_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Ready when nothing waits.
+    pub fn poll_flushed(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.waiting.is_empty() {
+            return Poll::Ready(());
+        }
+        self.flusher = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Tells who waits for it that nothing waits any more, or never goes.
+    pub fn flushed(&mut self) {
+        if let Some(flusher) = self.flusher.take() {
+            flusher.wake();
+        }
+    }
+
+    /// Since when the client has fetched nothing of what waits, if something does.
+    pub fn stalled_since(&self) -> Option<Instant> {
+        self.stalled
+    }
+
+    /// Ends it. True if an open GET takes the farewell.
+    pub fn end(&mut self, told: Told) -> bool {
+        if told != Told::AfterAll {
+            self.waiting = VecDeque::new();
+            self.bytes = 0;
+        }
+        self.farewell = Some(if told == Told::Already { Farewell::Noop } else { Farewell::Close });
+        if let Some(poster) = self.poster.take() {
+            poster.wake();
+        }
+        self.flushed();
+        self.wake();
+        self.polled
+    }
+
+    /// The WebSocket that asks gets an empty line as fast as it can.
+    pub fn probe(&mut self) {
+        self.probed = true;
+        if self.polled {
+            self.noop = true;
+            self.wake();
+        }
+    }
+
+    /// The client gave the upgrade up.
+    pub fn unprobe(&mut self) {
+        self.probed = false;
+        self.upgrade = None;
+    }
+
+    /// Tells the user's task that there is something.
+    pub fn wake_reader(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// The WebSocket takes over, with what waits.
+    pub fn hand_over(&mut self, sender: &websocket::Sender, v3: bool) -> Result<(), Closed> {
+        self.took_over = true;
+        self.bytes = 0;
+        self.flushed();
+        self.wake();
+        for piece in mem::take(&mut self.waiting) {
+            if piece.binary {
+                let head: &[u8] = if v3 { &[4] } else { &[] };
+                sender.queue(websocket::Kind::Binary, head, &piece.body)?;
+            } else {
+                super::session::send_text(sender, &piece.head, &piece.body, false)?;
+            }
+        }
+        sender.flush();
+        Ok(())
+    }
+
+    fn wake(&mut self) {
+        if let Some(poller) = self.poller.take() {
+            poller.wake();
+        }
+    }
+
+    /// Everything that waits, as one payload.
+    fn drain(&mut self, session: &Session) -> Answer {
+        let mut pieces = mem::take(&mut self.waiting);
+        self.flushed();
+        self.bytes = 0;
+        self.stalled = None;
+        self.released = false;
+        let last = match self.farewell {
+            Some(Farewell::Close) => Some(b'1'),
+            Some(Farewell::Noop) => Some(b'6'),
+            None if pieces.is_empty() => Some(b'6'),
+            None => None,
+        };
+        if let Some(digit) = last {
+            pieces.push_back(Piece { binary: false, head: [digit].into(), body: Bytes::new() });
+        }
+        let binary = session.v3 && !session.base64 && pieces.iter().any(|piece| piece.binary);
+        let append = match (session.v3, binary) {
+            (false, _) => payload::append,
+            (true, false) => v3::append_text,
+            (true, true) => v3::append_binary,
+        };
+        let mut bytes = Vec::new();
+        for piece in &pieces {
+            append(&mut bytes, piece.binary, &piece.head, &piece.body);
+        }
+        Answer::Payload { bytes: bytes.into(), binary }
+    }
+}
+
+impl Session {
+    /// A GET: waits for something to take away.
+    pub(in crate::engine) async fn poll(self: &Arc<Self>) -> Answer {
+        self.check(Instant::now());
+        let probed = match self.begin_poll() {
+            Ok(probed) => probed,
+            Err(answer) => return answer,
+        };
+        let open = OpenPoll { session: self, answered: false };
+        let answer = if probed {
+            let held = timeout(NOOP_DELAY, poll_fn(|cx| self.poll_payload(cx))).await;
+            match held {
+                Ok(answer) => answer,
+                Err(_late) => {
+                    if let Some(polling) = &mut self.lock().polling {
+                        polling.noop = true;
+                    }
+                    poll_fn(|cx| self.poll_payload(cx)).await
+                }
+            }
+        } else {
+            poll_fn(|cx| self.poll_payload(cx)).await
+        };
+        open.answered();
+        answer
+    }
+
+    fn begin_poll(self: &Arc<Self>) -> Result<bool, Answer> {
+        let mut state = self.lock();
+        let lingers = state.polling.as_ref().is_some_and(|polling| polling.lingers.is_some());
+        if state.ended.is_some() && !lingers {
+            return Err(Answer::Unknown);
+        }
+        if state.socket.is_some() {
+            return Err(Answer::Bad);
+        }
+        let Some(polling) = &mut state.polling else { return Err(Answer::Bad) };
+        if polling.polled {
+            self.finish(&mut state, Reason::TransportError, Told::AtOnce);
+            return Err(Answer::Bad);
+        }
+        polling.polled = true;
+        Ok(polling.probed)
+    }
+
+    fn poll_payload(&self, cx: &mut Context<'_>) -> Poll<Answer> {
+        let mut state = self.lock();
+        let Some(polling) = &mut state.polling else { return Poll::Ready(Answer::Bad) };
+        let ready = if polling.took_over {
+            Some(Answer::Bad)
+        } else if polling.farewell.is_some()
+            || (polling.released && !polling.waiting.is_empty())
+            || polling.noop
+        {
+            Some(polling.drain(self))
+        } else {
+            None
+        };
+        let Some(answer) = ready else {
+            polling.poller = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        polling.polled = false;
+        polling.noop = false;
+        if polling.lingers.take().is_some() {
+            self.registry.remove(&self.key);
+        }
+        Poll::Ready(answer)
+    }
+}
+
+/// A GET that its client gives up ends the session: what it would have taken away might be lost.
+struct OpenPoll<'a> {
+    session: &'a Arc<Session>,
+    answered: bool,
+}
+
+impl OpenPoll<'_> {
+    fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for OpenPoll<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.session.end(Reason::TransportError, Told::AtOnce);
+        }
+    }
+}

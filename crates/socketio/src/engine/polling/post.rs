@@ -1,0 +1,203 @@
+//! A POST: its payload is read within the limits, heartbeats take effect at once, messages wait for the user.
+//!
+//! A user who is behind holds the answer back, so what has come of one client is one payload at most.
+
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, header};
+use http_body::Body;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::time::{Instant, timeout};
+
+use super::Answer;
+use crate::{
+    engine::{
+        link::Message,
+        packet::{Kind, Malformed, Packet},
+        payload::Payload,
+        session::{Session, Told},
+        v3::{BinaryPayload, TextPayload},
+    },
+    reason::Reason,
+    text::Text,
+};
+
+/// A payload as its user gets it, and what it ended with.
+#[derive(Default)]
+struct Posted {
+    messages: Vec<Message>,
+    end: Option<(Reason, Told)>,
+}
+
+impl Session {
+    /// A POST: brings a payload.
+    pub(in crate::engine) async fn post<B>(self: &Arc<Self>, request: Request<B>) -> Answer
+    where
+        B: Body,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.check(Instant::now());
+        if let Err(answer) = self.begin_post() {
+            return answer;
+        }
+        let mut open = OpenPost { session: self, broken: true };
+        let binary = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes() == b"application/octet-stream");
+        if binary && !self.v3 {
+            return Answer::Bad;
+        }
+        let body = match self.read(request).await {
+            Ok(body) => body,
+            Err(Answer::TooBig) => {
+                open.broken = false;
+                return Answer::TooBig;
+            }
+            Err(answer) => return answer,
+        };
+        open.broken = false;
+        let posted = self.decode(body, binary);
+        if !posted.messages.is_empty() && !self.deliver(posted.messages).await {
+            return Answer::Unknown;
+        }
+        let Some((reason, told)) = posted.end else { return Answer::Taken };
+        self.end(reason, told);
+        if told == Told::Already { Answer::Taken } else { Answer::Bad }
+    }
+
+    fn begin_post(self: &Arc<Self>) -> Result<(), Answer> {
+        let mut state = self.lock();
+        if state.ended.is_some() {
+            return Err(Answer::Unknown);
+        }
+        if state.socket.is_some() {
+            return Err(Answer::Bad);
+        }
+        let Some(polling) = &mut state.polling else { return Err(Answer::Bad) };
+        if polling.posted {
+            self.finish(&mut state, Reason::TransportError, Told::AtOnce);
+            return Err(Answer::Bad);
+        }
+        polling.posted = true;
+        Ok(())
+    }
+
+    /// The body, if it comes whole, in time and within the limit.
+    async fn read<B>(&self, request: Request<B>) -> Result<Bytes, Answer>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let most = self.registry.config.max_payload;
+        let body = request.into_body();
+        if body.size_hint().lower() > most as u64 {
+            return Err(Answer::TooBig);
+        }
+        let rhythm = self.registry.rhythm();
+        let read = Box::pin(Limited::new(body, most).collect());
+        match timeout(rhythm.interval + rhythm.timeout, read).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Answer::TooBig),
+            Ok(Err(_broken)) => Err(Answer::Bad),
+            Err(_late) => Err(Answer::Bad),
+        }
+    }
+
+    fn decode(&self, body: Bytes, binary: bool) -> Posted {
+        match (self.v3, binary) {
+            (true, true) => self.sort(BinaryPayload::new(body)),
+            (_, _) if std::str::from_utf8(&body).is_err() => {
+                Posted { messages: Vec::new(), end: Some((Reason::ParseError, Told::AtOnce)) }
+            }
+            (true, false) => self.sort(TextPayload::new(body)),
+            (false, _) => self.sort(Payload::new(body)),
+        }
+    }
+
+    fn sort(&self, packets: impl Iterator<Item = Result<Packet, Malformed>>) -> Posted {
+        let mut posted = Posted::default();
+        for (count, packet) in packets.enumerate() {
+            if count >= self.registry.config.max_packets_per_payload {
+                posted.end = Some((Reason::TooMany, Told::AtOnce));
+                return posted;
+            }
+            let Ok(packet) = packet else {
+                posted.end = Some((Reason::ParseError, Told::AtOnce));
+                return posted;
+            };
+            match packet.kind {
+                Kind::Message if packet.binary => posted.messages.push(Message::Binary(packet.data)),
+                Kind::Message => posted.messages.push(Message::Text(Text::checked(packet.data))),
+                Kind::Ping if self.v3 => self.pong(),
+                Kind::Pong if !self.v3 => self.alive(),
+                Kind::Close => {
+                    posted.end = Some((Reason::TransportClose, Told::Already));
+                    return posted;
+                }
+                Kind::Ping | Kind::Pong => {
+                    posted.end = Some((Reason::TransportError, Told::AtOnce));
+                    return posted;
+                }
+                // They mean nothing here, and the reference lets them pass.
+                Kind::Open | Kind::Upgrade | Kind::Noop => {}
+            }
+        }
+        posted
+    }
+
+    /// An old client has pinged.
+    fn pong(&self) {
+        self.alive();
+        let mut state = self.lock();
+        if let Some(polling) = &mut state.polling {
+            // Over the bound, the next packet or the next GET tells.
+            let _ = polling.push(self.registry.config.outbox_bytes, false, b"3", &Bytes::new());
+            polling.release();
+        }
+    }
+
+    /// Puts messages where the user finds them, once it has taken those before. False if the session has ended.
+    async fn deliver(&self, messages: Vec<Message>) -> bool {
+        let mut messages = Some(messages);
+        poll_fn(|cx| self.poll_deliver(cx, &mut messages)).await
+    }
+
+    fn poll_deliver(&self, cx: &mut Context<'_>, messages: &mut Option<Vec<Message>>) -> Poll<bool> {
+        let mut state = self.lock();
+        if state.ended.is_some() || state.socket.is_some() {
+            return Poll::Ready(false);
+        }
+        let Some(polling) = &mut state.polling else { return Poll::Ready(false) };
+        if !polling.inbox.is_empty() {
+            polling.poster = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        polling.inbox.extend(messages.take().into_iter().flatten());
+        polling.wake_reader();
+        Poll::Ready(true)
+    }
+}
+
+/// The place of the one POST of a session. One that is broken off ends the session: its packets are lost.
+struct OpenPost<'a> {
+    session: &'a Arc<Session>,
+    broken: bool,
+}
+
+impl Drop for OpenPost<'_> {
+    fn drop(&mut self) {
+        let mut state = self.session.lock();
+        if let Some(polling) = &mut state.polling {
+            polling.posted = false;
+        }
+        if self.broken {
+            self.session.finish(&mut state, Reason::TransportError, Told::AtOnce);
+        }
+    }
+}

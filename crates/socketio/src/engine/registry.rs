@@ -1,0 +1,183 @@
+//! All sessions of an engine by the random part of their sid, the connections of each address, and the tasks that bring
+//! WebSockets up and down.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::{runtime::Handle, task::JoinSet};
+
+use super::{
+    beat::Rhythm,
+    heartbeat::Wheel,
+    session::Session,
+    sid::{Key, Sids},
+};
+use crate::config::Config;
+
+/// A user whose namespaces are endless (one for each document, say) shares the first only.
+const SHARED_NAMES: usize = 64;
+
+/// What all sessions of an engine share.
+pub(super) struct Registry {
+    pub config: Config,
+    pub sids: Sids,
+    pub wheel: Wheel,
+    sessions: Mutex<HashMap<Key, Arc<Session>>>,
+    addresses: Arc<Addresses>,
+    /// The names of namespaces that clients have been let into: nearly always few, each shared by all who are in it.
+    names: Mutex<Vec<Arc<str>>>,
+    runtime: Handle,
+    /// Upgrades and goodbyes under way. Each is bounded in time; closing the engine ends them.
+    tasks: Mutex<JoinSet<()>>,
+    closed: AtomicBool,
+}
+
+impl Registry {
+    pub fn new(config: Config, wheel: Wheel) -> Self {
+        Self {
+            sids: Sids::new(&config.node, config.sid_key),
+            addresses: Arc::new(Addresses { most: config.connections_per_ip, counts: Mutex::default() }),
+            names: Mutex::default(),
+            config,
+            wheel,
+            sessions: Mutex::default(),
+            runtime: Handle::current(),
+            tasks: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub fn rhythm(&self) -> Rhythm {
+        Rhythm { interval: self.config.ping_interval, timeout: self.config.ping_timeout }
+    }
+
+    /// The name, shared with all others who have it.
+    pub fn name(&self, namespace: &str) -> Arc<str> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(name) = names.iter().find(|name| &***name == namespace) {
+            return Arc::clone(name);
+        }
+        let name: Arc<str> = namespace.into();
+        if names.len() < SHARED_NAMES {
+            names.push(Arc::clone(&name));
+        }
+        name
+    }
+
+    /// A place for one more connection of this address.
+    pub fn admit(&self, address: Option<IpAddr>) -> Option<Admission> {
+        self.addresses.admit(address)
+    }
+
+    pub fn insert(&self, key: Key, session: Arc<Session>) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(key, session);
+    }
+
+    pub fn find(&self, key: &Key) -> Option<Arc<Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    pub fn remove(&self, key: &Key) {
+        // The last holder must not go while the lock is held.
+        let session = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        drop(session);
+    }
+
+    pub fn sessions(&self) -> Vec<Arc<Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    pub fn count(&self) -> usize {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Runs a task that ends by itself, unless the engine has closed.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        if !self.is_closed() {
+            tasks.spawn_on(task, &self.runtime);
+        }
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// No session comes in any more.
+    pub fn shut(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// The tasks that are still under way.
+    pub fn take_tasks(&self) -> JoinSet<()> {
+        std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+struct Addresses {
+    most: usize,
+    counts: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Addresses {
+    fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Admission> {
+        if let Some(address) = address {
+            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = counts.entry(address).or_default();
+            if *count >= self.most {
+                if *count == 0 {
+                    counts.remove(&address);
+                }
+                return None;
+            }
+            *count += 1;
+        }
+        Some(Admission { addresses: Arc::clone(self), address })
+    }
+}
+
+/// The place of one connection among those of its address.
+pub(super) struct Admission {
+    addresses: Arc<Addresses>,
+    address: Option<IpAddr>,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let Some(address) = self.address else { return };
+        let mut counts = self.addresses.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_its_places_and_no_more() {
+        let addresses = Arc::new(Addresses { most: 2, counts: Mutex::default() });
+        let one = Some(IpAddr::from([10, 0, 0, 1]));
+        let first = addresses.admit(one).unwrap();
+        let second = addresses.admit(one).unwrap();
+        assert!(addresses.admit(one).is_none());
+        assert!(addresses.admit(Some(IpAddr::from([10, 0, 0, 2]))).is_some());
+        assert!(addresses.admit(None).is_some(), "who has no address is not counted");
+        drop(first);
+        let third = addresses.admit(one).unwrap();
+        drop((second, third));
+        assert!(addresses.counts.lock().unwrap().is_empty());
+    }
+}

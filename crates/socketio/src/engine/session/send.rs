@@ -1,0 +1,124 @@
+//! What leaves: packets of text and bytes, in the order in which they were given, by what carries the session just now.
+
+use std::sync::{Arc, MutexGuard};
+
+use bytes::Bytes;
+
+use super::{Session, State, Told};
+use crate::{
+    outbox::Closed,
+    reason::Reason,
+    websocket::{self, Sender},
+};
+
+impl Session {
+    /// Sends a packet: text made of `head` and `body`, and the bytes that belong to it. Nothing comes between them.
+    /// Without `flush` it only waits, until [`Self::flush`] or the next packet.
+    pub fn send(
+        self: &Arc<Self>,
+        head: &[u8],
+        body: &Bytes,
+        attachments: &[Bytes],
+        flush: bool,
+    ) -> Result<(), Closed> {
+        let mut state = self.open()?;
+        let state = &mut *state;
+        let sent = match (&state.socket, &mut state.polling) {
+            (Some(socket), _) => send_text(socket, head, body, attachments.is_empty() && flush)
+                .and_then(|()| self.send_bytes(socket, attachments, flush)),
+            (None, Some(polling)) => {
+                let most = self.registry.config.outbox_bytes;
+                polling.push(most, false, head, body).and_then(|()| {
+                    attachments.iter().try_for_each(|bytes| polling.push(most, true, b"", bytes))
+                })
+            }
+            (None, None) => Err(Closed(Reason::TransportClose)),
+        };
+        if let Err(Closed(reason)) = sent {
+            self.finish(state, reason, Told::AtOnce);
+            return sent;
+        }
+        if flush && let Some(polling) = &mut state.polling {
+            polling.release();
+        }
+        Ok(())
+    }
+
+    /// Sends bytes that belong to no text.
+    pub fn send_binary(self: &Arc<Self>, bytes: &Bytes) -> Result<(), Closed> {
+        let mut state = self.open()?;
+        let state = &mut *state;
+        let sent = match (&state.socket, &mut state.polling) {
+            (Some(socket), _) => self.send_bytes(socket, std::slice::from_ref(bytes), true),
+            (None, Some(polling)) => {
+                let pushed = polling.push(self.registry.config.outbox_bytes, true, b"", bytes);
+                polling.release();
+                pushed
+            }
+            (None, None) => Err(Closed(Reason::TransportClose)),
+        };
+        if let Err(Closed(reason)) = sent {
+            self.finish(state, reason, Told::AtOnce);
+        }
+        sent
+    }
+
+    fn send_bytes(&self, socket: &Sender, attachments: &[Bytes], flush: bool) -> Result<(), Closed> {
+        // Engine.IO 3 says in bytes too that this is a message.
+        let head: &[u8] = if self.v3 { &[4] } else { &[] };
+        for bytes in attachments {
+            socket.queue(websocket::Kind::Binary, head, bytes)?;
+        }
+        if flush && !attachments.is_empty() {
+            socket.flush();
+        }
+        Ok(())
+    }
+
+    /// Writes what waits.
+    pub fn flush(&self) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        match (&state.socket, &mut state.polling) {
+            (Some(socket), _) => socket.flush(),
+            (None, Some(polling)) => polling.release(),
+            (None, None) => {}
+        }
+    }
+
+    /// What waits to be written, in bytes.
+    pub fn waiting_bytes(&self) -> usize {
+        let state = self.lock();
+        match (&state.socket, &state.polling) {
+            (Some(socket), _) => socket.waiting_bytes(),
+            (None, Some(polling)) => polling.waiting_bytes(),
+            (None, None) => 0,
+        }
+    }
+
+    fn open(&self) -> Result<MutexGuard<'_, State>, Closed> {
+        let state = self.lock();
+        match state.ended {
+            Some(reason) => Err(Closed(reason)),
+            None => Ok(state),
+        }
+    }
+}
+
+/// A head that is longer than the line takes is put before its body.
+pub(in crate::engine) fn send_text(
+    socket: &Sender,
+    head: &[u8],
+    body: &Bytes,
+    now: bool,
+) -> Result<(), Closed> {
+    if head.len() > websocket::HEAD_BYTES_MAX {
+        let whole = Bytes::from([head, body].concat());
+        return send_text(socket, b"", &whole, now);
+    }
+    if now {
+        socket.send(websocket::Kind::Text, head, body)
+    } else {
+        socket.queue(websocket::Kind::Text, head, body)
+    }
+}

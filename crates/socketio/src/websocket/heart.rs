@@ -1,0 +1,138 @@
+//! Whether the client lives: silence is answered by a ping, an unanswered ping by the end. The wheel visits; a socket has
+//! no timer of its own.
+//!
+//! Silence says nothing while the socket's owner does not read. What is written and not taken is like a ping without an
+//! answer, whatever the client itself sends meanwhile.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{
+    close::{self, Close},
+    frame::{Head, Opcode},
+};
+use crate::{engine::heartbeat::Timed, outbox::Outbox, reason::Reason};
+
+/// How often a silent client is asked whether it lives, and how long it may take to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    pub interval: Duration,
+    pub timeout: Duration,
+    /// How long it may take nothing of what is written to it.
+    pub stall: Duration,
+}
+
+/// What the wheel visits of a socket.
+pub(super) struct Heart {
+    line: Weak<Outbox>,
+    pulse: Pulse,
+    epoch: Instant,
+    /// When something came last, in milliseconds of the epoch.
+    heard: AtomicU64,
+    /// When the last ping went out, 0 for never.
+    pinged: AtomicU64,
+    reading: AtomicBool,
+}
+
+impl Heart {
+    pub fn new(line: &Arc<Outbox>, pulse: Pulse) -> Self {
+        Self {
+            line: Arc::downgrade(line),
+            pulse,
+            epoch: Instant::now(),
+            heard: AtomicU64::new(0),
+            pinged: AtomicU64::new(0),
+            reading: AtomicBool::new(false),
+        }
+    }
+
+    pub fn first_visit(&self) -> Instant {
+        self.epoch + self.pulse.interval.min(self.pulse.stall)
+    }
+
+    /// The owner waits for something to read.
+    pub fn reads(&self) {
+        if !self.reading.swap(true, Ordering::Relaxed) {
+            self.hears();
+        }
+    }
+
+    /// The owner does something else.
+    pub fn pauses(&self) {
+        self.reading.store(false, Ordering::Relaxed);
+    }
+
+    /// Something came.
+    pub fn hears(&self) {
+        self.heard.store(self.since_epoch(Instant::now()), Ordering::Relaxed);
+    }
+
+    fn since_epoch(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn at(&self, millis: u64) -> Instant {
+        self.epoch + Duration::from_millis(millis)
+    }
+
+    /// What silence asks for, and when to look again.
+    fn listen(&self, line: &Outbox, now: Instant) -> Option<Instant> {
+        let (heard, pinged) = (self.heard.load(Ordering::Relaxed), self.pinged.load(Ordering::Relaxed));
+        if !self.reading.load(Ordering::Relaxed) {
+            self.heard.store(self.since_epoch(now), Ordering::Relaxed);
+            return Some(now + self.pulse.interval);
+        }
+        if pinged > heard {
+            let over = self.at(pinged) + self.pulse.timeout;
+            if now < over {
+                return Some(over);
+            }
+            silent(line);
+            return None;
+        }
+        let asks = self.at(heard) + self.pulse.interval;
+        if now < asks {
+            return Some(asks);
+        }
+        // Later than what was heard, even within the same millisecond.
+        self.pinged.store(self.since_epoch(now).max(heard + 1), Ordering::Relaxed);
+        let ping = Head::new(Opcode::Ping, b"", 0);
+        line.send(ping.as_bytes(), &Bytes::new()).ok()?;
+        Some(now + self.pulse.timeout.min(self.pulse.interval))
+    }
+}
+
+impl Timed for Heart {
+    fn visit(self: Arc<Self>, now: Instant) -> Option<Instant> {
+        let line = self.line.upgrade()?;
+        if line.closing().is_some() {
+            return None;
+        }
+        let stalled = line.stalled_since().unwrap_or(now) + self.pulse.stall;
+        if stalled <= now {
+            line.end(Reason::SlowReader);
+            return None;
+        }
+        Some(self.listen(&line, now)?.min(stalled))
+    }
+}
+
+/// Says why, if there is a chance that it is read.
+fn silent(line: &Outbox) {
+    if line.waiting_bytes() > 0 {
+        line.end(Reason::PingTimeout);
+        return;
+    }
+    let payload = Close::payload(close::GOING_AWAY, "no answer to a ping");
+    let head = Head::new(Opcode::Close, b"", payload.len());
+    // If the line has ended already, there is nobody to tell.
+    let _ = line.send_last(head.as_bytes(), &payload, Reason::PingTimeout);
+}

@@ -1,0 +1,14 @@
+//! The crate as clients see it: a real server over TCP, a raw client, and the official ones.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bad_input;
+mod client;
+mod differential;
+mod ending;
+mod engine;
+mod fanout;
+mod programs;
+mod server;
+mod socketio;
+mod suite;
