@@ -11,6 +11,7 @@ mod m20261121_000003_chat;
 mod m20261121_000004_idempotency;
 mod m20261121_000005_presence;
 mod m20261121_000006_external_id;
+mod m20261121_000007_own_conversation;
 
 use sea_orm_migration::{
     MigrationStatus,
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_idempotency::Migration),
             Box::new(m20261121_000005_presence::Migration),
             Box::new(m20261121_000006_external_id::Migration),
+            Box::new(m20261121_000007_own_conversation::Migration),
         ]
     }
 }
@@ -83,6 +85,7 @@ impl Turn {
     async fn take(url: &str) -> Result<Self, Error> {
         if url.starts_with("sqlite:") {
             let create = if url.contains('?') { url.to_owned() } else { format!("{url}?mode=rwc") };
+            create_private(url)?;
             return Ok(Self { database: connect(&create).await?, lock: None });
         }
         let lock = connect(url).await?;
@@ -96,6 +99,23 @@ impl Turn {
             lock.close().await?;
         }
         Ok(())
+    }
+}
+
+/// Creates the file of a SQLite database for its owner alone, if it is not there. SQLite gives its other files the same mode.
+fn create_private(url: &str) -> Result<(), Error> {
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    if path.contains('?') || path.is_empty() || path.contains(":memory:") {
+        return Ok(());
+    }
+    let mut file = std::fs::OpenOptions::new();
+    file.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+    match file.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Error(format!("{path} cannot be created: {error}"))),
     }
 }
 

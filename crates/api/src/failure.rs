@@ -54,10 +54,15 @@ pub fn details(status: &Status) -> HashMap<String, String> {
 /// The paths of the fields a status complains of.
 #[must_use]
 pub fn fields(status: &Status) -> Vec<String> {
-    status
-        .get_details_bad_request()
-        .map(|request| request.field_violations.into_iter().map(|violation| violation.field).collect())
-        .unwrap_or_default()
+    problems(status).into_iter().map(|(field, _)| field).collect()
+}
+
+/// The fields a status complains of, and what is wrong with each.
+#[must_use]
+pub fn problems(status: &Status) -> Vec<FieldError> {
+    let violations = status.get_details_bad_request().map(|request| request.field_violations);
+    let violations = violations.unwrap_or_default().into_iter();
+    violations.map(|violation| (violation.field, violation.description)).collect()
 }
 
 fn name(reason: Reason) -> &'static str {

@@ -22,6 +22,9 @@ pub const GUEST: &str = "parlor-guest";
 /// The mount lets people make accounts.
 pub const SIGNUP: &str = "parlor-signup";
 
+/// The call is in the words of a client: its gateway asks for no more than that client could on the public port.
+pub const PUBLIC: &str = "parlor-public";
+
 /// The connection a call is made for, as the gateway names it; events carry it back as `origin_connection`.
 pub const CONNECTION: &str = "parlor-connection";
 

@@ -10,22 +10,26 @@ use prost::Message as _;
 use crate::{
     Error, Result,
     chat::convert,
+    heads::Heads,
     hub::{self, Announced, Source, Topic},
+    offset::Offsets,
     presence::{self, Presence},
 };
 
 /// What the store calls after each commit: each event is encoded once, and published in its conversation and in the feed
 /// of its tenant, in commit order.
-pub fn on_commit(bus: Arc<dyn Bus>) -> OnCommit {
+pub fn on_commit(bus: Arc<dyn Bus>, offsets: Offsets, heads: Heads) -> OnCommit {
     Box::new(move |events| {
         for event in &events {
-            announce(&*bus, event);
+            announce(&*bus, &offsets, event);
+            // Afterwards: who is marked as gone at this position was still told of it.
+            heads.raise(event.tenant, event.position);
         }
     })
 }
 
-fn announce(bus: &dyn Bus, stored: &Arc<StoredEvent>) {
-    let encoded = convert::event(stored).encode_to_vec();
+fn announce(bus: &dyn Bus, offsets: &Offsets, stored: &Arc<StoredEvent>) {
+    let encoded = convert::event(offsets, stored).encode_to_vec();
     let conversation = Topic::Conversation(stored.tenant, stored.conversation_id);
     hub::publish(bus, conversation, stored.sequence, &encoded);
     hub::publish(bus, Topic::Feed(stored.tenant), stored.position, &encoded);
@@ -44,13 +48,14 @@ pub fn on_presence(bus: Arc<dyn Bus>) -> presence::Announce {
 pub struct StoreSource {
     store: Store,
     presence: Presence,
+    offsets: Offsets,
 }
 
 impl StoreSource {
     /// Reads from this store.
     #[must_use]
-    pub fn new(store: Store, presence: Presence) -> Self {
-        Self { store, presence }
+    pub fn new(store: Store, presence: Presence, offsets: Offsets) -> Self {
+        Self { store, presence, offsets }
     }
 }
 
@@ -75,7 +80,8 @@ impl Source for StoreSource {
             }
             Topic::Presence(_) | Topic::Typing(..) => return Err(not_a_log(topic)),
         };
-        Ok(events.iter().map(|event| Announced::new(number(event), convert::event(event))).collect())
+        let announced = |event| Announced::new(number(event), convert::event(&self.offsets, event));
+        Ok(events.iter().map(announced).collect())
     }
 
     async fn presences(&self, tenant: TenantId) -> Result<(i64, Vec<v1::Presence>)> {

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod api_key;
 pub mod cache;
+mod claim;
 pub mod claims;
 pub mod handle;
 pub mod inspect;
@@ -85,6 +86,8 @@ pub enum RawCredential {
     Guest,
     /// A handle from before.
     Handle(String),
+    /// An identity that is only claimed.
+    Claim { subject: String, role: Roles },
 }
 
 /// What the mount says of the credentials it takes.
@@ -96,6 +99,8 @@ pub struct Context {
     pub issuers: Vec<String>,
     /// Anybody is let in.
     pub guests: bool,
+    /// Claims are believed.
+    pub claims: bool,
 }
 
 /// Proves who somebody is.
@@ -126,6 +131,7 @@ impl std::fmt::Debug for RawCredential {
             Self::ApiKey(_) => "ApiKey",
             Self::Guest => "Guest",
             Self::Handle(_) => "Handle",
+            Self::Claim { .. } => "Claim",
         })
     }
 }
@@ -160,6 +166,7 @@ impl Auth {
             }
             RawCredential::Bearer(secret) | RawCredential::ApiKey(secret) => self.key(secret, context).await,
             RawCredential::Guest => self.guest(context).await,
+            RawCredential::Claim { subject, role } => self.claimed(subject, *role, context).await,
             RawCredential::Handle(handle) => {
                 let principal = self.open_handle(handle).await?;
                 if context.admits_tenant(&principal) {

@@ -9,6 +9,8 @@ mod converse;
 pub mod convert;
 mod decode;
 pub mod guesses;
+mod missed;
+mod own;
 mod page;
 mod rpc;
 mod typing;
@@ -22,7 +24,7 @@ use parlor_store::{
 };
 
 use self::{
-    access::Named,
+    access::{Named, Reference},
     guesses::Guesses,
     page::{ListCursor, MessageCursor},
 };
@@ -31,6 +33,7 @@ use crate::{
     caller::{Caller, Principal},
     clock::Clock,
     hub::Hub,
+    offset::Offsets,
     page::Pages,
     request::Requests,
     rights::Rights,
@@ -47,7 +50,15 @@ pub struct Chat {
     rights: Arc<dyn Rights>,
     pages: Pages,
     requests: Requests,
+    offsets: Offsets,
     guesses: Arc<Guesses>,
+}
+
+/// What comes back from callers who cannot read it.
+pub struct Opaque {
+    pub pages: Pages,
+    pub requests: Requests,
+    pub offsets: Offsets,
 }
 
 /// A conversation to create or find.
@@ -57,12 +68,14 @@ pub struct Creation {
     pub kind: String,
     pub waiting: bool,
     pub owner_id: Option<UserId>,
+    /// The owner's one open or pending conversation of the kind.
+    pub own: bool,
 }
 
 /// A change of a conversation.
 #[derive(Clone, Debug)]
 pub struct Change {
-    pub conversation: Named,
+    pub conversation: Reference,
     /// What only staff may change, and the clearing that a customer may ask for too.
     pub patch: ConversationPatch,
 }
@@ -70,10 +83,11 @@ pub struct Change {
 /// A message to send; its text is checked.
 #[derive(Clone, Debug)]
 pub struct Sending {
-    pub conversation: Named,
+    pub conversation: Reference,
     pub text: String,
     pub request_id: Option<String>,
     pub guest_name: String,
+    pub leaves_unread: bool,
 }
 
 /// Which messages to list.
@@ -102,17 +116,22 @@ impl Chat {
         hub: Hub,
         clock: Clock,
         rights: Arc<dyn Rights>,
-        pages: Pages,
-        requests: Requests,
+        opaque: Opaque,
         guesses: guesses::Options,
     ) -> Self {
-        Self { store, hub, clock, rights, pages, requests, guesses: Arc::new(Guesses::new(guesses)) }
+        let Opaque { pages, requests, offsets } = opaque;
+        let guesses = Arc::new(Guesses::new(guesses));
+        Self { store, hub, clock, rights, pages, requests, offsets, guesses }
     }
 
     /// What creates a conversation, or finds the one with the key, once it is allowed.
     async fn creating(&self, caller: &Caller, creation: Creation) -> Result<Mutation<(Conversation, bool)>> {
         let principal = caller.principal()?;
         let owner_id = self.owner_of_new(principal, creation.owner_id).await?;
+        if creation.own {
+            let owner = owner_id.ok_or(Error::field("owner_id", "must name whose own it is"))?;
+            return Ok(self.owning(caller, principal, owner, creation.kind, creation.waiting));
+        }
         match &creation.key {
             Some(key) => self.refuse_anothers(principal, key).await?,
             // By its id it could not reach it.
@@ -157,14 +176,23 @@ impl Chat {
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let last = rows.last().filter(|_| more);
-        let next = last.map(|row| ListCursor { active_at: row.customer_active_at, number: row.number });
+        let time = |row: &Conversation| match filter.order_by_update {
+            true => row.updated_at,
+            false => row.customer_active_at,
+        };
+        let next = last.map(|row| ListCursor { active_at: time(row), number: row.number });
         Ok((rows, next))
     }
 
     /// What changes a conversation, once it is allowed. Customers may only clear what they see of it.
-    async fn changing(&self, caller: &Caller, change: Change) -> Result<Mutation<Conversation>> {
+    async fn changing(
+        &self,
+        caller: &Caller,
+        named: &Named,
+        patch: ConversationPatch,
+    ) -> Result<Mutation<Conversation>> {
         let principal = caller.principal()?;
-        let ConversationPatch { status, assignee_id, tags, waiting, kind, clear: _ } = &change.patch;
+        let ConversationPatch { status, assignee_id, tags, waiting, kind, clear: _ } = &patch;
         let staff_only = status.is_some()
             || assignee_id.is_some()
             || tags.is_some()
@@ -173,11 +201,11 @@ impl Chat {
         if staff_only {
             caller.staff()?;
         }
-        let conversation = self.accessible(principal, &caller.peer, &change.conversation).await?;
+        let conversation = self.accessible(principal, &caller.peer, named).await?;
         Ok(Mutation::update_conversation(
             principal.tenant,
             conversation.id,
-            change.patch,
+            patch,
             principal.author(""),
             self.clock.now(),
             caller.connection.clone(),
@@ -193,24 +221,36 @@ impl Chat {
     /// The message that a sending stores, once it is allowed.
     async fn prepare(&self, caller: &Caller, sending: Sending) -> Result<NewMessage> {
         let principal = caller.principal()?;
-        // Only a signed-in customer can be refused for whose it is; for everybody else the append itself finds out.
-        if !principal.is_staff() {
-            if principal.user_id().is_some() || !sending.conversation.is_by_key() {
-                self.accessible(principal, &caller.peer, &sending.conversation).await?;
-            } else {
-                self.guesses.check(&caller.peer, self.clock.now())?;
+        let conversation_id = match sending.conversation {
+            Reference::Own(kind) => self.own_or_new(caller, kind).await?,
+            reference => {
+                let named = self.named(principal, reference).await?;
+                self.refuse_sending(caller, principal, &named).await?;
+                named.id()
             }
-        }
+        };
         Ok(NewMessage {
             tenant: principal.tenant,
-            conversation_id: sending.conversation.id(),
+            conversation_id,
             author: principal.author(&sending.guest_name),
             author_key: principal.key(),
+            leaves_unread: sending.leaves_unread,
             request_id: sending.request_id,
             text: sending.text,
             at: self.clock.now(),
             origin: caller.connection.clone(),
         })
+    }
+
+    /// Only a signed-in customer can be refused for whose it is; for everybody else the append itself finds out.
+    async fn refuse_sending(&self, caller: &Caller, principal: &Principal, named: &Named) -> Result<()> {
+        if principal.is_staff() {
+            return Ok(());
+        }
+        if principal.user_id().is_some() || !named.is_by_key() {
+            return self.accessible(principal, &caller.peer, named).await.map(|_| ());
+        }
+        self.guesses.check(&caller.peer, self.clock.now())
     }
 
     async fn append(&self, caller: &Caller, message: NewMessage) -> Result<Appended> {
@@ -357,6 +397,18 @@ impl Chat {
             key.principal = format!("{}/{id}", key.principal);
         }
         Ok(key)
+    }
+
+    /// Whether a principal may go on hearing a conversation that was opened to somebody else; `by_key` if that one knew the
+    /// key, and so whoever speaks now.
+    pub async fn may_hear_on(&self, principal: &Principal, id: ConversationId, by_key: bool) -> Result<bool> {
+        let named = if by_key { Named::Key { key: String::new(), id } } else { Named::Id(id) };
+        match self.found(principal, &named).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound(_)) => Ok(by_key),
+            Err(Error::NotOwner) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Fails unless the principal may hear the conversation. By its key it need not exist yet.

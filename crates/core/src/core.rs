@@ -17,12 +17,14 @@ use uuid::Uuid;
 use crate::{
     Error, Result, Service, announce,
     auth::{self, Auth},
-    chat::{Chat, guesses},
+    chat::{Chat, Opaque, guesses},
     clock::Clock,
     directory::Directory,
-    edge::{self, Edge},
+    edge::{self, Edge, Past},
+    heads::Heads,
     health::Health,
     hub::Hub,
+    offset::Offsets,
     page::Pages,
     password::Passwords,
     presence::{self, Presence, rpc::PresenceRpc},
@@ -78,7 +80,9 @@ impl Core {
         bus: Arc<dyn Bus>,
         clock: Clock,
     ) -> Result<Arc<Self>> {
-        let store = Store::open(store, announce::on_commit(bus.clone())).await?;
+        let (offsets, heads) = (Offsets::new(&options.position_key), Heads::default());
+        let on_commit = announce::on_commit(bus.clone(), offsets.clone(), heads.clone());
+        let store = Store::open(store, on_commit).await?;
         let auth = Auth::start(options.auth, store.clone(), clock.clone()).await?;
         let node = presence::Options {
             node: options.node,
@@ -87,7 +91,7 @@ impl Core {
         };
         let announced = announce::on_presence(bus.clone());
         let presence = Presence::start(store.clone(), clock.clone(), node, announced).await?;
-        let source = Arc::new(announce::StoreSource::new(store.clone(), presence.clone()));
+        let source = Arc::new(announce::StoreSource::new(store.clone(), presence.clone(), offsets.clone()));
         let hub = Hub::start(bus, source, clock.clone());
         let health = Health::start(store.clone(), clock.clone()).await;
 
@@ -98,11 +102,11 @@ impl Core {
             hub.clone(),
             clock.clone(),
             auth.clone(),
-            pages.clone(),
-            requests.clone(),
+            Opaque { pages: pages.clone(), requests: requests.clone(), offsets },
             options.unknown_keys,
         );
-        let edge = Edge::new(options.edge, chat.clone(), presence.clone(), hub.clone(), auth.clone());
+        let past = Past::recall(store.clone(), clock.clone(), heads, &options.position_key).await?;
+        let edge = Edge::new(options.edge, chat.clone(), presence.clone(), hub.clone(), auth.clone(), past);
         let parts = Parts { store, auth, clock, hub, presence, edge, health };
         let routes = parts.services(&chat, requests, pages)?;
         let service = stack::wrap(routes, &parts.auth, &options.stack);

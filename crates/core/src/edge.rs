@@ -3,7 +3,7 @@
 //! A gateway attaches its connections, subscribes topics on their behalf and is told of everything once for each topic.
 //! [`session`] keeps one gateway's connections and subscriptions over the life of its epoch; [`queue`] is what waits for
 //! it; [`registry`] finds the session that a returning gateway resumes; [`command`] is what a command does before the
-//! session records it.
+//! session records it; [`past`] knows what a connection may have missed.
 //!
 //! # Rules
 //!
@@ -13,6 +13,7 @@
 //! - A broken link is the failure of that gateway only. Its session stands for the lease; then its connections are gone.
 
 mod command;
+mod past;
 mod queue;
 mod registry;
 mod session;
@@ -24,6 +25,7 @@ use parlor_api::v1::{self, link_request::Command};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
+pub use self::past::Past;
 use self::registry::Registry;
 use crate::{Error, Result, caller::Caller, chat::Chat, hub::Hub, presence::Presence, rights::Rights};
 
@@ -71,6 +73,7 @@ struct Shared {
     presence: Presence,
     hub: Hub,
     rights: Arc<dyn Rights>,
+    past: Past,
     registry: Registry,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -81,9 +84,16 @@ type Responses = BoxStream<'static, Result<v1::LinkResponse, Status>>;
 
 impl Edge {
     /// Serves gateways with these rules.
-    pub fn new(options: Options, chat: Chat, presence: Presence, hub: Hub, rights: Arc<dyn Rights>) -> Self {
+    pub fn new(
+        options: Options,
+        chat: Chat,
+        presence: Presence,
+        hub: Hub,
+        rights: Arc<dyn Rights>,
+        past: Past,
+    ) -> Self {
         let (registry, tasks, stop) = (Registry::default(), TaskTracker::new(), CancellationToken::new());
-        let shared = Shared { options, chat, presence, hub, rights, registry, tasks, stop };
+        let shared = Shared { options, chat, presence, hub, rights, past, registry, tasks, stop };
         Self { shared: Arc::new(shared) }
     }
 

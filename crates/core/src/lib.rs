@@ -1,6 +1,6 @@
 //! The services: what is allowed, what happens, who is told.
 //!
-//! Right may use left: `clock, status, wire, caller, seal, page, auth, rights, hub ← directory, token ← chat, presence ←
+//! Right may use left: `clock, status, wire, caller, seal, offset, heads, page, auth, rights, hub ← directory, token ← chat, presence ←
 //! announce, edge, health ← core`; `stack` stands before all services and knows none.
 
 pub mod announce;
@@ -11,8 +11,10 @@ pub mod clock;
 pub mod core;
 pub mod directory;
 pub mod edge;
+pub mod heads;
 pub mod health;
 pub mod hub;
+pub mod offset;
 pub mod page;
 pub mod password;
 pub mod presence;

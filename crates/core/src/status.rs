@@ -110,6 +110,7 @@ impl Error {
             Self::NotFound("user") => Reason::UserNotFound,
             Self::NotFound("API key") => Reason::ApiKeyNotFound,
             Self::NotFound(_) => Reason::ConversationNotFound,
+            Self::AlreadyExists("email") => Reason::EmailTaken,
             Self::AlreadyExists(_) => Reason::AlreadyExists,
             Self::RequestIdReused => Reason::RequestIdReused,
             Self::RateLimited { .. } => Reason::RateLimited,

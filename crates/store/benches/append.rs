@@ -118,6 +118,7 @@ fn new_message(tenant: TenantId, conversation_id: ConversationId, producer: usiz
         conversation_id,
         author: guest(),
         author_key: format!("guest-{producer}"),
+        leaves_unread: false,
         request_id: Some(parlor_store::MessageId::new().to_string()),
         text:
             "A message of about the length that people write when they ask for help with an order they made."

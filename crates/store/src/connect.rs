@@ -34,6 +34,11 @@ pub(crate) enum Target {
     Postgres(Box<PgConnectOptions>),
 }
 
+/// Whatever is read is read by a key or in the order of an index. A plan that was made while a table was small, and is kept
+/// for the prepared statement, must not scan it when it is large.
+const BY_KEY: [(&str, &str); 3] =
+    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
+
 impl Target {
     /// Reads `sqlite://PATH` or `postgres://…`.
     pub(crate) fn parse(url: &str) -> Result<Self, Error> {
@@ -77,14 +82,9 @@ impl Target {
             }
             Self::Postgres(options) => {
                 // READ COMMITTED: after a wait for the tenant's row, the statements that follow see what the holder did.
-                let durable = options.as_ref().clone().options([
+                let durable = options.as_ref().clone().options(BY_KEY).options([
                     ("synchronous_commit", "on"),
                     ("default_transaction_isolation", "read committed"),
-                    // Everything the writer reads, it reads by key. A plan that was made while a table was small, and is
-                    // kept for the prepared statement, must not scan it when it is large.
-                    ("enable_seqscan", "off"),
-                    ("enable_hashjoin", "off"),
-                    ("enable_mergejoin", "off"),
                 ]);
                 let pool = PgPoolOptions::new()
                     .max_connections(1)
@@ -109,9 +109,34 @@ impl Target {
             }
             Self::Postgres(options) => {
                 let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
-                let read_only = options.as_ref().clone().options([("default_transaction_read_only", "on")]);
+                let read_only = options
+                    .as_ref()
+                    .clone()
+                    .options(BY_KEY)
+                    .options([("default_transaction_read_only", "on")]);
                 SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_lazy_with(read_only))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn neither_who_writes_nor_who_reads_keeps_a_plan_that_scans() {
+        let database = parlor_testdb::Database::create();
+        let target = Target::parse(&database.url()).unwrap();
+        for connection in [target.writer().await.unwrap(), target.readers(1)] {
+            for (name, expected) in BY_KEY {
+                let show = Statement::from_string(DbBackend::Postgres, format!("SHOW {name}"));
+                let shown = connection.query_one_raw(show).await.unwrap().unwrap();
+                assert_eq!(shown.try_get_by_index::<String>(0).unwrap(), expected, "{name}");
+            }
+            connection.close().await.unwrap();
         }
     }
 }

@@ -66,6 +66,14 @@ impl ConversationId {
     pub fn keyed(tenant: TenantId, key: &str) -> Self {
         Self(Uuid::new_v5(&KEYED, format!("{}/{key}", tenant.0).as_bytes()))
     }
+
+    /// The id of an owner's own conversation of a kind, known before it exists from the one before it. No key has a '/', so
+    /// it is no keyed one's.
+    #[must_use]
+    pub fn own(tenant: TenantId, owner: UserId, kind: &str, before: Option<Self>) -> Self {
+        let before = before.map(|before| before.to_string()).unwrap_or_default();
+        Self(Uuid::new_v5(&KEYED, format!("{}/own/{owner}/{before}/{kind}", tenant.0).as_bytes()))
+    }
 }
 
 /// Milliseconds since 1970 in UTC, from the caller's clock.

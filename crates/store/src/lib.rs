@@ -18,5 +18,6 @@ mod writer;
 pub use error::{Error, Result};
 pub use ids::*;
 pub use mutation::{Mutation, Once, REQUEST_LIFETIME_MS, RequestKey};
+pub use query::chat::{Missed, Missing, OwnConversation, Pick};
 pub use rows::*;
 pub use store::{OnCommit, Options, Store};

@@ -82,6 +82,8 @@ pub struct UserUpsert {
     pub password_hash: Option<String>,
     /// Fail with `AlreadyExists` instead of changing a user who is there.
     pub create_only: bool,
+    /// Fail with `AlreadyExists` if another user has this e-mail address.
+    pub unique_email: bool,
 }
 
 /// What an API key may do.
@@ -199,6 +201,8 @@ pub struct NewMessage {
     /// The caller's id for this message; `None` never merges.
     pub request_id: Option<String>,
     pub text: String,
+    /// A message of staff reads what is before it, unless it leaves that unread.
+    pub leaves_unread: bool,
     pub at: Millis,
     /// The connection it came from; announced, not stored.
     pub origin: String,
@@ -249,6 +253,8 @@ pub struct ConversationFilter {
     pub tag: Option<String>,
     pub unread_only: bool,
     pub active_after: Option<Millis>,
+    /// By `updated_at` instead of `customer_active_at`.
+    pub order_by_update: bool,
 }
 
 /// Which messages to list. Bounds are exclusive below, inclusive above.

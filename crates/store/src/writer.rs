@@ -8,6 +8,7 @@
 //!
 //! - A failure that concerns one message sends the batch around again, with each message under a savepoint of its own.
 //! - A lost race (deadlock, serialization) sends the batch around again.
+//! - A panic is a defect of its batch, and of no other.
 //! - Anything else, and a commit whose outcome is unknown, is `Unavailable` for all of the batch. The connection is given
 //!   up, and the next batch opens a new one; so a database that comes back is found without a restart.
 
@@ -20,10 +21,11 @@ mod tx;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
 use sea_orm::DatabaseConnection;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -297,7 +299,12 @@ impl Hand {
         let mut appending = Appending::Together;
         let mut reason = String::new();
         for _ in 0..ATTEMPTS_MAX {
-            let attempt = timeout(BATCH_TIMEOUT, self.attempt(batch, appending)).await;
+            let attempt = timeout(BATCH_TIMEOUT, self.attempt(batch, appending));
+            let Ok(attempt) = AssertUnwindSafe(attempt).catch_unwind().await else {
+                // What was being done is unknown; the transaction ends with its connection.
+                self.give_up_connection().await;
+                return Err(Error::Defect("a change panicked".to_owned()));
+            };
             match attempt.unwrap_or_else(|_| Err(Failure::Lost("it took too long".to_owned()))) {
                 Ok(()) => return Ok(()),
                 Err(Failure::Refused(error)) if appending == Appending::OneByOne => return Err(error),
@@ -325,8 +332,9 @@ impl Hand {
         if let Some((at, more)) = purged {
             self.purge_from = if more { at } else { at.saturating_add(PURGE_EVERY_MS) };
         }
-        if !events.is_empty() {
-            (self.on_commit)(events);
+        // It is stored, whatever becomes of the telling; who hears too little finds it by comparing heads.
+        if !events.is_empty() && catch_unwind(AssertUnwindSafe(|| (self.on_commit)(events))).is_err() {
+            tracing::error!("telling of a commit panicked");
         }
         Ok(())
     }

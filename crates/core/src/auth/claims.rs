@@ -57,16 +57,16 @@ impl ClaimPaths {
         }
     }
 
-    /// Writes claims that `read` would read back.
+    /// Writes claims that `read` would read back; with `numbers`, a subject that is an integer as one.
     #[must_use]
-    pub fn write(&self, profile: &Profile) -> Map<String, Value> {
+    pub fn write(&self, profile: &Profile, numbers: bool) -> Map<String, Value> {
         let mut claims = Map::new();
-        let texts = [
-            (&self.subject, &profile.subject),
-            (&self.username, &profile.username),
-            (&self.name, &profile.name),
-            (&self.email, &profile.email),
-        ];
+        if let (Some(path), Some(subject)) = (self.subject.first(), &profile.subject) {
+            let integer = subject.parse::<u64>().ok().filter(|id| numbers && id.to_string() == *subject);
+            place(&mut claims, path, integer.map_or_else(|| Value::from(subject.clone()), Value::from));
+        }
+        let texts =
+            [(&self.username, &profile.username), (&self.name, &profile.name), (&self.email, &profile.email)];
         for (paths, value) in texts {
             if let (Some(path), Some(value)) = (paths.first(), value) {
                 place(&mut claims, path, Value::String(value.clone()));
@@ -238,12 +238,28 @@ mod tests {
             roles: vec!["staff".to_owned()],
             ..Profile::default()
         };
-        let claims = paths.write(&profile);
+        let claims = paths.write(&profile, false);
         assert_eq!(
             Value::from(claims.clone()),
             json!({"user": {"id": "504c", "username": "ann", "role": "staff"}})
         );
         assert_eq!(paths.read(&claims), profile);
+    }
+
+    #[test]
+    fn an_issuer_of_integers_gets_integers_where_they_are_such() {
+        let paths = ClaimPaths { subject: vec!["id".to_owned()], ..ClaimPaths::default() };
+        let id = |subject: &str, numbers| {
+            let profile = Profile { subject: Some(subject.to_owned()), ..Profile::default() };
+            let claims = paths.write(&profile, numbers);
+            assert_eq!(paths.read(&claims), profile);
+            claims["id"].clone()
+        };
+        assert_eq!(id("42", true), json!(42));
+        assert_eq!(id("42", false), json!("42"));
+        for other in ["042", "+42", "504c", "99999999999999999999999"] {
+            assert_eq!(id(other, true), json!(other));
+        }
     }
 
     #[test]

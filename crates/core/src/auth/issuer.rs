@@ -45,6 +45,8 @@ pub struct IssuerOptions {
     pub mint: bool,
     /// How long a minted token lives if nobody says.
     pub mint_ttl: Duration,
+    /// The tokens made call people by integers.
+    pub mint_numbers: bool,
 }
 
 impl IssuerOptions {
@@ -65,6 +67,7 @@ impl IssuerOptions {
             provision: true,
             mint: false,
             mint_ttl: Duration::from_secs(3600),
+            mint_numbers: false,
         }
     }
 }
@@ -213,7 +216,7 @@ impl Issuer {
         if let Some(kid) = kid {
             header["kid"] = Value::from(kid.clone());
         }
-        let mut claims = self.options.claims.write(profile);
+        let mut claims = self.options.claims.write(profile, self.options.mint_numbers);
         if let Some(issuer) = &self.options.expected_issuer {
             claims.insert("iss".to_owned(), Value::from(issuer.clone()));
         }

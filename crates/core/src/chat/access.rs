@@ -22,6 +22,15 @@ pub enum Named {
     Key { key: String, id: ConversationId },
 }
 
+/// What a caller said of a conversation; which one it is may have to be looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    Named(Named),
+    Number(i64),
+    /// The caller's own of this kind.
+    Own(String),
+}
+
 impl Named {
     /// The conversation with a key, which need not exist.
     #[must_use]

@@ -263,12 +263,14 @@ async fn carry_out(
     let principal = caller.principal()?;
     let step = match command {
         Command::Open(request) => {
-            let named = decode::named(principal.tenant, request.conversation)?;
+            let reference = decode::reference(principal.tenant, request.conversation)?;
+            let named = chat.named(principal, reference).await?;
             let after = request.after_sequence.map(signed);
             Step::Open(number, Box::new(chat.listen(caller, &named, after, inbox).await?))
         }
         Command::Close(request) => {
-            Step::Close(number, decode::named(principal.tenant, request.conversation)?.id())
+            let reference = decode::reference(principal.tenant, request.conversation)?;
+            Step::Close(number, chat.named(principal, reference).await?.id())
         }
         Command::Send(request) => {
             let sending = decode::sending(principal.tenant, request)?;

@@ -7,6 +7,7 @@ use parlor_store::{
 
 use crate::{
     caller::Principal,
+    offset::Offsets,
     wire::{person, timestamp, unsigned},
 };
 
@@ -40,7 +41,7 @@ impl Viewer {
 
 /// A stored event, as staff see it; [`event_for`] takes away what others do not.
 #[must_use]
-pub fn event(stored: &StoredEvent) -> v1::Event {
+pub fn event(offsets: &Offsets, stored: &StoredEvent) -> v1::Event {
     let payload = match &stored.body {
         EventBody::Message(sent) => Payload::MessageSent(v1::MessageSent { message: Some(message(sent)) }),
         EventBody::Changed { created, fields, author: by } => {
@@ -60,6 +61,7 @@ pub fn event(stored: &StoredEvent) -> v1::Event {
         origin_connection: stored.origin.clone(),
         conversation: Some(conversation(&stored.conversation)),
         payload: Some(payload),
+        offset: offsets.of(stored.tenant, stored.position),
     }
 }
 

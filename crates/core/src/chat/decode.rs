@@ -8,7 +8,7 @@ use parlor_store::{
 
 use super::{
     Change, Creation, Sending,
-    access::{Named, check_key},
+    access::{Named, Reference, check_key},
 };
 use crate::{
     Error, Result,
@@ -35,12 +35,17 @@ const CONVERSATIONS_MAX: u64 = 1000;
 const MESSAGES_DEFAULT: u64 = 50;
 const MESSAGES_MAX: u64 = 500;
 
-pub fn named(tenant: TenantId, reference: Option<v1::ConversationRef>) -> Result<Named> {
+pub fn reference(tenant: TenantId, reference: Option<v1::ConversationRef>) -> Result<Reference> {
     match reference.and_then(|reference| reference.name) {
-        Some(Name::Id(id)) => Ok(Named::Id(conversation_id("conversation.id", &id)?)),
+        Some(Name::Id(id)) => Ok(Reference::Named(Named::Id(conversation_id("conversation.id", &id)?))),
         Some(Name::Key(key)) => {
             check_key("conversation.key", &key)?;
-            Ok(Named::by_key(tenant, key))
+            Ok(Reference::Named(Named::by_key(tenant, key)))
+        }
+        Some(Name::Number(number)) => Ok(Reference::Number(signed(number))),
+        Some(Name::Own(own)) => {
+            check_kind("conversation.own.kind", &own.kind)?;
+            Ok(Reference::Own(own.kind))
         }
         None => Err(Error::field("conversation", "must be named")),
     }
@@ -57,16 +62,30 @@ pub fn creation(request: v1::CreateConversationRequest) -> Result<Creation> {
     if let Some(key) = &key {
         check_key("key", key)?;
     }
+    if request.own && key.is_some() {
+        return Err(Error::field("key", "must be empty for an own conversation"));
+    }
     let owner_id = user_id("owner_id", &request.owner_id)?;
-    Ok(Creation { key, kind: request.kind, waiting: request.waiting, owner_id })
+    Ok(Creation { key, kind: request.kind, waiting: request.waiting, owner_id, own: request.own })
 }
 
 pub fn sending(tenant: TenantId, request: v1::SendMessageRequest) -> Result<Sending> {
-    let conversation = named(tenant, request.conversation)?;
+    let conversation = reference(tenant, request.conversation)?;
     check_text(&request.text)?;
     bounded("guest_name", &request.guest_name, MAX_GUEST_NAME_CHARS)?;
     let request_id = request_id(&request.request_id)?;
-    Ok(Sending { conversation, text: request.text, request_id, guest_name: request.guest_name })
+    Ok(Sending {
+        conversation,
+        text: request.text,
+        request_id,
+        guest_name: request.guest_name,
+        leaves_unread: request.leave_unread,
+    })
+}
+
+/// Checks what a conversation is for.
+pub fn check_kind(field: &'static str, kind: &str) -> Result<()> {
+    bounded(field, kind, MAX_LABEL_CHARS)
 }
 
 /// Checks a text; it is stored verbatim.
@@ -85,7 +104,7 @@ pub fn check_text(text: &str) -> Result<()> {
 
 pub fn change(tenant: TenantId, request: v1::UpdateConversationRequest) -> Result<Change> {
     request_id(&request.request_id)?;
-    let conversation = named(tenant, request.conversation)?;
+    let conversation = reference(tenant, request.conversation)?;
     let values = request.values.unwrap_or_default();
     let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
     let mut patch = ConversationPatch { clear: request.clear_history, ..Default::default() };
@@ -123,6 +142,7 @@ pub fn conversation_filter(request: &v1::ListConversationsRequest) -> Result<Con
         tag: non_empty(&request.tag),
         unread_only: request.unread_only,
         active_after: request.active_after.as_ref().map(millis),
+        order_by_update: request.order_by_update,
     })
 }
 
@@ -139,7 +159,7 @@ pub fn message_filter(request: &v1::ListMessagesRequest) -> Result<MessageFilter
         through_sequence: Some(request.through_sequence).filter(|bound| *bound > 0).map(signed),
         author_kind,
         stored_after: request.stored_after.as_ref().map(millis),
-        descending: request.after_sequence.is_none(),
+        descending: request.newest_first || request.after_sequence.is_none(),
     })
 }
 

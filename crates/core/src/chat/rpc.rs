@@ -37,7 +37,8 @@ impl Chat {
         request: v1::MarkReadRequest,
     ) -> Result<v1::MarkReadResponse> {
         let principal = caller.principal()?;
-        let named = decode::named(principal.tenant, request.conversation)?;
+        let reference = decode::reference(principal.tenant, request.conversation)?;
+        let named = self.named(principal, reference).await?;
         let through = Some(request.through_sequence).filter(|through| *through > 0).map(signed);
         let (row, through) = self.mark_read(caller, &named, through).await?;
         let conversation = Some(conversation_for(Viewer::of(principal), &row));
@@ -49,7 +50,9 @@ impl Chat {
         caller: &Caller,
         request: v1::SetTypingRequest,
     ) -> Result<v1::SetTypingResponse> {
-        let named = decode::named(caller.principal()?.tenant, request.conversation)?;
+        let principal = caller.principal()?;
+        let reference = decode::reference(principal.tenant, request.conversation)?;
+        let named = self.named(principal, reference).await?;
         self.set_typing(caller, &named, request.typing).await?;
         let seconds = signed(typing::LIFETIME.as_secs());
         Ok(v1::SetTypingResponse { lifetime: Some(prost_types::Duration { seconds, nanos: 0 }) })
@@ -117,7 +120,8 @@ impl v1::chat_service_server::ChatService for Chat {
     ) -> Result<Response<v1::GetConversationResponse>, Status> {
         let caller = Caller::of(&request)?;
         let principal = caller.principal()?;
-        let named = decode::named(principal.tenant, request.into_inner().conversation)?;
+        let reference = decode::reference(principal.tenant, request.into_inner().conversation)?;
+        let named = self.named(principal, reference).await?;
         let row = self.get(&caller, &named).await?;
         let conversation = Some(conversation_for(Viewer::of(principal), &row));
         Ok(Response::new(v1::GetConversationResponse { conversation }))
@@ -151,9 +155,10 @@ impl v1::chat_service_server::ChatService for Chat {
         let viewer = Viewer::of(principal);
         let request = request.into_inner();
         let change = decode::change(principal.tenant, request.clone())?;
-        let id = Some(change.conversation.id());
+        let named = self.named(principal, change.conversation).await?;
+        let id = Some(named.id());
         let key = self.request_key(principal, "UpdateConversation", &request.request_id, id, &request)?;
-        let changing = self.changing(&caller, change).await?;
+        let changing = self.changing(&caller, &named, change.patch).await?;
         let respond = move |row: &Conversation| v1::UpdateConversationResponse {
             conversation: Some(conversation_for(viewer, row)),
         };
@@ -182,14 +187,19 @@ impl v1::chat_service_server::ChatService for Chat {
         let request = request.into_inner();
         let filter = decode::message_filter(&request)?;
         let limit = decode::messages_limit(request.page_size)?;
-        let conversation = decode::named(principal.tenant, request.conversation)?;
+        let newest_first = request.newest_first;
+        let reference = decode::reference(principal.tenant, request.conversation)?;
+        let conversation = self.named(principal, reference).await?;
         let id = conversation.id().to_string();
         let scope = ["ListMessages", &principal.tenant_slug, &id];
         let cursor: Option<MessageCursor> = self.pages.open(&scope, &request.page_token)?;
         if cursor.is_some_and(|cursor| cursor.is_descending() != filter.descending) {
             return Err(Error::PageToken.into());
         }
-        let page = self.messages(&caller, Listing { conversation, filter, limit, cursor }).await?;
+        let mut page = self.messages(&caller, Listing { conversation, filter, limit, cursor }).await?;
+        if newest_first {
+            page.messages.reverse();
+        }
         let viewer = Viewer::of(principal);
         let next = page.next.map(|cursor| self.pages.seal(&scope, &cursor));
         Ok(Response::new(v1::ListMessagesResponse {
@@ -199,6 +209,14 @@ impl v1::chat_service_server::ChatService for Chat {
             through_sequence: unsigned(page.through_sequence),
             conversation: Some(conversation_for(viewer, &page.conversation)),
         }))
+    }
+
+    async fn list_missed_events(
+        &self,
+        request: Request<v1::ListMissedEventsRequest>,
+    ) -> Result<Response<v1::ListMissedEventsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        Ok(Response::new(self.missed(&caller, request.get_ref()).await?))
     }
 
     async fn mark_read(

@@ -12,6 +12,7 @@ use crate::{
     testing::{EDGE, Metadata, OPERATOR, World, bearer, call},
 };
 
+mod own;
 mod streams;
 
 const KEY: &str = "session_1795206390007_yemuse1b4";
@@ -38,7 +39,13 @@ async fn create(world: &World, who: Metadata<'_>) -> v1::Conversation {
 
 fn message(text: &str, request_id: &str) -> v1::SendMessageRequest {
     let (text, request_id) = (text.to_owned(), request_id.to_owned());
-    v1::SendMessageRequest { conversation: keyed(KEY), text, request_id, guest_name: "Ann".into() }
+    v1::SendMessageRequest {
+        conversation: keyed(KEY),
+        text,
+        request_id,
+        guest_name: "Ann".into(),
+        leave_unread: false,
+    }
 }
 
 async fn send(world: &World, who: Metadata<'_>, text: &str) -> v1::Message {

@@ -73,7 +73,8 @@ impl Chat {
         request: v1::WatchConversationRequest,
     ) -> Result<BoxStream<'static, Result<v1::WatchConversationResponse, Status>>> {
         let principal = caller.principal()?;
-        let named = decode::named(principal.tenant, request.conversation)?;
+        let reference = decode::reference(principal.tenant, request.conversation)?;
+        let named = self.named(principal, reference).await?;
         let inbox = Arc::new(Inbox::new(MAILBOX_BYTES));
         let listening = self.listen(caller, &named, request.after_sequence.map(signed), &inbox).await?;
         let (viewer, ended) = (Viewer::of(principal), self.ended(principal));
@@ -223,6 +224,6 @@ impl Tail {
             return Ok(None);
         }
         self.after = stored.sequence;
-        Ok(Some(convert::event(&stored)))
+        Ok(Some(convert::event(&chat.offsets, &stored)))
     }
 }

@@ -79,8 +79,7 @@ pub fn user(wanted: &v1::User) -> Result<UserUpsert> {
         avatar_url: given(&wanted.avatar_url),
         roles: Some(granted).filter(|roles| !roles.is_empty()),
         identities: wanted.identities.iter().map(identity).collect::<Result<_>>()?,
-        password_hash: None,
-        create_only: false,
+        ..UserUpsert::default()
     })
 }
 

@@ -8,6 +8,7 @@ use crate::{
     Error, Result,
     caller::{Caller, Principal},
     request,
+    wire::signed,
 };
 
 impl Directory {
@@ -83,6 +84,7 @@ impl Directory {
                 self.store.user_by_identity(tenant, &decode::identity(identity)?).await
             }
             Selector::Username(username) => self.store.user_by_username(tenant, username).await,
+            Selector::Number(number) => self.store.user_by_number(tenant, signed(*number)).await,
         };
         let user = found?;
         // Whoever may not see a user does not learn that there is one.

@@ -2,12 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use parlor_api::v1::{LinkDrain, link_response::Body};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Requests, duration, queue::Queue};
@@ -25,6 +25,8 @@ pub(super) struct Door {
     pub streams: mpsc::Sender<Stream>,
     /// Ends the session, because its gateway was started anew.
     pub replaced: CancellationToken,
+    /// Cancelled when the session has ended: its connections are counted out.
+    pub ended: CancellationToken,
 }
 
 /// A stream that a session shall serve.
@@ -40,6 +42,8 @@ pub(super) struct Stream {
 #[derive(Default)]
 pub(super) struct Registry {
     doors: Mutex<HashMap<String, Door>>,
+    /// When this core is down, once it goes down.
+    down_at: OnceLock<Instant>,
 }
 
 impl Registry {
@@ -48,16 +52,17 @@ impl Registry {
         self.doors().get(gateway).filter(|door| door.epoch == epoch && !door.replaced.is_cancelled()).cloned()
     }
 
-    /// Puts a session in the place of an earlier epoch's, which ends.
-    pub fn insert(&self, gateway: &str, door: Door) -> Result<()> {
+    /// Puts a session in the place of an earlier epoch's, which ends. Answers when it has.
+    pub fn insert(&self, gateway: &str, door: Door) -> Result<Option<CancellationToken>> {
         let mut doors = self.doors();
         if doors.len() >= MAX_GATEWAYS && !doors.contains_key(gateway) {
             return Err(Error::LimitReached { limit: "gateways", maximum: MAX_GATEWAYS as u64 });
         }
-        if let Some(earlier) = doors.insert(gateway.to_owned(), door) {
+        let earlier = doors.insert(gateway.to_owned(), door);
+        Ok(earlier.map(|earlier| {
             earlier.replaced.cancel();
-        }
-        Ok(())
+            earlier.ended
+        }))
     }
 
     /// Forgets a session that has ended, unless another has its place.
@@ -68,9 +73,21 @@ impl Registry {
         }
     }
 
+    /// Tells every gateway, also those that link later, that this core goes down.
     pub fn drain(&self, grace: Duration) {
-        for door in self.doors().values() {
-            door.queue.control(Body::Drain(LinkDrain { grace: Some(duration(grace)) }));
+        // Before the doors are looked at: who comes later finds it.
+        self.down_at.get_or_init(|| Instant::now() + grace);
+        let queues: Vec<_> = self.doors().values().map(|door| Arc::clone(&door.queue)).collect();
+        for queue in queues {
+            queue.control(Body::Drain(LinkDrain { grace: Some(duration(grace)) }));
+        }
+    }
+
+    /// Tells a gateway that has just linked, if this core goes down.
+    pub fn tell_drain(&self, queue: &Queue) {
+        if let Some(down_at) = self.down_at.get() {
+            let grace = Some(duration(down_at.saturating_duration_since(Instant::now())));
+            queue.control(Body::Drain(LinkDrain { grace }));
         }
     }
 

@@ -10,6 +10,7 @@
 //! what is gone does nothing. Ended rights answer no command, so they are told on every stream until the gateway names the
 //! connection again.
 
+mod attach;
 mod rights;
 mod topics;
 
@@ -24,10 +25,12 @@ use futures::{
     stream::{FuturesUnordered, StreamExt as _},
 };
 use parlor_api::v1::{self, RightsEndedReason, link_request::Command, link_response::Body};
+use parlor_store::Millis;
 use tokio::{sync::mpsc, time::Instant};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Status;
 
+pub(super) use self::topics::Heard;
 #[cfg(test)]
 pub(super) use self::topics::MAX_TOPICS;
 use self::{
@@ -35,17 +38,14 @@ use self::{
     topics::Topics,
 };
 use super::{
-    Responses, Shared, check_name,
+    Options, Responses, Shared, check_name,
     command::{self, Attached, Hearing, Present},
     duration,
-    queue::Queue,
+    past::Missed,
+    queue::{Handle, Queue},
     registry::{Door, Stream},
 };
-use crate::{
-    Error, Result,
-    caller::Principal,
-    wire::{person, roles, timestamp},
-};
+use crate::{Error, Result, caller::Principal};
 
 /// So many commands may be under way or wait for their connection before no more are read.
 const MAX_UNDER_WAY: usize = 4096;
@@ -77,6 +77,10 @@ struct Session {
     running: FuturesUnordered<BoxFuture<'static, Outcome>>,
     /// Counts the streams that were served.
     stream: u64,
+    /// When the gateway was last heard.
+    heard_at: Millis,
+    /// Tells who waits for the place that it is free.
+    _ended: DropGuard,
 }
 
 /// A connection that is attached.
@@ -87,6 +91,19 @@ struct Connection {
     present: Option<Present>,
     /// Tells its rights from those of an earlier attach of the same name.
     generation: u64,
+    /// Topics that it heard as somebody else and does not hear now, as long as the gateway may not know.
+    dropped: Vec<Handle>,
+    /// For one that redelivers.
+    redelivery: Option<Box<Redelivery>>,
+}
+
+/// What a redelivering connection was told, and where it began.
+#[derive(Clone, Debug)]
+pub(super) struct Redelivery {
+    /// The command that attached it first: its repetition is answered alike.
+    pub number: u64,
+    pub missed: Option<Missed>,
+    pub began: i64,
 }
 
 /// What a command came to, to be recorded.
@@ -122,10 +139,21 @@ pub(super) async fn link(
     }
     let (streams, waiting) = mpsc::channel(MAX_STREAMS_WAITING);
     let queue = Queue::new(shared.options.queue_bytes);
-    let replaced = CancellationToken::new();
-    let door =
-        Door { epoch: hello.epoch.clone(), queue: Arc::clone(&queue), streams, replaced: replaced.clone() };
-    shared.registry.insert(&hello.gateway, door)?;
+    let (replaced, ended) = (CancellationToken::new(), CancellationToken::new());
+    let door = Door {
+        epoch: hello.epoch.clone(),
+        queue: Arc::clone(&queue),
+        streams,
+        replaced: replaced.clone(),
+        ended: ended.clone(),
+    };
+    // Before anybody can tell it something else.
+    queue.control(welcome(&shared.options, false));
+    if let Some(earlier_ended) = shared.registry.insert(&hello.gateway, door)? {
+        // Who was connected through the earlier epoch is gone before anybody comes through this one.
+        earlier_ended.cancelled().await;
+    }
+    shared.registry.tell_drain(&queue);
     let session = Session {
         scope: format!("{}/{}", hello.gateway, hello.epoch).into(),
         shared: Arc::clone(shared),
@@ -141,8 +169,9 @@ pub(super) async fn link(
         waiting: 0,
         running: FuturesUnordered::new(),
         stream: 0,
+        heard_at: shared.past.now(),
+        _ended: ended.drop_guard(),
     };
-    queue.control(session.welcome(false));
     begun.cancel();
     shared.tasks.spawn(session.run(waiting, Some(stream), replaced));
     Ok(queue.responses(begun, served))
@@ -178,6 +207,7 @@ impl Session {
                 () = self.queue.room(), if !reads || !self.fetches.is_empty() => {}
                 request = next_request(&mut stream), if reads => {
                     due = Instant::now() + lease;
+                    self.heard_at = self.shared.past.now();
                     match request {
                         Some(Ok(request)) => self.accept(request),
                         Some(Err(_)) | None => self.break_off(stream.take()),
@@ -199,12 +229,6 @@ impl Session {
         }
     }
 
-    fn welcome(&self, resumed: bool) -> Body {
-        let options = &self.shared.options;
-        let (lease, node) = (Some(duration(options.lease)), options.node.clone());
-        Body::Welcome(v1::LinkWelcome { resumed, lease, node })
-    }
-
     fn break_off(&self, stream: Option<Stream>) {
         if stream.is_some() {
             drop(stream);
@@ -218,7 +242,8 @@ impl Session {
         self.fetches.clear();
         self.waiting = 0;
         self.queue.shut();
-        self.queue.control(self.welcome(true));
+        self.queue.control(welcome(&self.shared.options, true));
+        self.shared.registry.tell_drain(&self.queue);
         for (connection, reason) in &self.ended {
             self.tell_ended(connection, *reason);
         }
@@ -229,6 +254,11 @@ impl Session {
     fn end(mut self, stays: bool) {
         if stays {
             self.connections.drain().filter_map(|(_, connection)| connection.present).for_each(Present::stay);
+        }
+        for connection in self.connections.values() {
+            if let (Some(key), Some(redelivery)) = (connection.person(), &connection.redelivery) {
+                self.shared.past.left_at(key, redelivery.began, self.heard_at);
+            }
         }
         // Before its place is free: a session that follows counts the same connections anew.
         self.connections.clear();
@@ -272,7 +302,8 @@ impl Session {
         match request.command {
             Some(Command::Attach(command)) => self.attach(connection, number, command),
             Some(Command::Subscribe(command)) => self.subscribe(connection, number, command.topic),
-            Some(Command::Detach(_)) => {
+            Some(Command::Detach(command)) => {
+                self.remember(&connection, &command);
                 self.forget(&connection);
                 self.ended.remove(&connection);
                 self.done(number);
@@ -283,27 +314,6 @@ impl Session {
             }
             Some(Command::Hello(_) | Command::Fetch(_) | Command::Renew(_)) | None => {}
         }
-    }
-
-    fn attach(&mut self, connection: String, number: u64, command: v1::LinkAttach) {
-        if let Err(error) = self.check_count(&connection) {
-            return self.fail(number, error);
-        }
-        let (shared, scope) = (Arc::clone(&self.shared), Arc::clone(&self.scope));
-        self.start(connection, number, async move {
-            let attached = command::attach(&shared, &scope, command).await?;
-            Ok(Done::Attached(Box::new(attached)))
-        });
-    }
-
-    /// Fails if the connection is one more than a gateway may hold.
-    fn check_count(&self, connection: &str) -> Result<()> {
-        let maximum = self.shared.options.connections;
-        let known = self.connections.contains_key(connection) || self.ended.contains_key(connection);
-        if known || self.connections.len() + self.ended.len() < maximum {
-            return Ok(());
-        }
-        Err(Error::LimitReached { limit: "connections", maximum: maximum as u64 })
     }
 
     fn subscribe(&mut self, connection: String, number: u64, topic: Option<v1::Topic>) {
@@ -329,7 +339,8 @@ impl Session {
             let (shared, stream) = (Arc::clone(&self.shared), self.stream);
             let topic = self.queue.topic(command.topic);
             let fetch = async move {
-                let done = command::fetch(&shared, topic, &command, number).await.map(Done::Fetched);
+                let fetched = command::fetch(&shared, topic, &command, number);
+                let done = command::in_time(command::FETCH_WITHIN, fetched).await.map(Done::Fetched);
                 Outcome { connection: None, number, stream, done }
             };
             self.running.push(fetch.boxed());
@@ -378,58 +389,18 @@ impl Session {
         }
     }
 
-    fn record_attached(&mut self, connection: &str, number: Option<u64>, attached: Attached) {
-        // Others may have been attached meanwhile.
-        if let Err(error) = self.check_count(connection) {
-            return number.map_or((), |number| self.fail(number, error));
-        }
-        let Attached { principal, peer, present } = attached;
-        let generation = self.rights.watch(&self.shared.rights, connection, &principal);
-        let answer = number.map(|number| v1::LinkAttached {
-            number,
-            connection: connection.to_owned(),
-            handle: self.shared.rights.seal_handle(&principal),
-            person: principal.user().map(|user| person(user)),
-            roles: roles(principal.roles),
-            tenant: principal.tenant_slug.to_string(),
-            rights_until: rights::until(&principal).map(timestamp),
-        });
-        self.ended.remove(connection);
-        let attached = Connection { principal, peer, present, generation };
-        if let Some(mut earlier) = self.connections.insert(connection.to_owned(), attached) {
-            self.replaced(connection, &mut earlier);
-        }
-        if let Some(answer) = answer {
-            self.queue.control(Body::Attached(answer));
-        }
-    }
-
-    /// A connection proved somebody else, or the same person anew.
-    fn replaced(&mut self, connection: &str, earlier: &mut Connection) {
-        self.rights.forget(earlier.generation);
-        let now = &self.connections[connection];
-        let same_person = earlier.principal.user_id() == now.principal.user_id();
-        let loses = earlier.principal.tenant != now.principal.tenant
-            || (earlier.principal.is_staff() && !now.principal.is_staff());
-        // The count is kept under the connection's name: the same person must not be counted out by the earlier guard.
-        if same_person
-            && now.present.is_some()
-            && let Some(present) = earlier.present.take()
-        {
-            present.stay();
-        }
-        if loses {
-            self.topics.forget(connection);
-        }
-    }
-
     fn record_subscribed(&mut self, connection: &str, number: u64, hearing: Hearing) {
         // Its rights may have ended while the topic was opened.
         if !self.connections.contains_key(connection) {
             return self.fail(number, Error::field("connection", "is not attached"));
         }
         match self.topics.check_count(connection, &hearing.topic) {
-            Ok(()) => self.topics.subscribe(connection, number, hearing),
+            Ok(()) => {
+                let topic = self.topics.subscribe(connection, number, hearing);
+                if let Some(heard) = self.connections.get_mut(connection) {
+                    heard.dropped.retain(|dropped| *dropped != topic);
+                }
+            }
             Err(error) => self.fail(number, error),
         }
     }
@@ -464,6 +435,11 @@ impl Session {
         let failure = Some(v1::Failure::from(&Status::from(error)));
         self.queue.control(Body::Failure(v1::LinkFailure { number, failure }));
     }
+}
+
+fn welcome(options: &Options, resumed: bool) -> Body {
+    let (lease, node) = (Some(duration(options.lease)), options.node.clone());
+    Body::Welcome(v1::LinkWelcome { resumed, lease, node })
 }
 
 async fn next_request(stream: &mut Option<Stream>) -> Option<Result<v1::LinkRequest, Status>> {

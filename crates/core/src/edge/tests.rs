@@ -10,7 +10,10 @@ use super::*;
 use crate::testing::{EDGE, OPERATOR, World, bearer, call};
 
 mod limits;
+mod past;
+mod replaced;
 mod resume;
+mod roles;
 
 const KEY: &str = "session_1795206390007_yemuse1b4";
 
@@ -51,7 +54,12 @@ impl Gateway {
     }
 
     async fn attach(&mut self, connection: &str, credential: Credential) -> Body {
-        let mount = v1::MountContext { name: "test".into(), tenant: "shop".into(), issuers: Vec::new() };
+        let mount = v1::MountContext {
+            name: "test".into(),
+            tenant: "shop".into(),
+            issuers: Vec::new(),
+            claims: false,
+        };
         let attach = v1::LinkAttach {
             connection: connection.into(),
             mount: Some(mount),
@@ -89,7 +97,7 @@ fn by_key() -> Name {
 }
 
 fn feed() -> Name {
-    Name::Feed(v1::TopicFeed {})
+    Name::Feed(v1::TopicFeed::default())
 }
 
 fn reason(body: &Body) -> v1::Reason {

@@ -7,6 +7,8 @@ use parlor_store::{Author, AuthorKind, EnsureConversation, NewMessage, Store, Te
 use super::*;
 use crate::{
     announce::{self, StoreSource},
+    heads::Heads,
+    offset::Offsets,
     presence::{self, Presence},
 };
 
@@ -26,7 +28,9 @@ impl World {
         let url = format!("sqlite://{}", directory.path().join("test.db").display());
         parlor_migration::up(&url).await.unwrap();
         let options = parlor_store::Options { url, read_connections: 2 };
-        let store = Store::open(options, announce::on_commit(bus.clone())).await.unwrap();
+        let offsets = Offsets::new(b"the installation's secret");
+        let on_commit = announce::on_commit(bus.clone(), offsets.clone(), Heads::default());
+        let store = Store::open(options, on_commit).await.unwrap();
         let tenant = Tenant {
             id: TenantId(0),
             slug: "shop".into(),
@@ -40,7 +44,7 @@ impl World {
         let node = presence::Options { node: "a".into(), epoch: "1".into(), restart_linger: Duration::ZERO };
         let announced = announce::on_presence(bus.clone());
         let presence = Presence::start(store.clone(), clock.clone(), node, announced).await.unwrap();
-        let source = Arc::new(StoreSource::new(store.clone(), presence));
+        let source = Arc::new(StoreSource::new(store.clone(), presence, offsets));
         let hub = Hub::start(bus, source, clock);
         Self { _directory: directory, store, hub, tenant }
     }
@@ -52,6 +56,7 @@ impl World {
             conversation_id,
             author,
             author_key: "guest".into(),
+            leaves_unread: false,
             request_id: None,
             text,
             at: 0,

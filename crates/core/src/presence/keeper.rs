@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     MAX_LINGER, Seen,
-    roster::{Edge, Key, Roster, Step},
+    roster::{Connected, Edge, Key, Roster, Step},
 };
 use crate::{Error, Result, clock::Clock, wire};
 
@@ -103,12 +103,15 @@ impl Presence {
 
     /// A connection of a person opened. Answers when they are shown online; on an error it is as if it had not opened.
     pub async fn connect(&self, tenant: TenantId, user: &Arc<User>, connection: String) -> Result<()> {
-        let (step, shown) = self.roster().connect(tenant, user, connection.clone());
+        let Connected { step, is_new, shown } = self.roster().connect(tenant, user, connection.clone());
         self.take(step, (tenant, user.id));
         if let Ok(Ok(())) = tokio::time::timeout(SHOWN_WITHIN, shown).await {
             return Ok(());
         }
-        self.disconnect(tenant, user.id, &connection, Duration::ZERO);
+        // What was counted before under this name goes on.
+        if is_new {
+            self.disconnect(tenant, user.id, &connection, Duration::ZERO);
+        }
         Err(Error::TryAgain)
     }
 

@@ -37,6 +37,16 @@ pub struct Edge {
     pub last_there: Option<Millis>,
 }
 
+/// A connection that is counted.
+#[derive(Debug)]
+pub struct Connected {
+    pub step: Step,
+    /// It was not counted before.
+    pub is_new: bool,
+    /// Completes when the person is shown online.
+    pub shown: oneshot::Receiver<()>,
+}
+
 /// Everybody who is connected, or was a moment ago.
 #[derive(Debug, Default)]
 pub struct Roster {
@@ -70,16 +80,11 @@ impl Person {
 }
 
 impl Roster {
-    /// A connection of a person opened. The receiver completes when they are shown online.
-    pub fn connect(
-        &mut self,
-        tenant: TenantId,
-        user: &Arc<User>,
-        connection: String,
-    ) -> (Step, oneshot::Receiver<()>) {
+    /// A connection of a person opened, or says so again.
+    pub fn connect(&mut self, tenant: TenantId, user: &Arc<User>, connection: String) -> Connected {
         let person = self.people.entry((tenant, user.id)).or_insert_with(|| Person::new(Arc::clone(user)));
         person.user = Arc::clone(user);
-        person.connections.insert(connection);
+        let is_new = person.connections.insert(connection);
         person.linger = None;
         person.last_there = None;
         let (shown, wait) = oneshot::channel();
@@ -89,7 +94,7 @@ impl Roster {
         } else {
             person.waiting.push(shown);
         }
-        (person.settle(), wait)
+        Connected { step: person.settle(), is_new, shown: wait }
     }
 
     /// A connection is gone; the person stays for the linger if it was the last.
@@ -208,9 +213,9 @@ mod tests {
     fn two_connections_make_one_edge_each_way() {
         let (mut roster, ann) = (Roster::default(), user());
         let key = (TENANT, ann.id);
-        assert_eq!(roster.connect(TENANT, &ann, "a".into()).0, Step::Settle);
+        assert_eq!(roster.connect(TENANT, &ann, "a".into()).step, Step::Settle);
         assert_eq!(settle(&mut roster, key), [true]);
-        assert_eq!(roster.connect(TENANT, &ann, "b".into()).0, Step::Rest);
+        assert_eq!(roster.connect(TENANT, &ann, "b".into()).step, Step::Rest);
         assert_eq!(roster.connections(key), 2);
         assert_eq!(roster.disconnect(key, "a", LINGER), Step::Rest);
         let Step::Linger(number, LINGER) = roster.disconnect(key, "b", LINGER) else { panic!("no linger") };
@@ -220,13 +225,21 @@ mod tests {
     }
 
     #[test]
+    fn who_says_so_again_is_counted_once_and_known_to_be() {
+        let (mut roster, ann) = (Roster::default(), user());
+        assert!(roster.connect(TENANT, &ann, "a".into()).is_new);
+        assert!(!roster.connect(TENANT, &ann, "a".into()).is_new);
+        assert_eq!(roster.connections((TENANT, ann.id)), 1);
+    }
+
+    #[test]
     fn who_returns_within_the_linger_never_left() {
         let (mut roster, ann) = (Roster::default(), user());
         let key = (TENANT, ann.id);
         roster.connect(TENANT, &ann, "a".into());
         settle(&mut roster, key);
         let Step::Linger(number, _) = roster.disconnect(key, "a", LINGER) else { panic!("no linger") };
-        assert_eq!(roster.connect(TENANT, &ann, "b".into()).0, Step::Rest);
+        assert_eq!(roster.connect(TENANT, &ann, "b".into()).step, Step::Rest);
         assert_eq!(roster.linger_over(key, number), Step::Rest);
     }
 
@@ -243,11 +256,11 @@ mod tests {
     #[test]
     fn a_connect_waits_until_the_person_is_shown() {
         let (mut roster, ann) = (Roster::default(), user());
-        let (_, mut first) = roster.connect(TENANT, &ann, "a".into());
+        let mut first = roster.connect(TENANT, &ann, "a".into()).shown;
         assert!(first.try_recv().is_err());
         settle(&mut roster, (TENANT, ann.id));
         assert!(first.try_recv().is_ok());
-        let (_, mut second) = roster.connect(TENANT, &ann, "b".into());
+        let mut second = roster.connect(TENANT, &ann, "b".into()).shown;
         assert!(second.try_recv().is_ok());
     }
 
@@ -261,7 +274,7 @@ mod tests {
             for (what, which) in moves {
                 let name = which.to_string();
                 let step = match what {
-                    0 => roster.connect(TENANT, &ann, name).0,
+                    0 => roster.connect(TENANT, &ann, name).step,
                     1 => roster.disconnect(key, &name, LINGER),
                     2 => lingers.pop().map_or(Step::Rest, |number| roster.linger_over(key, number)),
                     _ if settling => {

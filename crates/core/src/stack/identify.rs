@@ -90,6 +90,8 @@ impl Gate {
             guests = headers.contains_key(metadata::GUEST);
         }
         caller.principal = self.principal(headers, &caller, guests).await?;
+        // What is a gateway's alone is not for the client whose words it passes on.
+        caller.edge &= !headers.contains_key(metadata::PUBLIC);
         Ok(caller)
     }
 
@@ -109,8 +111,12 @@ impl Gate {
             None if guests => RawCredential::Guest,
             None => return Ok(None),
         };
-        let context =
-            auth::Context { tenant: caller.tenant_wish.clone(), issuers: caller.issuers.clone(), guests };
+        let context = auth::Context {
+            tenant: caller.tenant_wish.clone(),
+            issuers: caller.issuers.clone(),
+            guests,
+            ..auth::Context::default()
+        };
         self.auth.resolve(&credential, &context).await.map(Some)
     }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use parlor_api::v1::{self, exchange_credential_request::Credential};
-use parlor_store::{Error as StoreError, Roles, User, UserUpsert};
+use parlor_store::{Error as StoreError, Roles, TenantId, User, UserUpsert};
 
 use super::{
     Tokens,
@@ -69,7 +69,7 @@ impl Tokens {
         tenant: Option<String>,
         credential: RawCredential,
     ) -> Result<Arc<Principal>> {
-        let context = Context { tenant, issuers: caller.issuers.clone(), guests: false };
+        let context = Context { tenant, issuers: caller.issuers.clone(), ..Context::default() };
         self.auth.resolve(&credential, &context).await
     }
 
@@ -84,11 +84,7 @@ impl Tokens {
         text("password.password", &proof.password, 1, crate::password::MAX_CHARS)?;
         self.attempts.take(&caller.peer, &slug, &proof.username, self.clock.now())?;
         let (tenant, tenant_slug) = self.auth.tenant(&slug).await?;
-        let user = match self.store.user_by_username(tenant, &proof.username).await {
-            Ok(user) => Some(user),
-            Err(StoreError::NotFound(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
+        let user = self.named_user(tenant, &proof.username).await?;
         let stored = match &user {
             Some(user) => self.store.password_hash(tenant, user.id).await?,
             None => None,
@@ -101,16 +97,39 @@ impl Tokens {
         }
     }
 
+    /// Whom a name to sign in with means: whose it is, or else who alone has it as e-mail address.
+    async fn named_user(&self, tenant: TenantId, name: &str) -> Result<Option<User>> {
+        let found = match self.store.user_by_username(tenant, name).await {
+            Err(StoreError::NotFound(_)) if name.contains('@') => {
+                self.store.user_by_email(tenant, name).await
+            }
+            found => found,
+        };
+        match found {
+            Ok(user) => Ok(Some(user)),
+            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn newcomer(
         &self,
         caller: &Caller,
         tenant: Option<String>,
-        wanted: v1::SignupCredential,
+        mut wanted: v1::SignupCredential,
     ) -> Result<Arc<Principal>> {
         if !(caller.edge && caller.signup) {
             return Err(Error::SwitchedOff("making accounts"));
         }
         let slug = named(tenant)?;
+        let by_email = wanted.username.is_empty();
+        if by_email {
+            text("signup.email", &wanted.email, 1, directory::MAX_USERNAME_CHARS)?;
+            if !wanted.email.contains('@') {
+                return Err(Error::field("signup.email", "it is not an address"));
+            }
+            wanted.username.clone_from(&wanted.email);
+        }
         text("signup.username", &wanted.username, 1, directory::MAX_USERNAME_CHARS)?;
         text("signup.display_name", &wanted.display_name, 0, directory::MAX_NAME_CHARS)?;
         text("signup.email", &wanted.email, 0, directory::MAX_EMAIL_CHARS)?;
@@ -126,10 +145,14 @@ impl Tokens {
             roles: Some(Roles::CUSTOMER),
             password_hash: Some(self.passwords.hash(wanted.password).await?),
             create_only: true,
+            unique_email: true,
             ..UserUpsert::default()
         };
-        let (user, _) = self.store.upsert_user(tenant, account, self.clock.now()).await?;
-        Ok(signed_in(user, tenant_slug))
+        match self.store.upsert_user(tenant, account, self.clock.now()).await {
+            Ok((user, _)) => Ok(signed_in(user, tenant_slug)),
+            Err(StoreError::AlreadyExists("username")) if by_email => Err(Error::AlreadyExists("email")),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn own_for(&self, principal: &Principal, expires_at: i64) -> Result<Minted> {

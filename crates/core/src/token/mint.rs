@@ -100,7 +100,12 @@ impl Tokens {
         let subject = match known {
             Some(identity) => identity.subject.clone(),
             None => {
-                let subject = hex_id::encode(hex_id::Kind::User, unsigned(user.number));
+                let number = unsigned(user.number);
+                let subject = if issuer.options().mint_numbers {
+                    number.to_string()
+                } else {
+                    hex_id::encode(hex_id::Kind::User, number)
+                };
                 let identity = Identity { issuer: name.clone(), subject: subject.clone() };
                 let known_as =
                     UserUpsert { id: Some(user.id), identities: vec![identity], ..UserUpsert::default() };

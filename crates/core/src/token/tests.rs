@@ -130,6 +130,49 @@ async fn accounts_are_made_only_where_the_mount_allows_it() {
 }
 
 #[tokio::test]
+async fn an_email_address_may_be_the_name_and_is_had_by_one_account() {
+    let world = World::new().await;
+    let with = |username: &str, email: &str| {
+        Credential::Signup(v1::SignupCredential {
+            username: username.into(),
+            email: email.into(),
+            password: "correct horse".into(),
+            display_name: "Ann".into(),
+        })
+    };
+    let sign_up = async |credential| {
+        let answer = world.tokens().exchange_credential(call(exchange(credential), &SIGNUP_MOUNT)).await;
+        answer.map(|answer| answer.into_inner().user.unwrap())
+    };
+    let ann = sign_up(with("", "ann@shop.example")).await.unwrap();
+    assert_eq!((ann.username.as_str(), ann.email.as_str()), ("ann@shop.example", "ann@shop.example"));
+    assert_eq!(ann.display_name, "Ann");
+    for username in ["", "ann"] {
+        let error = sign_up(with(username, "ann@shop.example")).await.unwrap_err();
+        refused(&error, Code::AlreadyExists, Reason::EmailTaken);
+    }
+    // Somebody has the address as a name without having it as an address.
+    sign_up(with("bob@shop.example", "robert@shop.example")).await.unwrap();
+    let error = sign_up(with("", "bob@shop.example")).await.unwrap_err();
+    refused(&error, Code::AlreadyExists, Reason::EmailTaken);
+    for email in ["", "no address"] {
+        let error = sign_up(with("", email)).await.unwrap_err();
+        refused(&error, Code::InvalidArgument, Reason::FieldInvalid);
+    }
+    let sign_in = async |username: &str| {
+        let (username, password) = (username.into(), "correct horse".into());
+        let proof = Credential::Password(v1::PasswordCredential { username, password });
+        let answer = world.tokens().exchange_credential(exchange(proof)).await;
+        answer.map(|answer| answer.into_inner().user.unwrap().id)
+    };
+    assert_eq!(sign_in("ann@shop.example").await.unwrap(), ann.id);
+    let robert = sign_in("robert@shop.example").await.unwrap();
+    assert_eq!(sign_in("bob@shop.example").await.unwrap(), robert, "by name or by address");
+    let error = sign_in("nobody@shop.example").await.unwrap_err();
+    refused(&error, Code::Unauthenticated, Reason::CredentialInvalid);
+}
+
+#[tokio::test]
 async fn a_token_is_minted_in_the_shape_of_an_issuer_and_proves_the_same_person() {
     let world = World::with(|options| {
         let claims = crate::auth::claims::ClaimPaths {
@@ -154,6 +197,26 @@ async fn a_token_is_minted_in_the_shape_of_an_issuer_and_proves_the_same_person(
     assert_eq!(made.subject, subject);
 
     // The token comes back as one of the issuer's, and is the same user.
+    let back = world.tokens().exchange_credential(exchange(Credential::Bearer(made.token))).await.unwrap();
+    assert_eq!(back.into_inner().user.unwrap().id, user.id);
+}
+
+#[tokio::test]
+async fn an_issuer_of_integers_calls_newcomers_by_their_number() {
+    let world = World::with(|options| {
+        let claims = crate::auth::claims::ClaimPaths {
+            subject: vec!["id".into()],
+            ..crate::auth::claims::ClaimPaths::default()
+        };
+        let mint_numbers = true;
+        options.auth.issuers = vec![crate::auth::IssuerOptions { claims, mint_numbers, ..legacy() }];
+    })
+    .await;
+    let request = v1::ExchangeCredentialRequest { issuer: "legacy".to_owned(), ..exchange(signup("ann")) };
+    let made = world.tokens().exchange_credential(call(request, &SIGNUP_MOUNT)).await.unwrap().into_inner();
+    let user = made.user.unwrap();
+    assert_eq!(claims(&made.token)["id"], json!(user.number));
+    assert_eq!(made.subject, user.number.to_string());
     let back = world.tokens().exchange_credential(exchange(Credential::Bearer(made.token))).await.unwrap();
     assert_eq!(back.into_inner().user.unwrap().id, user.id);
 }

@@ -32,6 +32,7 @@ pub struct Model {
     pub created_at: i64,
     pub updated_at: i64,
     pub customer_active_at: i64,
+    pub current_owner: Option<Uuid>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

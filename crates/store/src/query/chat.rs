@@ -6,6 +6,7 @@
 
 mod change;
 pub(crate) mod join;
+mod missed;
 
 use std::collections::HashMap;
 
@@ -23,7 +24,9 @@ use crate::{
     query::code::Code,
 };
 
+pub use change::OwnConversation;
 pub(crate) use change::{CHANGED, CREATED, READ};
+pub use missed::{Missed, Missing, Pick};
 
 impl Store {
     /// One conversation, with its people and its newest message.
@@ -31,7 +34,18 @@ impl Store {
         Ok(one(&self.readers, tenant, id).await?)
     }
 
-    /// The most recently active first. `before` is (customer_active_at, number) of the last row of the previous page.
+    /// The id of the conversation with a number.
+    pub async fn conversation_by_number(&self, tenant: TenantId, number: i64) -> Result<ConversationId> {
+        let row = conversation::Entity::of(tenant)
+            .filter(conversation::Column::Number.eq(number))
+            .one(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        row.map(|row| ConversationId(row.id)).ok_or(Error::NotFound("conversation"))
+    }
+
+    /// The most recently active first, or the most recently changed. `before` is (customer_active_at or updated_at, number)
+    /// of the last row of the previous page.
     pub async fn list_conversations(
         &self,
         tenant: TenantId,
@@ -42,12 +56,13 @@ impl Store {
         use conversation::Column;
         let mut wanted = conversation::Entity::of(tenant)
             .filter(wanted_conversations(filter, self.readers.get_database_backend()));
-        if let Some((active_at, number)) = before {
-            let place = Expr::tuple([Expr::col(Column::CustomerActiveAt), Expr::col(Column::Number)]);
-            wanted = wanted.filter(place.lt(Expr::tuple([active_at.into(), number.into()])));
+        let time = if filter.order_by_update { Column::UpdatedAt } else { Column::CustomerActiveAt };
+        if let Some((at, number)) = before {
+            let place = Expr::tuple([Expr::col(time), Expr::col(Column::Number)]);
+            wanted = wanted.filter(place.lt(Expr::tuple([at.into(), number.into()])));
         }
         let rows = wanted
-            .order_by_desc(Column::CustomerActiveAt)
+            .order_by_desc(time)
             .order_by_desc(Column::Number)
             .limit(limit)
             .all(&self.readers)

@@ -86,6 +86,14 @@ impl Store {
         Ok(one(&self.readers, tenant, user::Column::Username.eq(username)).await?)
     }
 
+    /// The user who alone has an e-mail address.
+    pub async fn user_by_email(&self, tenant: TenantId, email: &str) -> Result<User> {
+        let holders = user::Entity::of(tenant).filter(user::Column::Email.eq(email)).limit(2);
+        let rows = holders.all(&self.readers).await.map_err(Failure::from)?;
+        let [row] = rows.as_slice() else { return Err(Error::NotFound("user")) };
+        self.user(tenant, UserId(row.id)).await
+    }
+
     /// The hash of a user's password; `None` if they have none.
     pub async fn password_hash(&self, tenant: TenantId, user: UserId) -> Result<Option<String>> {
         let row = user::Entity::of(tenant).filter(user::Column::Id.eq(user.0)).one(&self.readers).await;

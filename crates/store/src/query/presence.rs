@@ -10,8 +10,8 @@ mod epoch;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::OnConflict,
 };
 use uuid::Uuid;
 
@@ -70,6 +70,21 @@ impl Store {
     pub async fn presence(&self, tenant: TenantId, user: UserId) -> Result<Option<PresenceRow>> {
         let found = with_leases(&self.readers, vec![(tenant.0, user.0)]).await?;
         Ok(found.into_iter().next())
+    }
+
+    /// Who was last seen, or last known to be there by a node that has ended, after a time: the latest, with that time.
+    pub async fn recently_seen(&self, after: Millis, limit: u64) -> Result<Vec<(TenantId, UserId, Millis)>> {
+        let rows = presence::Entity::find()
+            .filter(presence::Column::LastSeen.gt(after))
+            .order_by_desc(presence::Column::LastSeen)
+            .limit(limit)
+            .all(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        let seen = rows
+            .into_iter()
+            .filter_map(|row| row.last_seen.map(|at| (TenantId(row.tenant), UserId(row.user_id), at)));
+        Ok(seen.collect())
     }
 
     /// Everybody whom a living node says to be there, and a revision that this is at least as new as.

@@ -144,7 +144,7 @@ impl Gathered {
             return Ok(Err(Error::NotFound("conversation")));
         };
         let row = number(tx, conversation, new)?;
-        take_effect(conversation, &row)?;
+        take_effect(conversation, &row, new.leaves_unread)?;
         self.touched.entry(place(new)).or_insert(row.position - 1);
         let message = self.people.message(&row)?;
         let after = self.people.conversation(conversation, Some(message.clone()))?;
@@ -226,7 +226,11 @@ fn number(
 }
 
 /// What a message does to its conversation, by the side it comes from.
-fn take_effect(conversation: &mut conversation::Model, message: &message::Model) -> Result<(), Failure> {
+fn take_effect(
+    conversation: &mut conversation::Model,
+    message: &message::Model,
+    leaves_unread: bool,
+) -> Result<(), Failure> {
     conversation.last_message_sequence = message.sequence;
     conversation.updated_at = conversation.updated_at.max(message.created_at);
     match AuthorKind::of_code(message.author_kind)? {
@@ -240,9 +244,11 @@ fn take_effect(conversation: &mut conversation::Model, message: &message::Model)
             conversation.status = ConversationStatus::Open.code();
             conversation.waiting = false;
             conversation.unanswered = false;
-            conversation.unread_count = 0;
-            conversation.staff_read_sequence = message.sequence;
-            conversation.staff_read_at = Some(message.created_at);
+            if !leaves_unread {
+                conversation.unread_count = 0;
+                conversation.staff_read_sequence = message.sequence;
+                conversation.staff_read_at = Some(message.created_at);
+            }
         }
         AuthorKind::System => {}
     }

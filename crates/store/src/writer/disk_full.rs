@@ -34,6 +34,7 @@ fn message(tenant: TenantId, room: ConversationId, n: usize) -> NewMessage {
         conversation_id: room,
         author: guest(),
         author_key: "guest".into(),
+        leaves_unread: false,
         request_id: Some(n.to_string()),
         text: "x".repeat(4_000),
         at: 1,

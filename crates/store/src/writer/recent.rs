@@ -72,6 +72,7 @@ mod tests {
             kind: String::new(),
             status: 1,
             owner_id: None,
+            current_owner: None,
             assignee_id: None,
             tags: Strings::default(),
             waiting: false,

@@ -2,7 +2,7 @@
 
 use parlor_store::{
     AuthorKind, ConversationFilter, ConversationId, ConversationPatch, ConversationStatus, Error,
-    MessageFilter,
+    MessageFilter, NewMessage,
 };
 
 use crate::world::{World, customer, guest, open, staff, word};
@@ -60,15 +60,19 @@ async fn a_message_takes_effect(world: World) {
     assert_eq!((after.status, after.unanswered, after.unread_count), (ConversationStatus::Open, true, 1));
     assert_eq!((after.waiting, after.customer_active_at, after.last_message_sequence), (true, 100, 3));
 
+    let unread = NewMessage { leaves_unread: true, ..world.message(room, staff(&agent), "wait") };
+    let after = store.append(unread).await.unwrap().conversation;
+    assert_eq!((after.unanswered, after.unread_count, after.staff_read_sequence), (false, 1, 0));
+
     let answered = store.append(world.message(room, staff(&agent), "hi")).await.unwrap();
     let after = &answered.conversation;
     assert_eq!((after.unanswered, after.waiting, after.unread_count), (false, false, 0));
-    assert_eq!((after.staff_read_sequence, after.staff_read_at), (4, Some(100)));
+    assert_eq!((after.staff_read_sequence, after.staff_read_at), (5, Some(100)));
     assert_eq!(answered.message.author.user.as_ref().unwrap().display_name, "ann");
     assert_eq!(store.conversation(world.tenant, room).await.unwrap(), answered.conversation);
     assert_eq!(after.last_message.as_deref(), Some(&answered.message));
     let last = world.heard().pop().unwrap();
-    assert_eq!((last.origin.as_str(), last.position, &*last.conversation), ("o-1", 4, after));
+    assert_eq!((last.origin.as_str(), last.position, &*last.conversation), ("o-1", 5, after));
 
     let missing = store.append(world.message(ConversationId::new(), guest(), "?")).await;
     assert_eq!(missing.unwrap_err(), Error::NotFound("conversation"));

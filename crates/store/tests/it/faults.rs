@@ -1,13 +1,56 @@
 //! One bad piece of work, a dead server.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use parlor_store::{AuthorKind, Error, MessageFilter};
+use parlor_store::{AuthorKind, ConversationId, Error, MessageFilter, Mutation, Options, RequestKey, Store};
 use parlor_testdb::{Cluster, Database};
 
 use crate::world::{Place, World, guest, word};
 
-crate::stories!(one_bad_message_fails_alone, one_bad_change_fails_alone);
+crate::stories!(
+    one_bad_message_fails_alone,
+    one_bad_change_fails_alone,
+    a_panic_in_a_change_fails_its_batch_only,
+    a_panic_of_who_is_told_fails_nothing,
+);
+
+async fn a_panic_in_a_change_fails_its_batch_only(world: World) {
+    let (store, room) = (&world.store, world.conversation("room").await.id);
+    let key = RequestKey {
+        tenant: world.tenant,
+        principal: "ann".into(),
+        method: "Test",
+        request_id: "1".into(),
+        payload_hash: [0; 32],
+        at: 1,
+    };
+    let change = Mutation::ensure_conversation(world.wanted("never"));
+    let failed = store.apply_once(key, change, |_| panic!("a defect of the caller's")).await;
+    assert!(matches!(failed, Err(Error::Defect(_))));
+    let missing = store.conversation(world.tenant, ConversationId::keyed(world.tenant, "never")).await;
+    assert_eq!(missing.map(|_| ()), Err(Error::NotFound("conversation")));
+    let stored = store.append(world.message(room, guest(), "and on it goes")).await.unwrap();
+    assert_eq!(stored.message.position, 2, "the failed one took no number");
+}
+
+async fn a_panic_of_who_is_told_fails_nothing(world: World) {
+    world.conversation("room").await;
+    world.store.close().await;
+    let told = Arc::new(AtomicUsize::new(0));
+    let hearing = Arc::clone(&told);
+    let hears = move |_| assert!(hearing.fetch_add(1, Ordering::SeqCst) > 0, "the first time it fails");
+    let options = Options { url: world.place.url(), read_connections: 1 };
+    let store = Store::open(options, Box::new(hears)).await.unwrap();
+    for key in ["one", "two"] {
+        store.ensure_conversation(world.wanted(key)).await.unwrap();
+    }
+    assert_eq!(told.load(Ordering::SeqCst), 2);
+    assert_eq!(store.tenant_head(world.tenant).await, Ok(3));
+    store.close().await;
+}
 
 async fn one_bad_message_fails_alone(world: World) {
     let (store, room) = (&world.store, world.conversation("room").await.id);

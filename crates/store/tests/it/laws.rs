@@ -50,6 +50,7 @@ async fn carry_out(store: &Store, tenant: TenantId, room: ConversationId, deed: 
         Deed::Write { kind, request, .. } => {
             let message = NewMessage {
                 author_key: format!("{kind:?}"),
+                leaves_unread: false,
                 request_id: request.map(|request| request.to_string()),
                 ..new_message(tenant, room, side(kind), "text")
             };

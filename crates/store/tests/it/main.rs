@@ -7,6 +7,8 @@ mod directory;
 mod faults;
 mod idempotency;
 mod laws;
+mod missed;
+mod own;
 mod presence;
 mod schema;
 mod token;

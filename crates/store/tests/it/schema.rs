@@ -18,6 +18,19 @@ async fn up_down_up(world: World) {
     store.close().await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::on(Place::sqlite()).await;
+    let Place::Sqlite(directory) = &world.place else { panic!("not a file") };
+    let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(Result::unwrap).collect();
+    assert!(files.len() > 1, "the log is a file of its own");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.file_name());
+    }
+}
+
 async fn acknowledged_is_durable(world: World) {
     let settings = world.store.durability().await.unwrap();
     let value =

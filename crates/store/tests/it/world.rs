@@ -113,6 +113,7 @@ pub fn new_message(
         conversation_id,
         author,
         author_key,
+        leaves_unread: false,
         request_id: None,
         text: text.into(),
         at: 100,

@@ -211,7 +211,7 @@ async fn a_token_opens_its_own_tenant_through_mounts_that_accept_its_issuer() {
     let token = hs256(&world.good("42"));
     let through = async |tenant: Option<&str>, issuers: &[&str]| {
         let issuers = issuers.iter().map(|name| (*name).to_owned()).collect();
-        let context = Context { tenant: tenant.map(str::to_owned), issuers, guests: false };
+        let context = Context { tenant: tenant.map(str::to_owned), issuers, ..Context::default() };
         world.core.auth().resolve(&RawCredential::Bearer(token.clone()), &context).await
     };
     // Twice: the second time it is cached.
@@ -222,7 +222,7 @@ async fn a_token_opens_its_own_tenant_through_mounts_that_accept_its_issuer() {
         through(None, &["another"]).await.unwrap_err();
     }
     let guest = async |tenant: Option<&str>, guests: bool| {
-        let context = Context { tenant: tenant.map(str::to_owned), issuers: Vec::new(), guests };
+        let context = Context { tenant: tenant.map(str::to_owned), guests, ..Context::default() };
         world.core.auth().resolve(&RawCredential::Guest, &context).await
     };
     assert_eq!(guest(Some("shop"), true).await.unwrap().roles, Roles::CUSTOMER);

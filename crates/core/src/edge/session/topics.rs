@@ -25,7 +25,17 @@ pub(super) struct Topics {
     next_handle: Handle,
     handles: HashMap<Topic, Handle>,
     listeners: HashMap<Handle, Listeners>,
-    heard: HashMap<String, HashSet<Handle>>,
+    /// What each connection hears, and whether it was let in by a key.
+    heard: HashMap<String, HashMap<Handle, bool>>,
+}
+
+/// What a connection hears.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard {
+    pub handle: Handle,
+    pub topic: Topic,
+    /// It knew the key of the conversation.
+    pub by_key: bool,
 }
 
 struct Listeners {
@@ -40,24 +50,28 @@ impl Topics {
     }
 
     /// The topics a connection hears.
-    pub fn heard_by(&self, connection: &str) -> Vec<Topic> {
+    pub fn heard_by(&self, connection: &str) -> Vec<Heard> {
         let handles = self.heard.get(connection).into_iter().flatten();
-        handles.filter_map(|handle| self.listeners.get(handle)).map(|listeners| listeners.topic).collect()
+        let heard = handles.filter_map(|(handle, by_key)| {
+            let topic = self.listeners.get(handle)?.topic;
+            Some(Heard { handle: *handle, topic, by_key: *by_key })
+        });
+        heard.collect()
     }
 
     /// Fails if the topic is one more than a connection may hear; what it hears already is none.
     pub fn check_count(&self, connection: &str, topic: &Topic) -> Result<()> {
         let Some(heard) = self.heard.get(connection) else { return Ok(()) };
-        let again = self.handles.get(topic).is_some_and(|handle| heard.contains(handle));
+        let again = self.handles.get(topic).is_some_and(|handle| heard.contains_key(handle));
         if heard.len() >= MAX_TOPICS && !again {
             return Err(Error::LimitReached { limit: "topics of a connection", maximum: MAX_TOPICS as u64 });
         }
         Ok(())
     }
 
-    /// Adds a listener, and says among the events where its hearing begins.
-    pub fn subscribe(&mut self, connection: &str, number: u64, hearing: Hearing) {
-        let Hearing { topic, conversation_id, interest } = hearing;
+    /// Adds a listener, and says among the events where its hearing begins. Answers the topic's handle.
+    pub fn subscribe(&mut self, connection: &str, number: u64, hearing: Hearing) -> Handle {
+        let Hearing { topic, conversation_id, by_key, interest } = hearing;
         let known = self.handles.get(&topic).copied();
         let handle = known.unwrap_or(self.next_handle);
         let queue = Arc::clone(&self.queue);
@@ -85,7 +99,8 @@ impl Topics {
         let listeners = self.listeners.entry(handle);
         let listeners = listeners.or_insert_with(|| Listeners { topic, connections: HashSet::new() });
         listeners.connections.insert(connection.to_owned());
-        self.heard.entry(connection.to_owned()).or_default().insert(handle);
+        *self.heard.entry(connection.to_owned()).or_default().entry(handle).or_default() |= by_key;
+        handle
     }
 
     /// Takes a listener away; the last one takes the topic along.
@@ -101,7 +116,7 @@ impl Topics {
 
     /// Takes a connection away from everything it hears.
     pub fn forget(&mut self, connection: &str) {
-        for handle in self.heard.remove(connection).into_iter().flatten() {
+        for (handle, _) in self.heard.remove(connection).into_iter().flatten() {
             self.leave(connection, handle);
         }
     }

@@ -29,7 +29,7 @@ async fn a_gateway_holds_as_many_connections_as_the_limit_and_no_more() {
         assert!(matches!(gateway.attach(connection, Credential::Guest(true)).await, Body::Attached(_)));
     }
     assert_eq!(reason(&gateway.attach("c", Credential::Guest(true)).await), v1::Reason::LimitReached);
-    gateway.say(Command::Detach(v1::LinkDetach { connection: "a".into() })).await;
+    gateway.say(Command::Detach(v1::LinkDetach { connection: "a".into(), ..Default::default() })).await;
     assert!(matches!(gateway.next().await, Body::Done(_)));
     assert!(matches!(gateway.attach("c", Credential::Guest(true)).await, Body::Attached(_)));
 }

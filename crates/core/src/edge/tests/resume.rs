@@ -73,7 +73,7 @@ async fn rights_that_ended_are_told_again_until_the_gateway_knows() {
         }
         other => panic!("{other:?}"),
     }
-    gateway.say(Command::Detach(v1::LinkDetach { connection: "staff".into() })).await;
+    gateway.say(Command::Detach(v1::LinkDetach { connection: "staff".into(), ..Default::default() })).await;
     assert!(matches!(gateway.next().await, Body::Done(_)));
     drop(gateway);
 

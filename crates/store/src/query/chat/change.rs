@@ -2,6 +2,8 @@
 //!
 //! What changes a field is an event with a number; what changes nothing has none and consumes none.
 
+mod own;
+
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
     sea_query::OnConflict,
@@ -18,6 +20,8 @@ use crate::{
     },
     writer::Tx,
 };
+
+pub use own::OwnConversation;
 
 /// Kinds of `conversation_event`.
 pub(crate) const CREATED: i16 = 1;
@@ -127,7 +131,7 @@ async fn ensure(
         require_user(tx, wanted.tenant, owner).await?;
     }
     let Some(row) = found else {
-        let row = create(tx, id, wanted).await?;
+        let row = create(tx, id, wanted, None).await?;
         return Ok((tell(tx, row, CREATED, Vec::new(), 0, &cause).await?, true));
     };
     let mut changed = row.clone();
@@ -143,6 +147,7 @@ async fn create(
     tx: &mut Tx,
     id: ConversationId,
     wanted: &EnsureConversation,
+    current_owner: Option<UserId>,
 ) -> Result<conversation::Model, Failure> {
     let counters = tx.counters(wanted.tenant)?;
     counters.conversation_number += 1;
@@ -168,6 +173,7 @@ async fn create(
         created_at: wanted.at,
         updated_at: wanted.at,
         customer_active_at: wanted.at,
+        current_owner: current_owner.map(|UserId(owner)| owner),
     };
     conversation::Entity::insert(row.clone().into_active_model()).exec_without_returning(tx.db()).await?;
     Ok(row)
@@ -197,6 +203,10 @@ async fn update(
     changed.waiting = patch.waiting.unwrap_or(row.waiting);
     if let Some(kind) = &patch.kind {
         changed.kind.clone_from(kind);
+    }
+    if changed.status == ConversationStatus::Closed.code() || changed.kind != row.kind {
+        // Another may become the current one of its kind.
+        changed.current_owner = None;
     }
     if patch.clear && row.last_message_sequence > row.cleared_sequence {
         changed.cleared_sequence = row.last_sequence;

@@ -22,6 +22,7 @@ pub(super) async fn upsert(
         return Err(Error::AlreadyExists("user").into());
     }
     let id = UserId(found.as_ref().map_or(new_id.0, |row| row.id));
+    require_free_email(tx, tenant, id, wanted).await?;
     require_free_username(tx, tenant, id, wanted).await?;
     let new_identities = unowned_identities(tx, tenant, id, wanted).await?;
     let created = found.is_none();
@@ -45,6 +46,21 @@ async fn find(tx: &Tx, tenant: TenantId, wanted: &UserUpsert) -> Result<Option<u
         Some(id) => Ok(user::Entity::of(tenant).filter(user::Column::Id.eq(id.0)).one(tx.db()).await?),
         None => Ok(None),
     }
+}
+
+async fn require_free_email(
+    tx: &Tx,
+    tenant: TenantId,
+    id: UserId,
+    wanted: &UserUpsert,
+) -> Result<(), Failure> {
+    let Some(email) = wanted.email.as_ref().filter(|_| wanted.unique_email) else { return Ok(()) };
+    let holder = user::Entity::of(tenant)
+        .filter(user::Column::Email.eq(email))
+        .filter(user::Column::Id.ne(id.0))
+        .one(tx.db())
+        .await?;
+    if holder.is_some() { Err(Error::AlreadyExists("email").into()) } else { Ok(()) }
 }
 
 async fn require_free_username(

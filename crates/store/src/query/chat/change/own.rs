@@ -1,0 +1,140 @@
+//! A customer's own conversation of a kind: the one that is open or pending.
+//!
+//! At most one is current for each (tenant, owner, kind), and the schema holds that. Which one it is, is decided under the
+//! tenant's lock: the current one, else the newest that is open or pending and has no key, else a new one. The id of a new
+//! one follows from the one before it, so that whoever waits for it can be told of its first event.
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::{Cause, create, store_changes, tell};
+use crate::{
+    Author, Conversation, ConversationId, ConversationStatus, EnsureConversation, Error, Millis, Mutation,
+    Result, Store, TenantId, UserId,
+    entity::{TenantOwned, conversation},
+    failure::Failure,
+    query::{
+        chat::{self, change::CREATED},
+        code::Code,
+    },
+    writer::Tx,
+};
+
+/// A customer's own conversation, to be found or created.
+#[derive(Clone, Debug)]
+pub struct OwnConversation {
+    pub tenant: TenantId,
+    pub owner: UserId,
+    pub kind: String,
+    /// Set, if it was not; never taken back.
+    pub waiting: bool,
+    pub author: Author,
+    pub at: Millis,
+    pub origin: String,
+}
+
+/// Where an owner's conversation of a kind is.
+enum Found {
+    /// Open or pending; `true` if it is marked as the current one.
+    Here(Box<conversation::Model>, bool),
+    /// Nowhere: the next one will have this id.
+    Next(ConversationId),
+}
+
+impl Mutation<(Conversation, bool)> {
+    /// Finds the owner's open or pending conversation of the kind, or creates it. Answers true if it was created.
+    pub fn own_conversation(wanted: OwnConversation) -> Self {
+        Self::new(wanted.tenant, wanted, |wanted, tx| Box::pin(ensure(tx, wanted)))
+    }
+}
+
+impl Store {
+    /// The id of the owner's open or pending conversation of a kind, and `None` beside it if it does not exist yet.
+    pub async fn own_conversation(
+        &self,
+        tenant: TenantId,
+        owner: UserId,
+        kind: &str,
+    ) -> Result<(ConversationId, Option<Conversation>)> {
+        match find(&self.readers, tenant, owner, kind).await? {
+            Found::Here(row, _) => {
+                let joined = chat::join::conversations(&self.readers, vec![*row]).await?;
+                let found = joined.into_iter().next().ok_or(Error::NotFound("conversation"))?;
+                Ok((found.id, Some(found)))
+            }
+            Found::Next(id) => Ok((id, None)),
+        }
+    }
+}
+
+async fn ensure(tx: &mut Tx, wanted: &OwnConversation) -> Result<(Conversation, bool), Failure> {
+    let OwnConversation { tenant, owner, .. } = *wanted;
+    super::require_user(tx, tenant, owner).await?;
+    let cause = Cause { author: wanted.author.clone(), at: wanted.at, origin: wanted.origin.clone() };
+    match find(tx.db(), tenant, owner, &wanted.kind).await? {
+        Found::Here(row, is_current) => {
+            if !is_current {
+                set_current(tx, &row, owner).await?;
+            }
+            let row = conversation::Model { current_owner: Some(owner.0), ..*row };
+            let changed = conversation::Model { waiting: row.waiting || wanted.waiting, ..row.clone() };
+            Ok((store_changes(tx, &row, changed, &cause).await?, false))
+        }
+        Found::Next(id) => {
+            let new = EnsureConversation {
+                tenant,
+                key: None,
+                kind: wanted.kind.clone(),
+                waiting: wanted.waiting,
+                owner_id: Some(owner),
+                author: wanted.author.clone(),
+                at: wanted.at,
+                origin: wanted.origin.clone(),
+            };
+            let row = create(tx, id, &new, Some(owner)).await?;
+            Ok((tell(tx, row, CREATED, Vec::new(), 0, &cause).await?, true))
+        }
+    }
+}
+
+async fn find(
+    db: &impl ConnectionTrait,
+    tenant: TenantId,
+    owner: UserId,
+    kind: &str,
+) -> Result<Found, Failure> {
+    use conversation::Column;
+    let current = conversation::Entity::of(tenant)
+        .filter(Column::CurrentOwner.eq(owner.0))
+        .filter(Column::Kind.eq(kind))
+        .one(db)
+        .await?;
+    if let Some(current) = current {
+        return Ok(Found::Here(Box::new(current), true));
+    }
+    let of_owner = || {
+        conversation::Entity::of(tenant)
+            .filter(Column::OwnerId.eq(owner.0))
+            .filter(Column::Kind.eq(kind))
+            .filter(Column::Key.is_null())
+            .order_by_desc(Column::Number)
+            .limit(1)
+    };
+    let open = of_owner().filter(Column::Status.ne(ConversationStatus::Closed.code())).one(db).await?;
+    if let Some(open) = open {
+        return Ok(Found::Here(Box::new(open), false));
+    }
+    let before = of_owner().one(db).await?.map(|row| ConversationId(row.id));
+    Ok(Found::Next(ConversationId::own(tenant, owner, kind, before)))
+}
+
+async fn set_current(tx: &Tx, row: &conversation::Model, owner: UserId) -> Result<(), Failure> {
+    conversation::Entity::update_many()
+        .set(conversation::ActiveModel { current_owner: Set(Some(owner.0)), ..Default::default() })
+        .filter(conversation::Column::Tenant.eq(row.tenant))
+        .filter(conversation::Column::Id.eq(row.id))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,325 @@
+//! What somebody missed: the events above a position, of a whole tenant or of the conversations of one owner.
+//!
+//! The head is read first and nothing above it is answered, so what is answered lacks nothing of what it covers. In a
+//! conversation position rises with sequence, so where the missed events begin is found by a few jumps down the primary
+//! key, however long the conversation is and whatever else was stored in the tenant.
+
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
+use uuid::Uuid;
+
+use super::{join, messages};
+use crate::{
+    ConversationId, Millis, Result, Store, StoredEvent, TenantId, UserId,
+    entity::{TenantOwned, conversation, conversation_event, message},
+    failure::Failure,
+};
+
+/// So many conversations of an owner are looked at, those that changed last: more than any person has, and few enough that
+/// nobody can make one call costly.
+const OWNED_MAX: u64 = 200;
+
+/// The first jump down a conversation: about what is missed in a short absence.
+const FIRST_JUMP: i64 = 32;
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Missing {
+    /// Events above this position.
+    pub after: i64,
+    /// At most so many, the oldest.
+    pub limit: u64,
+    pub messages_only: bool,
+}
+
+/// What was missed, by position.
+#[derive(Clone, Debug)]
+pub struct Missed {
+    pub events: Vec<StoredEvent>,
+    /// Everything wanted up to `through` is here, and `through` is the head.
+    pub complete: bool,
+    /// There was more than the limit.
+    pub more: bool,
+    /// The position that the answer reaches.
+    pub through: i64,
+}
+
+/// One conversation of which something may have been missed.
+#[derive(Clone, Copy, Debug)]
+pub struct Pick {
+    pub conversation: ConversationId,
+    /// Events above this sequence.
+    pub after_sequence: i64,
+    /// Events up to this position.
+    pub through: Option<i64>,
+}
+
+/// Rows that are candidates, and up to where.
+struct Gathered {
+    sent: Vec<message::Model>,
+    other: Vec<conversation_event::Model>,
+    through: i64,
+    room: usize,
+}
+
+impl Store {
+    /// What was missed in a tenant.
+    pub async fn missed_in_tenant(&self, tenant: TenantId, missing: Missing) -> Result<Missed> {
+        let mut gathered = Gathered::new(self.tenant_head(tenant).await?, missing);
+        if missing.after > gathered.through {
+            return Ok(gathered.nothing());
+        }
+        let rows = message::Entity::of(tenant)
+            .filter(message::Column::Position.gt(missing.after))
+            .filter(message::Column::Position.lte(gathered.through))
+            .order_by_asc(message::Column::Position)
+            .limit(missing.limit + 1)
+            .all(&self.readers);
+        gathered.sent = rows.await.map_err(Failure::from)?;
+        if !missing.messages_only {
+            let rows = conversation_event::Entity::of(tenant)
+                .filter(conversation_event::Column::Position.gt(missing.after))
+                .filter(conversation_event::Column::Position.lte(gathered.through))
+                .order_by_asc(conversation_event::Column::Position)
+                .limit(missing.limit + 1)
+                .all(&self.readers);
+            gathered.other = rows.await.map_err(Failure::from)?;
+        }
+        let mut missed = gathered.join(self, true).await?;
+        // Positions have no gaps, so what is no longer kept shows.
+        let expected = usize::try_from(missed.through - missing.after).unwrap_or(usize::MAX);
+        missed.complete &= missing.messages_only || missed.events.len() == expected;
+        Ok(missed)
+    }
+
+    /// What was missed in the conversations of an owner, whenever they became so.
+    pub async fn missed_by_owner(&self, tenant: TenantId, owner: UserId, missing: Missing) -> Result<Missed> {
+        let mut gathered = Gathered::new(self.tenant_head(tenant).await?, missing);
+        if missing.after > gathered.through {
+            return Ok(gathered.nothing());
+        }
+        // After the head: a conversation that is not here has nothing up to it.
+        let mut owned = conversation::Entity::of(tenant)
+            .filter(conversation::Column::OwnerId.eq(owner.0))
+            .order_by_desc(conversation::Column::UpdatedAt)
+            .limit(OWNED_MAX + 1)
+            .all(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        let mut complete = owned.len() as u64 <= OWNED_MAX;
+        owned.truncate(usize::try_from(OWNED_MAX).unwrap_or(usize::MAX));
+        for row in owned {
+            complete &= gathered.add(&self.readers, &row, missing).await?;
+        }
+        gathered.join(self, complete).await
+    }
+
+    /// What was missed in these conversations; and of each, the sequence of its last event up to the place asked from, and
+    /// up to its bound. One that does not exist has nothing.
+    pub async fn missed_in(
+        &self,
+        tenant: TenantId,
+        picks: &[Pick],
+        missing: Missing,
+    ) -> Result<(Missed, Vec<(i64, i64)>)> {
+        let head = self.tenant_head(tenant).await?;
+        let mut gathered = Gathered::new(head, missing);
+        if missing.after > head {
+            return Ok((gathered.nothing(), vec![(0, 0); picks.len()]));
+        }
+        let (mut complete, mut reaches) = (true, Vec::with_capacity(picks.len()));
+        for pick in picks {
+            let row = conversation::Entity::of(tenant)
+                .filter(conversation::Column::Id.eq(pick.conversation.0))
+                .one(&self.readers)
+                .await
+                .map_err(Failure::from)?;
+            let Some(row) = row else {
+                reaches.push((0, 0));
+                continue;
+            };
+            let bound = Bound { after_sequence: pick.after_sequence, through: pick.through.unwrap_or(head) };
+            complete &= gathered.add_bounded(&self.readers, &row, missing, bound).await?;
+            let from = reach(&self.readers, &row, missing.after).await?;
+            reaches.push((from, reach(&self.readers, &row, bound.through.min(head)).await?));
+        }
+        Ok((gathered.join(self, complete).await?, reaches))
+    }
+
+    /// The position of the last event that was stored up to a time.
+    pub async fn position_at(&self, tenant: TenantId, at: Millis) -> Result<i64> {
+        let (mut high, mut jump) = (self.tenant_head(tenant).await?, FIRST_JUMP);
+        let mut low = high;
+        while low > 0 && self.stored_at(tenant, low).await? > at {
+            high = low - 1;
+            low = (low - jump).max(0);
+            jump *= 2;
+        }
+        // `low` is not later than the time, and what is above `high` is.
+        while low < high {
+            let middle = low + (high - low + 1) / 2;
+            if self.stored_at(tenant, middle).await? > at { high = middle - 1 } else { low = middle }
+        }
+        Ok(low)
+    }
+
+    /// When the event of a position was stored; for one that is no longer kept, long ago.
+    async fn stored_at(&self, tenant: TenantId, position: i64) -> Result<Millis> {
+        let sent = message::Entity::of(tenant).filter(message::Column::Position.eq(position));
+        if let Some(row) = sent.one(&self.readers).await.map_err(Failure::from)? {
+            return Ok(row.created_at);
+        }
+        let other =
+            conversation_event::Entity::of(tenant).filter(conversation_event::Column::Position.eq(position));
+        let row = other.one(&self.readers).await.map_err(Failure::from)?;
+        Ok(row.map_or(Millis::MIN, |row| row.created_at))
+    }
+}
+
+impl Gathered {
+    fn new(head: i64, missing: Missing) -> Self {
+        let room = usize::try_from(missing.limit).unwrap_or(usize::MAX);
+        Self { sent: Vec::new(), other: Vec::new(), through: head, room }
+    }
+
+    /// The answer for a place that this tenant has not reached.
+    fn nothing(self) -> Missed {
+        Missed { events: Vec::new(), complete: false, more: false, through: self.through }
+    }
+
+    /// Adds what was missed in one conversation; false if some of it may no longer be kept.
+    async fn add(
+        &mut self,
+        db: &impl ConnectionTrait,
+        row: &conversation::Model,
+        missing: Missing,
+    ) -> Result<bool, Failure> {
+        self.add_bounded(db, row, missing, Bound { after_sequence: 0, through: i64::MAX }).await
+    }
+
+    async fn add_bounded(
+        &mut self,
+        db: &impl ConnectionTrait,
+        row: &conversation::Model,
+        missing: Missing,
+        bound: Bound,
+    ) -> Result<bool, Failure> {
+        let through = self.through.min(bound.through);
+        let (tenant, id) = (TenantId(row.tenant), ConversationId(row.id));
+        let sent_after = seen(db, "message", row, missing.after).await?.max(bound.after_sequence);
+        if sent_after < row.last_sequence {
+            let rows = messages(tenant, id)
+                .filter(message::Column::Sequence.gt(sent_after))
+                .filter(message::Column::Position.gt(missing.after))
+                .filter(message::Column::Position.lte(through))
+                .order_by_asc(message::Column::Sequence)
+                .limit(missing.limit + 1);
+            self.sent.extend(rows.all(db).await?);
+        }
+        let mut reached = sent_after;
+        if !missing.messages_only {
+            let other_after = seen(db, "conversation_event", row, missing.after).await?;
+            let other_after = other_after.max(bound.after_sequence);
+            let rows = conversation_event::Entity::of(tenant)
+                .filter(conversation_event::Column::ConversationId.eq(id.0))
+                .filter(conversation_event::Column::Sequence.gt(other_after))
+                .filter(conversation_event::Column::Position.gt(missing.after))
+                .filter(conversation_event::Column::Position.lte(through))
+                .order_by_asc(conversation_event::Column::Sequence)
+                .limit(missing.limit + 1);
+            self.other.extend(rows.all(db).await?);
+            reached = reached.max(other_after);
+        }
+        self.cut();
+        Ok(row.floor_sequence <= 1 || reached >= row.floor_sequence)
+    }
+
+    /// Forgets what is beyond the limit, and asks for nothing above it any more. True if something was.
+    fn cut(&mut self) -> bool {
+        let of_sent = self.sent.iter().map(|row| row.position);
+        let mut positions: Vec<i64> = of_sent.chain(self.other.iter().map(|row| row.position)).collect();
+        if positions.len() <= self.room {
+            return false;
+        }
+        positions.sort_unstable();
+        // One more is kept, as the sign that there was more.
+        let last = positions[self.room];
+        self.sent.retain(|row| row.position <= last);
+        self.other.retain(|row| row.position <= last);
+        self.through = last;
+        true
+    }
+
+    async fn join(mut self, store: &Store, complete: bool) -> Result<Missed> {
+        let more = self.cut();
+        if more {
+            self.sent.retain(|row| row.position < self.through);
+            self.other.retain(|row| row.position < self.through);
+            self.through -= 1;
+        }
+        let events = join::events(&store.readers, &self.sent, &self.other).await?;
+        Ok(Missed { events, complete: complete && !more, more, through: self.through })
+    }
+}
+
+/// What of a conversation is wanted.
+#[derive(Clone, Copy)]
+struct Bound {
+    after_sequence: i64,
+    through: i64,
+}
+
+/// The sequence of the last event of a conversation up to a position.
+async fn reach(db: &impl ConnectionTrait, row: &conversation::Model, through: i64) -> Result<i64, Failure> {
+    let sent = messages(TenantId(row.tenant), ConversationId(row.id))
+        .filter(message::Column::Position.lte(through))
+        .order_by_desc(message::Column::Sequence)
+        .one(db);
+    let sent = sent.await?.map_or(0, |row| row.sequence);
+    let other = conversation_event::Entity::of(TenantId(row.tenant))
+        .filter(conversation_event::Column::ConversationId.eq(row.id))
+        .filter(conversation_event::Column::Position.lte(through))
+        .order_by_desc(conversation_event::Column::Sequence)
+        .one(db);
+    Ok(sent.max(other.await?.map_or(0, |row| row.sequence)))
+}
+
+/// A sequence at or below which every row of the table has been seen by who has seen the position; the highest there is, or
+/// somewhat less.
+async fn seen(
+    db: &impl ConnectionTrait,
+    table: &str,
+    row: &conversation::Model,
+    position: i64,
+) -> Result<i64, Failure> {
+    let (mut at, mut jump) = (row.last_sequence, FIRST_JUMP);
+    while at > 0 {
+        match newest_up_to(db, table, (row.tenant, row.id), at).await? {
+            None => return Ok(0),
+            // Nothing of this table is above it, so the search need not begin there.
+            Some((_, found)) if found <= position && at == row.last_sequence => return Ok(at),
+            Some((sequence, found)) if found <= position => return Ok(sequence),
+            Some((sequence, _)) => {
+                at = sequence - jump;
+                jump *= 2;
+            }
+        }
+    }
+    Ok(0)
+}
+
+/// The (sequence, position) of the newest row at or below a sequence.
+async fn newest_up_to(
+    db: &impl ConnectionTrait,
+    table: &str,
+    (tenant, id): (i64, Uuid),
+    sequence: i64,
+) -> Result<Option<(i64, i64)>, Failure> {
+    let sql = format!(
+        "SELECT sequence, position FROM {table} WHERE tenant = $1 AND conversation_id = $2 AND sequence <= $3 \
+         ORDER BY sequence DESC LIMIT 1"
+    );
+    let values = [tenant.into(), id.into(), sequence.into()];
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    let Some(row) = db.query_one_raw(statement).await? else { return Ok(None) };
+    Ok(Some((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+}
