@@ -1,10 +1,12 @@
 //! Asks the core on a connection's behalf: each [`Call`] is one generated client method, with the context as metadata.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
-use parlor_api::metadata;
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use parlor_api::{failure, metadata, v1::Reason};
 use tonic::{
-    Request, Status,
+    Code, Request, Status,
     metadata::{Ascii, MetadataMap, MetadataValue},
 };
 
@@ -13,6 +15,8 @@ use crate::{
     dialect::{Answer, Call},
     mount::Mount,
 };
+
+mod raw;
 
 /// The core answers or refuses within this. It is longer than any legacy client waits for an answer.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
@@ -29,6 +33,25 @@ pub(crate) enum Proof {
     Handle(String),
     Bearer(String),
     Guest,
+    /// It attaches a connection, and makes no call.
+    BearerAsCustomer(String),
+    /// Only claimed: it attaches a connection, where its mount allows that, and makes no call.
+    Claim {
+        subject: String,
+        role: parlor_api::v1::Role,
+    },
+}
+
+impl Proof {
+    /// As what it is shown, where not all it grants is wanted.
+    pub fn as_role(&self) -> parlor_api::v1::Role {
+        match self {
+            Self::BearerAsCustomer(_) => parlor_api::v1::Role::Customer,
+            Self::Handle(_) | Self::Bearer(_) | Self::Guest | Self::Claim { .. } => {
+                parlor_api::v1::Role::Unspecified
+            }
+        }
+    }
 }
 
 /// Who asks, and from where.
@@ -71,6 +94,22 @@ impl Calls {
         }
     }
 
+    /// A method in the client's own words: it has no more rights than on the public port.
+    async fn pass_on(
+        &self,
+        path: PathAndQuery,
+        message: Bytes,
+        caller: &Caller,
+    ) -> Result<(Answer, Option<u64>), Status> {
+        let mut request = self.request(message, caller)?;
+        request.metadata_mut().insert(metadata::PUBLIC, MetadataValue::from_static(YES));
+        let mut client = tonic::client::Grpc::new(self.backend.service());
+        client.ready().await?;
+        let response = client.unary(request, path, raw::Raw).await.map_err(told)?;
+        let position = position(response.metadata());
+        Ok((Answer::Public(response.into_inner()), position))
+    }
+
     async fn dispatch(&self, call: Call, caller: &Caller) -> Result<(Answer, Option<u64>), Status> {
         macro_rules! ask {
             ($client:ident, $method:ident, $answer:ident, $request:expr) => {{
@@ -88,9 +127,13 @@ impl Calls {
             Call::SendMessage(request) => ask!(chat, send_message, SendMessage, request),
             Call::ListMessages(request) => ask!(chat, list_messages, ListMessages, request),
             Call::MarkRead(request) => ask!(chat, mark_read, MarkRead, request),
+            Call::ListMissedEvents(request) => {
+                ask!(chat, list_missed_events, ListMissedEvents, request)
+            }
             Call::ExchangeCredential(request) => {
                 ask!(token, exchange_credential, ExchangeCredential, request)
             }
+            Call::Public { path, message } => self.pass_on(path, message, caller).await,
         }
     }
 
@@ -117,9 +160,22 @@ impl Calls {
             Proof::Handle(handle) => put(map, metadata::HANDLE, handle)?,
             Proof::Bearer(token) => put(map, "authorization", &format!("Bearer {token}"))?,
             Proof::Guest => put(map, metadata::GUEST, YES)?,
+            Proof::BearerAsCustomer(_) | Proof::Claim { .. } => {
+                return Err(Status::unauthenticated("this proof is for attaching"));
+            }
         }
         Ok(request)
     }
+}
+
+/// What is not the core's own word is of the way to it: whether something was stored is not known.
+fn told(status: Status) -> Status {
+    let is_of_the_way = matches!(status.code(), Code::Unknown | Code::Cancelled | Code::Unavailable)
+        && failure::reason(&status) == Reason::Unspecified;
+    if !is_of_the_way {
+        return status;
+    }
+    failure::status(Code::Unavailable, Reason::TryAgain, "the core does not answer", HashMap::new(), &[])
 }
 
 /// A value that cannot be written into metadata was no credential of ours.

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use parlor_socketio::engine::heartbeat::Wheel;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -56,6 +57,14 @@ pub const REST_WINDOW: Duration = Duration::from_secs(15 * 60);
 pub const PING_INTERVAL: Duration = Duration::from_secs(25);
 pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+impl Limits {
+    /// How long nothing was heard of a client that was found to be silent, or to take nothing.
+    #[must_use]
+    pub fn silence(&self, silent: bool) -> Duration {
+        if silent { self.ping_interval + self.ping_timeout } else { Duration::ZERO }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -90,6 +99,11 @@ pub(crate) struct Edge {
     /// What the names of connections begin with; no other gateway and no other start has the same.
     pub prefix: String,
     pub connections: AtomicU64,
+    /// This gateway's name, and the key that authenticates what its clients are given to come back with.
+    pub node: String,
+    pub sid_key: [u8; 32],
+    /// Wakes sockets that are silent.
+    pub wheel: Wheel,
 }
 
 impl Edge {

@@ -1,6 +1,6 @@
 //! Who hears a topic, and how an event reaches them: rendered once for each (dialect, audience), its bytes shared.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use parlor_api::v1;
 
@@ -20,12 +20,14 @@ pub(crate) struct Subscribers {
 struct Group {
     dialect: Arc<dyn Dialect>,
     audience: Audience,
-    members: Vec<Member>,
+    members: HashMap<Arc<str>, Member>,
+    /// Those who hear single conversations of a feed, by conversation; and which, by connection.
+    picky: HashMap<String, HashMap<Arc<str>, Member>>,
+    picks: HashMap<Arc<str>, Vec<String>>,
 }
 
 #[derive(Debug)]
 struct Member {
-    connection: Arc<str>,
     outbox: Arc<Outbox>,
     /// It is given events above this number only.
     from: u64,
@@ -39,6 +41,8 @@ pub(crate) struct Joining<'a> {
     pub connection: &'a Arc<str>,
     pub outbox: &'a Arc<Outbox>,
     pub from: u64,
+    /// Of a feed, only the events of this conversation.
+    pub only: Option<&'a str>,
 }
 
 impl Subscribers {
@@ -53,54 +57,77 @@ impl Subscribers {
         });
         let index = found.unwrap_or_else(|| {
             let dialect = Arc::clone(joining.dialect);
-            self.groups.push(Group { dialect, audience: joining.audience, members: Vec::new() });
+            self.groups.push(Group::new(dialect, joining.audience));
             self.groups.len() - 1
         });
-        let members = &mut self.groups[index].members;
-        if !members.iter().any(|member| member.connection == *joining.connection) {
-            members.push(Member {
-                connection: Arc::clone(joining.connection),
-                outbox: Arc::clone(joining.outbox),
-                from: joining.from,
-            });
-        }
+        self.groups[index]
+            .members_of(joining)
+            .entry(Arc::clone(joining.connection))
+            .or_insert_with(|| Member { outbox: Arc::clone(joining.outbox), from: joining.from });
     }
 
     pub fn leave(&mut self, connection: &str) {
         for group in &mut self.groups {
-            if let Some(index) = group.members.iter().position(|member| &*member.connection == connection) {
-                group.members.swap_remove(index);
+            if let Some(member) = group.members.remove(connection) {
+                member.outbox.flush();
+            }
+            for conversation_id in group.picks.remove(connection).unwrap_or_default() {
+                group.drop_pick(connection, &conversation_id);
             }
         }
-        self.groups.retain(|group| !group.members.is_empty());
+        self.groups.retain(|group| !group.is_empty());
+    }
+
+    /// A connection hears one conversation of the feed no longer.
+    pub fn leave_conversation(&mut self, connection: &str, conversation_id: &str) {
+        for group in &mut self.groups {
+            group.drop_pick(connection, conversation_id);
+            if let Some(picks) = group.picks.get_mut(connection) {
+                picks.retain(|pick| pick != conversation_id);
+                if picks.is_empty() {
+                    group.picks.remove(connection);
+                }
+            }
+        }
+        self.groups.retain(|group| !group.is_empty());
     }
 
     /// Everybody has been given the events up to this number, and is not given them again after a rewind.
     pub fn passed(&mut self, number: u64) {
-        for member in self.groups.iter_mut().flat_map(|group| &mut group.members) {
+        for member in self.groups.iter_mut().flat_map(Group::everybody) {
             member.from = member.from.max(number);
         }
     }
 
     /// Everybody is given the events above this number, whatever they were given before.
     pub fn restart(&mut self, number: u64) {
-        for member in self.groups.iter_mut().flat_map(|group| &mut group.members) {
+        for member in self.groups.iter_mut().flat_map(Group::everybody) {
             member.from = number;
         }
     }
 
-    /// Hands an event to everybody who may see it and has not; the ticket tells when it has left.
-    pub fn deliver(&self, number: u64, event: &Arc<v1::Event>, ticket: &Ticket) {
+    /// Hands an event to everybody who may see it and has not; the ticket tells when it has left. Quietly, it is written
+    /// with the next [`Self::flush`].
+    pub fn deliver(&self, number: u64, event: &Arc<v1::Event>, ticket: &Ticket, quietly: bool) {
         for group in &self.groups {
-            let waiting = group.members.iter().filter(|member| number > member.from);
-            group.deliver(waiting, event, ticket);
+            let picky = group.picky.get(&event.conversation_id).into_iter().flat_map(HashMap::values);
+            let waiting = group.members.values().chain(picky).filter(|member| number > member.from);
+            if waiting.clone().next().is_none() {
+                continue;
+            }
+            group.deliver(waiting, event, ticket, quietly);
         }
+    }
+
+    /// Writes what was delivered quietly.
+    pub fn flush(&self) {
+        self.groups.iter().flat_map(Group::all).for_each(|member| member.outbox.flush());
     }
 
     /// Hands the state itself to everybody, as it is after a break.
     pub fn snapshot(&self, event: &Arc<v1::Event>) {
         for group in &self.groups {
-            for member in &group.members {
+            for member in group.members.values() {
                 member.outbox.push(step(event, group.audience, None));
             }
         }
@@ -108,11 +135,49 @@ impl Subscribers {
 }
 
 impl Group {
+    fn new(dialect: Arc<dyn Dialect>, audience: Audience) -> Self {
+        let (picky, picks) = (HashMap::new(), HashMap::new());
+        Self { dialect, audience, members: HashMap::new(), picky, picks }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.members.is_empty() && self.picky.is_empty()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Member> {
+        self.members.values().chain(self.picky.values().flat_map(HashMap::values))
+    }
+
+    fn everybody(&mut self) -> impl Iterator<Item = &mut Member> {
+        self.members.values_mut().chain(self.picky.values_mut().flat_map(HashMap::values_mut))
+    }
+
+    /// Where somebody who joins belongs.
+    fn members_of(&mut self, joining: &Joining<'_>) -> &mut HashMap<Arc<str>, Member> {
+        let Some(conversation_id) = joining.only else { return &mut self.members };
+        let picks = self.picks.entry(Arc::clone(joining.connection)).or_default();
+        if !picks.iter().any(|pick| pick == conversation_id) {
+            picks.push(conversation_id.to_owned());
+        }
+        self.picky.entry(conversation_id.to_owned()).or_default()
+    }
+
+    fn drop_pick(&mut self, connection: &str, conversation_id: &str) {
+        let Some(members) = self.picky.get_mut(conversation_id) else { return };
+        if let Some(member) = members.remove(connection) {
+            member.outbox.flush();
+        }
+        if members.is_empty() {
+            self.picky.remove(conversation_id);
+        }
+    }
+
     fn deliver<'a>(
         &self,
         members: impl Iterator<Item = &'a Member>,
         event: &Arc<v1::Event>,
         ticket: &Ticket,
+        quietly: bool,
     ) {
         if !may_see(event, self.audience) {
             return;
@@ -126,7 +191,11 @@ impl Group {
                 Rendered::Step => step(event, self.audience, Some(Arc::clone(ticket))),
                 Rendered::Nothing => return,
             };
-            member.outbox.push(item);
+            if quietly {
+                member.outbox.push_quietly(item);
+            } else {
+                member.outbox.push(item);
+            }
         }
         metrics::counter!("parlor_gateway_deliveries_total", "dialect" => self.dialect.name())
             .increment(count);

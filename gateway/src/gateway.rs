@@ -8,6 +8,9 @@ use std::{
 };
 
 use axum::Router;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use parlor_socketio::engine::heartbeat::Wheel;
+use sha2::Sha256;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::metadata::MetadataValue;
@@ -24,6 +27,7 @@ use crate::{
         self, front,
         limits::RestLimits,
         listener::{self, Listener, Running},
+        socketio::Engines,
     },
 };
 
@@ -74,6 +78,7 @@ pub struct Gateway {
     link_tasks: TaskTracker,
     link_stop: CancellationToken,
     listeners: Mutex<HashMap<String, Running>>,
+    engines: Mutex<Vec<Engines>>,
 }
 
 impl Gateway {
@@ -100,6 +105,9 @@ impl Gateway {
             aborted: CancellationToken::new(),
             prefix: format!("{}.{epoch}", options.name),
             connections: AtomicU64::new(1),
+            node: options.name,
+            sid_key: sid_key(&options.edge_key),
+            wheel: Wheel::new(),
         };
         Ok(Self {
             edge: Arc::new(edge),
@@ -108,12 +116,16 @@ impl Gateway {
             link_tasks,
             link_stop,
             listeners: Mutex::default(),
+            engines: Mutex::default(),
         })
     }
 
     /// Everything this gateway serves on a listener. Routes that are added to it go first.
     pub fn router(&self, listener: &str) -> Router {
-        front::router(&self.edge, &self.mounts, listener, self.metrics.clone())
+        let mounts = front::places(&self.mounts, listener);
+        let engines = Engines::new(&self.edge, &mounts);
+        self.engines.lock().expect("nothing panics while it holds the engines").push(engines.clone());
+        front::router(&self.edge, mounts, engines, self.metrics.clone())
     }
 
     /// Serves a bound listener with its router, until the gateway shuts down.
@@ -147,9 +159,12 @@ impl Gateway {
         running.iter().for_each(Running::drain);
         self.edge.draining.cancel();
         self.edge.tasks.close();
+        let engines =
+            std::mem::take(&mut *self.engines.lock().expect("nothing panics while it holds the engines"));
+        let closed = futures::future::join_all(engines.iter().map(Engines::close));
         let connections = futures::future::join_all(running.iter().map(|running| running.shutdown(grace)));
         let sockets = tokio::time::timeout(grace, self.edge.tasks.wait());
-        let (_, finished) = tokio::join!(connections, sockets);
+        let (_, finished, _) = tokio::join!(connections, sockets, closed);
         if finished.is_err() {
             tracing::warn!(left = self.edge.tasks.len(), "connections did not end in time");
         }
@@ -177,6 +192,13 @@ impl Drop for Gateway {
         self.edge.aborted.cancel();
         self.link_stop.cancel();
     }
+}
+
+/// The key of what clients are given to come back with: the same on every gateway that has the edge key.
+fn sid_key(edge_key: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(edge_key.as_bytes()).expect("any length is a key");
+    mac.update(b"parlor: session ids of engine.io");
+    mac.finalize().into_bytes().into()
 }
 
 fn mounted(mounts: Vec<Mount>) -> Result<Vec<Mounted>, Error> {

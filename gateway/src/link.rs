@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     call::{Calls, Proof},
-    dialect::{After, Audience, Tag, TopicHandle},
+    dialect::{After, Audience, Memory, Tag, TopicHandle},
     outbox::Outbox,
     session::Mounted,
 };
@@ -25,6 +25,7 @@ use crate::{
 mod client;
 mod ledger;
 mod log;
+mod rest;
 mod state;
 mod topics;
 
@@ -43,11 +44,14 @@ pub(crate) enum Command {
     /// Prove who a connection is.
     Attach(Box<Attach>),
     /// A connection is gone.
-    Detach { connection: Arc<str> },
+    /// `silence` is how long nothing had been heard of the client when it was found gone.
+    Detach { connection: Arc<str>, silence: Duration },
     /// A connection wants a topic.
     Subscribe { connection: Arc<str>, wanted: Wanted },
     /// A connection no longer wants a topic.
     Unsubscribe { connection: Arc<str>, topic: TopicHandle },
+    /// A connection no longer wants one conversation of a feed.
+    Unhear { connection: Arc<str>, topic: TopicHandle, conversation_id: String },
     /// A reply is held until this gateway has handed on an event.
     Wait { key: Key, number: u64, reply: oneshot::Sender<Passed> },
 }
@@ -69,6 +73,7 @@ pub(crate) struct Attach {
     pub mounted: Mounted,
     pub peer: Option<IpAddr>,
     pub present: bool,
+    pub memory: Memory,
     /// `None` if the connection was to prove itself by a proof it does not have.
     pub credential: Option<Proof>,
     pub tag: Tag,

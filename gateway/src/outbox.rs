@@ -2,14 +2,16 @@
 //!
 //! Fan-out, the link and finished calls push; the connection's task takes. It is bounded in bytes, from the push until
 //! the socket took the frame: a client that reads too slowly ends with a reason and its memory is free at once, and
-//! whoever pushes never waits. A frame that waits alone is written and flushed at once; several are written together.
+//! whoever pushes never waits. While nothing of the connection waits and its task is in the middle of nothing, a frame
+//! goes straight to its [`Wire`] from where it was pushed; the order is the same.
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     sync::{Arc, Mutex, MutexGuard},
+    task::{Context, Poll, Waker},
 };
 
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::dialect::{Frame, Input};
@@ -22,25 +24,34 @@ pub const OUTBOX_BYTES: usize = 256 * 1024;
 pub const ITEM_BYTES: usize = 64;
 
 /// A drained queue that has grown beyond so many places gives them back.
-const PLACES_KEPT: usize = 64;
+const PLACES_KEPT: usize = 4;
 
 /// Held by everything that carries one event; the last one to be dropped says that the event has left.
 pub(crate) type Ticket = Arc<Departure>;
 
 /// Tells who waits that an event has left for every socket it was meant for.
 #[derive(Debug, Default)]
-pub(crate) struct Departure(CancellationToken);
+pub(crate) struct Departure {
+    token: CancellationToken,
+    /// The event's number in its topic.
+    number: u64,
+}
 
 impl Departure {
+    /// Of the event of this number.
+    pub fn of(number: u64) -> Self {
+        Self { token: CancellationToken::new(), number }
+    }
+
     /// What completes when the last holder of the ticket is gone.
     pub fn left(&self) -> CancellationToken {
-        self.0.clone()
+        self.token.clone()
     }
 }
 
 impl Drop for Departure {
     fn drop(&mut self) {
-        self.0.cancel();
+        self.token.cancel();
     }
 }
 
@@ -51,6 +62,26 @@ pub(crate) enum Item {
     Frame(Frame, Option<Ticket>),
     /// Goes to the machine.
     Input(Box<Input>, Option<Ticket>),
+}
+
+impl Item {
+    fn is_frame(&self) -> bool {
+        matches!(self, Self::Frame(..))
+    }
+
+    /// Of the event that it shows, in its log.
+    fn number(&self) -> Option<u64> {
+        match self {
+            Self::Frame(_, Some(ticket)) => Some(ticket.number),
+            Self::Frame(_, None) | Self::Input(..) => None,
+        }
+    }
+
+    pub fn ticket(&self) -> Option<Ticket> {
+        match self {
+            Self::Frame(_, ticket) | Self::Input(_, ticket) => ticket.clone(),
+        }
+    }
 }
 
 /// Why a connection ends, as its client is told.
@@ -65,91 +96,207 @@ impl Ending {
     pub const GOING_AWAY: Self = Self { code: 1001, reason: "server is going away" };
     pub const SUBSCRIPTION_LOST: Self = Self { code: 1012, reason: "subscription lost" };
     pub const HELD_BACK: Self = Self { code: 1008, reason: "too fast for too long" };
-    pub const TOO_BIG: Self = Self { code: 1009, reason: "message too big" };
-    pub const BAD_FRAME: Self = Self { code: 1002, reason: "protocol error" };
-    pub const BAD_TEXT: Self = Self { code: 1007, reason: "text is not UTF-8" };
     pub const SILENT: Self = Self { code: 1001, reason: "no answer to a ping" };
+    pub const TRY_AGAIN: Self = Self { code: 1013, reason: "try again" };
     /// The client is gone; there is nobody to tell.
     pub const GONE: Self = Self { code: 1005, reason: "" };
 }
 
+/// What takes frames without anybody waiting for it.
+pub(crate) trait Wire: Send + Sync {
+    /// Writes the frame, or keeps what the kernel does not take. An error is why the connection has ended.
+    fn send(&self, frame: &Frame) -> Result<(), Ending>;
+
+    /// Keeps the frame until [`Self::flush`].
+    fn queue(&self, frame: &Frame) -> Result<(), Ending>;
+
+    /// Writes what it keeps, as far as the kernel takes it.
+    fn flush(&self);
+
+    /// What it keeps.
+    fn waiting_bytes(&self) -> usize;
+
+    /// What it kept when the connection ended, where it knows that.
+    fn dropped_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// When a frame that may go straight to the wire is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    AtOnce,
+    Later,
+}
+
 /// The queue of one connection.
-#[derive(Debug)]
 pub(crate) struct Outbox {
     state: Mutex<State>,
-    ready: Notify,
-    ended: CancellationToken,
     bytes_max: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     items: VecDeque<(Item, usize)>,
     bytes: usize,
     ending: Option<Ending>,
+    /// Where frames go straight to, if the transport can do that.
+    wire: Option<Box<dyn Wire>>,
+    /// The connection's task is in the middle of nothing.
+    calm: bool,
+    /// Frames wait, and only inputs are taken.
+    held: bool,
+    /// Of frames that went to the wire, and of which some still waits there.
+    tickets: Vec<Ticket>,
+    /// The connection's task.
+    waiting: Option<Waker>,
 }
 
 impl Outbox {
     pub fn new(bytes_max: usize) -> Self {
-        Self { state: Mutex::default(), ready: Notify::new(), ended: CancellationToken::new(), bytes_max }
+        Self { state: Mutex::default(), bytes_max }
+    }
+
+    /// From the next [`Self::calm`] on, frames may go straight to the wire.
+    pub fn connect(&self, wire: impl Wire + 'static) {
+        self.lock().wire = Some(Box::new(wire));
     }
 
     /// Adds an item; false if the connection has ended, or ends now because it is over its bound.
     pub fn push(&self, item: Item) -> bool {
-        let bytes = ITEM_BYTES + size(&item);
+        self.push_as(item, Writing::AtOnce)
+    }
+
+    /// Adds an item that is written with the next [`Self::flush`], or with what comes after it.
+    pub fn push_quietly(&self, item: Item) -> bool {
+        self.push_as(item, Writing::Later)
+    }
+
+    /// Writes what was pushed quietly.
+    pub fn flush(&self) {
+        let mut state = self.lock();
+        let Some(wire) = &state.wire else { return };
+        wire.flush();
+        if wire.waiting_bytes() == 0 {
+            let left = std::mem::take(&mut state.tickets);
+            drop(state);
+            drop(left);
+        }
+    }
+
+    fn push_as(&self, item: Item, writing: Writing) -> bool {
         let mut state = self.lock();
         if state.ending.is_some() {
             return false;
         }
-        if state.bytes + bytes > self.bytes_max {
-            drop(state);
-            self.end(Ending::SLOW_READER);
+        match item {
+            Item::Frame(frame, ticket) if state.is_free() => match state.send(&frame, ticket, writing) {
+                Ok(()) => true,
+                Err(ending) => {
+                    self.end_in(state, ending);
+                    false
+                }
+            },
+            item => self.wait(state, item),
+        }
+    }
+
+    fn wait(&self, mut state: MutexGuard<'_, State>, item: Item) -> bool {
+        let bytes = ITEM_BYTES + size(&item);
+        if state.bytes + state.wired() + bytes > self.bytes_max {
+            self.end_in(state, Ending::SLOW_READER);
             return false;
         }
         state.bytes += bytes;
         state.items.push_back((item, bytes));
-        drop(state);
-        self.ready.notify_one();
+        state.wake();
         true
     }
 
     /// Ends the connection and drops all that waits. The first reason stays.
     pub fn end(&self, ending: Ending) {
-        let mut state = self.lock();
+        self.end_in(self.lock(), ending);
+    }
+
+    fn end_in(&self, mut state: MutexGuard<'_, State>, ending: Ending) {
         let first = state.ending.is_none();
         state.ending.get_or_insert(ending);
-        let dropped = std::mem::take(&mut state.items);
-        let bytes = std::mem::take(&mut state.bytes);
+        let wired = state.wire.as_ref().map_or(0, |wire| wire.waiting_bytes() + wire.dropped_bytes());
+        let bytes = std::mem::take(&mut state.bytes) + wired;
+        let dropped =
+            (std::mem::take(&mut state.items), std::mem::take(&mut state.tickets), state.wire.take());
+        state.wake();
         drop(state);
         drop(dropped);
         if first && ending == Ending::SLOW_READER {
             metrics::counter!("parlor_gateway_slow_readers_total").increment(1);
             metrics::counter!("parlor_gateway_slow_readers_bytes_total").increment(bytes as u64);
         }
-        self.ended.cancel();
-        self.ready.notify_one();
     }
 
     /// Completes when there is something to take, or the connection has ended.
     pub async fn ready(&self) {
-        loop {
-            {
-                let state = self.lock();
-                if !state.items.is_empty() || state.ending.is_some() {
-                    return;
-                }
-            }
-            self.ready.notified().await;
-        }
+        poll_fn(|cx| self.poll_ready(cx)).await;
     }
 
-    /// Completes when the connection has ended.
-    pub async fn ended(&self) {
-        self.ended.cancelled().await;
+    /// See [`Self::ready`]; only the connection's task waits.
+    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.has_next() || state.ending.is_some() {
+            return Poll::Ready(());
+        }
+        state.waited_for(cx);
+        Poll::Pending
+    }
+
+    /// Ready when the connection has ended.
+    pub fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Ending> {
+        let mut state = self.lock();
+        state.waited_for(cx);
+        state.ending.map_or(Poll::Pending, Poll::Ready)
     }
 
     pub fn ending(&self) -> Option<Ending> {
         self.lock().ending
+    }
+
+    /// The task is in the middle of something: what is pushed waits until it is [`Self::calm`] again.
+    pub fn busy(&self) {
+        self.lock().calm = false;
+    }
+
+    /// All that the task had to say is with the wire. If the wire keeps some of it, `tickets` are kept as long.
+    pub fn calm(&self, tickets: Vec<Ticket>) {
+        let mut state = self.lock();
+        state.calm = true;
+        if state.wired() > 0 && state.ending.is_none() {
+            state.tickets.extend(tickets);
+        }
+    }
+
+    /// The wire keeps nothing any more: what went there has left.
+    pub fn has_left(&self) {
+        let left = std::mem::take(&mut self.lock().tickets);
+        drop(left);
+    }
+
+    /// From here on frames wait until [`Self::go_on`].
+    pub fn hold(&self) {
+        self.lock().held = true;
+    }
+
+    /// Frames wait no longer; those up to this number of their log are forgotten.
+    pub fn go_on(&self, above: u64) {
+        let mut state = self.lock();
+        state.held = false;
+        let items = std::mem::take(&mut state.items);
+        let (kept, passed): (VecDeque<_>, VecDeque<_>) =
+            items.into_iter().partition(|(item, _)| item.number().is_none_or(|number| number > above));
+        state.items = kept;
+        state.bytes -= passed.iter().map(|(_, bytes)| bytes).sum::<usize>();
+        state.wake();
+        drop(state);
+        drop(passed);
     }
 
     /// Moves items of up to about `bytes_max` into `items`; they count until they are [`Self::release`]d.
@@ -157,7 +304,7 @@ impl Outbox {
         let mut state = self.lock();
         let mut taken = 0;
         while taken < bytes_max {
-            let Some((item, bytes)) = state.items.pop_front() else { break };
+            let Some((item, bytes)) = state.next() else { break };
             taken += bytes;
             items.push(item);
         }
@@ -178,6 +325,64 @@ impl Outbox {
     }
 }
 
+impl State {
+    /// What is taken next: while frames are held, the first input.
+    fn next(&mut self) -> Option<(Item, usize)> {
+        if !self.held {
+            return self.items.pop_front();
+        }
+        let first = self.items.iter().position(|(item, _)| !item.is_frame())?;
+        self.items.remove(first)
+    }
+
+    fn has_next(&self) -> bool {
+        if self.held { self.items.iter().any(|(item, _)| !item.is_frame()) } else { !self.items.is_empty() }
+    }
+
+    /// Nothing is before a frame that comes now, or will be.
+    fn is_free(&self) -> bool {
+        self.calm && !self.held && self.wire.is_some() && self.items.is_empty()
+    }
+
+    /// Under the lock, so that the order is that of the pushes.
+    fn send(&mut self, frame: &Frame, ticket: Option<Ticket>, writing: Writing) -> Result<(), Ending> {
+        let wire = self.wire.as_ref().expect("a free connection has a wire");
+        match writing {
+            Writing::AtOnce => wire.send(frame)?,
+            Writing::Later => wire.queue(frame)?,
+        }
+        if let Some(ticket) = ticket
+            && wire.waiting_bytes() > 0
+        {
+            self.tickets.push(ticket);
+        }
+        Ok(())
+    }
+
+    fn wired(&self) -> usize {
+        self.wire.as_ref().map_or(0, |wire| wire.waiting_bytes())
+    }
+
+    fn waited_for(&mut self, cx: &Context<'_>) {
+        match &mut self.waiting {
+            Some(waiting) => waiting.clone_from(cx.waker()),
+            None => self.waiting = Some(cx.waker().clone()),
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waiting) = &self.waiting {
+            waiting.wake_by_ref();
+        }
+    }
+}
+
+impl std::fmt::Debug for Outbox {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Outbox").field("bytes_max", &self.bytes_max).finish_non_exhaustive()
+    }
+}
+
 /// Inputs other than events answer what the connection asked for, and are bounded by what it may ask at a time.
 fn size(item: &Item) -> usize {
     match item {
@@ -185,7 +390,9 @@ fn size(item: &Item) -> usize {
         Item::Input(input, _) => match input.as_ref() {
             Input::Event { event, .. } => prost::Message::encoded_len(event.as_ref()),
             Input::Frame(frame) => frame_bytes(frame),
-            Input::Request(_)
+            Input::Emitted { event, .. } => event.bytes(),
+            Input::Connect { .. }
+            | Input::Request(_)
             | Input::Answer { .. }
             | Input::RightsEnded(_)
             | Input::Timer(_)
@@ -198,65 +405,9 @@ pub(crate) fn frame_bytes(frame: &Frame) -> usize {
     match frame {
         Frame::Text(text) => text.len(),
         Frame::Binary(bytes) => bytes.len(),
+        Frame::Event(event) => event.bytes(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn frame(bytes: usize) -> Item {
-        Item::Frame(Frame::Text("x".repeat(bytes).into()), None)
-    }
-
-    #[test]
-    fn the_bound_counts_bytes_until_they_are_released() {
-        let outbox = Outbox::new(2 * (ITEM_BYTES + 100));
-        assert!(outbox.push(frame(100)));
-        assert!(outbox.push(frame(100)), "exactly full is not over");
-        let mut items = Vec::new();
-        let taken = outbox.take(usize::MAX, &mut items);
-        assert_eq!(taken, 2 * (ITEM_BYTES + 100));
-        assert!(!outbox.push(frame(0)), "what the socket has not taken still counts");
-        assert_eq!(outbox.ending(), Some(Ending::SLOW_READER));
-    }
-
-    #[test]
-    fn released_bytes_are_free_again() {
-        let outbox = Outbox::new(ITEM_BYTES + 100);
-        for _ in 0..3 {
-            assert!(outbox.push(frame(100)));
-            let mut items = Vec::new();
-            let taken = outbox.take(1, &mut items);
-            assert_eq!(items.len(), 1);
-            outbox.release(taken);
-        }
-        assert_eq!(outbox.ending(), None);
-    }
-
-    #[test]
-    fn over_the_bound_everything_is_dropped_and_the_event_counts_as_left() {
-        let outbox = Outbox::new(ITEM_BYTES + 10);
-        let ticket = Ticket::default();
-        let left = ticket.left();
-        assert!(outbox.push(Item::Frame(Frame::Text("x".into()), Some(ticket))));
-        assert!(!left.is_cancelled());
-        assert!(!outbox.push(frame(100)));
-        assert!(left.is_cancelled(), "nobody waits for a reader that is gone");
-        assert!(!outbox.push(frame(0)), "an ended connection takes nothing");
-    }
-
-    #[tokio::test]
-    async fn what_was_pushed_comes_out_in_its_order() {
-        let outbox = Outbox::new(OUTBOX_BYTES);
-        outbox.push(Item::Frame(Frame::Text("first".into()), None));
-        outbox.push(Item::Input(Box::new(Input::Timer(7)), None));
-        outbox.push(Item::Frame(Frame::Text("last".into()), None));
-        outbox.ready().await;
-        let mut items = Vec::new();
-        outbox.take(OUTBOX_BYTES, &mut items);
-        assert!(matches!(items[0], Item::Frame(Frame::Text(ref text), _) if text.as_str() == "first"));
-        assert!(matches!(items[1], Item::Input(ref input, _) if matches!(**input, Input::Timer(7))));
-        assert!(matches!(items[2], Item::Frame(Frame::Text(ref text), _) if text.as_str() == "last"));
-    }
-}
+mod tests;

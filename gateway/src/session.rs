@@ -12,8 +12,8 @@ use tonic::Status;
 use crate::{
     call::{Caller, Proof},
     dialect::{
-        After, Answer, Call, Credential, Dialect, Effect, Frame, Input, Machine, Opening, OpeningKind,
-        Response, Tag,
+        After, Answer, Call, Credential, Dialect, Effect, Frame, Input, Machine, Memory, Opening,
+        OpeningKind, Pace, Response, SocketEvent, Tag,
     },
     edge::Edge,
     link::{Attach, Command, Wanted},
@@ -22,6 +22,7 @@ use crate::{
 };
 
 pub(crate) mod pace;
+pub(crate) mod turns;
 
 /// How many calls, attaches and subscriptions of one connection may be under way; further frames wait for an answer.
 pub const CALLS_IN_FLIGHT: usize = 32;
@@ -36,11 +37,37 @@ pub(crate) struct Mounted {
     pub dialect: Arc<dyn Dialect>,
 }
 
+impl Mounted {
+    /// How fast its sockets may send.
+    pub fn pace(&self) -> Pace {
+        let pace = self.dialect.pace();
+        self.mount.rate.map_or(pace, |rate| Pace { burst: rate.burst, per_second: rate.per_second, ..pace })
+    }
+}
+
 /// The answer of a REST exchange, and what must have left before it.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub response: Response,
     pub after: Option<After>,
+}
+
+/// What goes to a client of a socket.
+#[derive(Debug)]
+pub(crate) enum Out {
+    Frame(Frame),
+    /// The answer to the request for a namespace: its session's name, or why not.
+    Accept {
+        pid: Option<String>,
+    },
+    Refuse {
+        message: String,
+        data: Option<bytes::Bytes>,
+    },
+    Acknowledge {
+        ack: u64,
+        arguments: SocketEvent,
+    },
 }
 
 /// The state of one connection beside its socket.
@@ -59,15 +86,21 @@ pub(crate) struct Session {
     announced: bool,
     in_flight: usize,
     timers: Vec<(Instant, Tag)>,
-    /// Frames for the client, in order.
-    pub out: Vec<Frame>,
+    /// What goes to the client, in order.
+    pub out: Vec<Out>,
     pub reply: Option<Reply>,
     pub ending: Option<Ending>,
 }
 
 impl Session {
-    pub fn open(edge: &Arc<Edge>, mounted: &Mounted, peer: Option<IpAddr>, kind: OpeningKind) -> Self {
-        let opening = Opening { mount: Arc::clone(&mounted.mount), peer, kind };
+    pub fn open(
+        edge: &Arc<Edge>,
+        mounted: &Mounted,
+        peer: Option<IpAddr>,
+        kind: OpeningKind,
+        headers: &http::HeaderMap,
+    ) -> Self {
+        let opening = Opening { mount: Arc::clone(&mounted.mount), peer, kind, headers: telling(headers) };
         Self {
             machine: mounted.dialect.open(opening),
             outbox: Arc::new(Outbox::new(edge.limits.outbox_bytes)),
@@ -94,7 +127,7 @@ impl Session {
 
     /// True while another frame may be stepped.
     pub fn has_room(&self) -> bool {
-        self.in_flight < CALLS_IN_FLIGHT
+        self.in_flight < CALLS_IN_FLIGHT && self.machine.takes()
     }
 
     /// True while something that was asked for has not been answered, or a timer runs.
@@ -105,7 +138,7 @@ impl Session {
     /// Takes what came through the outbox: a frame goes out, an input is stepped.
     pub async fn take(&mut self, item: Item) {
         match item {
-            Item::Frame(frame, _ticket) => self.out.push(frame),
+            Item::Frame(frame, _ticket) => self.out.push(Out::Frame(frame)),
             Item::Input(input, _ticket) => self.step(*input).await,
         }
     }
@@ -134,8 +167,9 @@ impl Session {
         }
     }
 
-    /// The client is gone: the machine says its last, and the link forgets the connection.
-    pub async fn close(mut self) {
+    /// The client is gone: the machine says its last, and the link forgets the connection. What was sent to it during the
+    /// last `silence` may never have arrived.
+    pub async fn close(mut self, silence: Duration) {
         self.outbox.end(Ending::GONE);
         let mut effects = Vec::new();
         self.machine.step(Input::Closed, &mut effects);
@@ -146,7 +180,7 @@ impl Session {
         }
         if self.announced {
             self.announced = false;
-            self.edge.link.tell(Command::Detach { connection: Arc::clone(&self.connection) }).await;
+            self.edge.link.tell(Command::Detach { connection: Arc::clone(&self.connection), silence }).await;
         }
     }
 
@@ -161,14 +195,20 @@ impl Session {
                 }
             }
             Input::RightsEnded(_) => self.handle = None,
-            Input::Frame(_) | Input::Request(_) | Input::Event { .. } | Input::Timer(_) | Input::Closed => {}
+            Input::Frame(_)
+            | Input::Connect { .. }
+            | Input::Emitted { .. }
+            | Input::Request(_)
+            | Input::Event { .. }
+            | Input::Timer(_)
+            | Input::Closed => {}
         }
     }
 
     async fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Call { tag, call, credential } => self.call(tag, *call, credential),
-            Effect::Attach { tag, credential } => self.attach(tag, credential).await,
+            Effect::Attach { tag, credential, memory } => self.attach(tag, credential, memory).await,
             Effect::Subscribe { tag, topic, audience, replaces } => {
                 self.in_flight += 1;
                 if !self.announced {
@@ -184,11 +224,26 @@ impl Session {
                 let connection = Arc::clone(&self.connection);
                 self.edge.link.tell(Command::Unsubscribe { connection, topic }).await;
             }
-            Effect::Send(frame) => self.out.push(frame),
+            Effect::Unhear { topic, conversation_id } => {
+                let connection = Arc::clone(&self.connection);
+                self.edge.link.tell(Command::Unhear { connection, topic, conversation_id }).await;
+            }
+            Effect::Hold => self.outbox.hold(),
+            Effect::Release { above } => self.outbox.go_on(above),
+            Effect::Break => self.outbox.end(Ending::TRY_AGAIN),
+            Effect::Send(frame) => self.out.push(Out::Frame(frame)),
+            Effect::Accept { pid } => self.out.push(Out::Accept { pid }),
+            Effect::Refuse { message, data } => self.out.push(Out::Refuse { message, data }),
+            Effect::Acknowledge { ack, arguments } => self.out.push(Out::Acknowledge { ack, arguments }),
             Effect::Respond { response, after } => {
                 self.reply.get_or_insert(Reply { response, after });
             }
             Effect::Timer { tag, after } => self.set_timer(tag, after),
+            Effect::Refused { what, why } => {
+                let dialect = self.mounted.dialect.name();
+                metrics::counter!("parlor_gateway_input_refused_total", "dialect" => dialect, "what" => what, "why" => why)
+                    .increment(1);
+            }
             Effect::Close { code, reason } => {
                 self.ending.get_or_insert(Ending { code, reason });
             }
@@ -202,6 +257,8 @@ impl Session {
             Credential::Connection => self.handle.clone().map(Proof::Handle),
             Credential::Bearer(token) | Credential::ApiKey(token) => Some(Proof::Bearer(token)),
             Credential::Guest => Some(Proof::Guest),
+            // For attaching: a call is made by whom the connection then is.
+            Credential::BearerAsCustomer(_) | Credential::Claim { .. } => None,
         };
         let outbox = Arc::clone(&self.outbox);
         let Some(proof) = proof else {
@@ -222,7 +279,7 @@ impl Session {
         });
     }
 
-    async fn attach(&mut self, tag: Tag, credential: Credential) {
+    async fn attach(&mut self, tag: Tag, credential: Credential, memory: Memory) {
         self.in_flight += 1;
         self.announced = true;
         let attach = Attach {
@@ -230,11 +287,14 @@ impl Session {
             outbox: Arc::clone(&self.outbox),
             mounted: self.mounted.clone(),
             peer: self.peer,
-            present: self.kind == OpeningKind::WebSocket,
+            present: self.kind != OpeningKind::Rest,
+            memory,
             credential: match credential {
                 Credential::Connection => self.handle.clone().map(Proof::Handle),
                 Credential::Bearer(token) | Credential::ApiKey(token) => Some(Proof::Bearer(token)),
                 Credential::Guest => Some(Proof::Guest),
+                Credential::BearerAsCustomer(token) => Some(Proof::BearerAsCustomer(token)),
+                Credential::Claim { subject, role } => Some(Proof::Claim { subject, role }),
             },
             tag,
         };
@@ -247,6 +307,19 @@ impl Session {
             self.timers.push((Instant::now() + after, tag));
         }
     }
+}
+
+/// The headers that say who somebody is, or where their page is from. They are copied: a header of a request shares the
+/// buffer that the request was read into, and whoever keeps one keeps all of it.
+pub(crate) fn telling(headers: &http::HeaderMap) -> http::HeaderMap {
+    let mut kept = http::HeaderMap::new();
+    for name in [http::header::AUTHORIZATION, http::header::COOKIE, http::header::ORIGIN] {
+        for value in headers.get_all(&name) {
+            let copy = http::HeaderValue::from_bytes(value.as_bytes());
+            kept.append(name.clone(), copy.expect("a header's value is a header's value"));
+        }
+    }
+    kept
 }
 
 impl Drop for Session {

@@ -7,5 +7,6 @@ mod grpc;
 mod link;
 mod listener;
 mod rest;
+mod socketio;
 mod sockets;
 mod world;

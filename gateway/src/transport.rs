@@ -6,6 +6,8 @@ mod grpc;
 mod health;
 pub(crate) mod limits;
 pub mod listener;
+mod open;
 pub(crate) mod rest;
+pub(crate) mod socketio;
 mod tls;
 mod websocket;

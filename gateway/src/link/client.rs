@@ -143,6 +143,10 @@ impl Client {
                     continue;
                 }
                 command = self.commands.recv() => Next::Command(command),
+                () = flushes(self.state.next_flush()) => {
+                    self.state.flush(Instant::now());
+                    continue;
+                }
                 _ = ticks.tick() => Next::Tick,
                 () = self.stop.cancelled() => return Err(Stopped::Asked),
             };
@@ -212,6 +216,14 @@ impl Client {
 
 fn broken(reason: &'static str) -> Stopped {
     Stopped::Broken(Status::unavailable(reason))
+}
+
+/// Completes when something is to be written; never if nothing is.
+async fn flushes(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn ticks() -> tokio::time::Interval {

@@ -3,7 +3,11 @@
 //! It does no I/O: [`super::client`] feeds it and sends what its [`Ledger`] wants sent. When a link resumes, what was
 //! not answered is asked again; when it does not, the core is told of every connection and subscription anew.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use parlor_api::v1::{self, link_attach::Credential, link_request, link_response::Body, topic::Name};
 use tokio::time::Instant;
@@ -17,8 +21,9 @@ use crate::{
         Attach, Command, Wanted,
         ledger::{Ledger, Purpose},
         log::Page,
-        topics::{TopicId, Topics},
+        topics::{Topic, TopicId, Topics},
     },
+    mount::Identity,
     outbox::{Ending, Item, Outbox},
     session::{Mounted, answer_item},
 };
@@ -36,6 +41,8 @@ pub(super) struct State {
     pub ledger: Ledger,
     connections: HashMap<Arc<str>, Connection>,
     topics: Topics,
+    /// Topics with something to write, and when.
+    owing: VecDeque<(Instant, TopicId)>,
     swept: Option<Instant>,
 }
 
@@ -46,8 +53,10 @@ struct Connection {
     attach: v1::LinkAttach,
     handle: Option<String>,
     tenant: String,
-    staff: bool,
     subscriptions: Vec<Subscription>,
+    /// What the core dropped with the latest proof, by its handles, and the number of the command that proved it: answers
+    /// to earlier subscriptions of it mean nothing.
+    dropped: (u64, Vec<u64>),
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +64,16 @@ struct Subscription {
     topic: TopicId,
     name: Name,
     audience: Audience,
+    /// The one conversation of a feed.
+    only: Option<String>,
+}
+
+impl Connection {
+    /// The core has dropped this subscription since it was asked for.
+    fn has_dropped(&self, subscribed: &v1::LinkSubscribed) -> bool {
+        let (number, handles) = &self.dropped;
+        subscribed.number < *number && handles.contains(&subscribed.topic)
+    }
 }
 
 impl State {
@@ -65,6 +84,7 @@ impl State {
             ledger: Ledger::default(),
             connections: HashMap::new(),
             topics: Topics::default(),
+            owing: VecDeque::new(),
             swept: None,
         }
     }
@@ -79,6 +99,9 @@ impl State {
     pub fn lost(&mut self) {
         self.ledger.lost();
         self.topics.release_all();
+        for (_, id) in std::mem::take(&mut self.owing) {
+            self.topics.get(id).into_iter().for_each(Topic::flush);
+        }
     }
 
     /// Time has passed: what was not answered is told so, what is missing is fetched again, who is gone is forgotten.
@@ -95,16 +118,19 @@ impl State {
             self.swept = Some(now);
             let gone = self.connections.iter().filter(|(_, known)| known.outbox.ending().is_some());
             let gone: Vec<_> = gone.map(|(connection, _)| Arc::clone(connection)).collect();
-            gone.iter().for_each(|connection| self.detach(connection));
+            gone.iter().for_each(|connection| self.detach(connection, Duration::ZERO));
         }
     }
 
     pub fn command(&mut self, command: Command, now: Instant) {
         match command {
             Command::Attach(attach) => self.attach(*attach, now),
-            Command::Detach { connection } => self.detach(&connection),
+            Command::Detach { connection, silence } => self.detach(&connection, silence),
             Command::Subscribe { connection, wanted } => self.subscribe(connection, wanted, now),
             Command::Unsubscribe { connection, topic } => self.unsubscribe(&connection, TopicId(topic.0)),
+            Command::Unhear { connection, topic, conversation_id } => {
+                self.unhear(&connection, TopicId(topic.0), &conversation_id);
+            }
             Command::Wait { key, number, reply } => {
                 if let Some(topic) = self.topics.by_key(&key).filter(|_| self.ledger.is_up()) {
                     topic.wait(number, reply);
@@ -148,7 +174,7 @@ impl State {
     // === what connections want ===
 
     fn attach(&mut self, attach: Attach, now: Instant) {
-        let Attach { connection, outbox, mounted, peer, present, credential, tag } = attach;
+        let Attach { connection, outbox, mounted, peer, present, memory, credential, tag } = attach;
         if self.refuses(&outbox, tag) {
             return;
         }
@@ -159,19 +185,26 @@ impl State {
         let mount = Arc::clone(&mounted.mount);
         let message = v1::LinkAttach {
             connection: connection.to_string(),
+            as_role: credential.as_role().into(),
             mount: Some(v1::MountContext {
                 name: mount.name.clone(),
                 tenant: mount.tenant.clone().unwrap_or_default(),
                 issuers: mount.issuers.clone(),
+                claims: mount.identity == Identity::Claims,
             }),
             peer: peer.map(|peer| peer.to_string()).unwrap_or_default(),
             present,
             linger: prost_types::Duration::try_from(mount.linger).ok(),
             credential: Some(match credential {
                 Proof::Handle(handle) => Credential::Handle(handle),
-                Proof::Bearer(token) => Credential::Bearer(token),
+                Proof::Bearer(token) | Proof::BearerAsCustomer(token) => Credential::Bearer(token),
                 Proof::Guest => Credential::Guest(true),
+                Proof::Claim { subject, role } => {
+                    Credential::Claim(v1::LinkClaim { subject, role: role.into() })
+                }
             }),
+            redelivers: memory.redelivers,
+            recover: memory.recover.unwrap_or_default(),
         };
         self.connections.entry(Arc::clone(&connection)).or_insert_with(|| Connection {
             outbox,
@@ -179,19 +212,21 @@ impl State {
             tenant: mount.tenant.clone().unwrap_or_default(),
             mounted,
             handle: None,
-            staff: false,
             subscriptions: Vec::new(),
+            dropped: (0, Vec::new()),
         });
         let purpose = Purpose::Attach { connection, tag };
         self.ledger.ask_in_time(link_request::Command::Attach(message), purpose, now);
     }
 
-    fn detach(&mut self, connection: &Arc<str>) {
+    fn detach(&mut self, connection: &Arc<str>, silence: Duration) {
         let Some(known) = self.connections.remove(connection) else { return };
         for subscription in known.subscriptions {
             self.topics.leave(subscription.topic, connection);
         }
-        let detach = v1::LinkDetach { connection: connection.to_string() };
+        let silence = (silence > Duration::ZERO).then(|| prost_types::Duration::try_from(silence).ok());
+        let detach =
+            v1::LinkDetach { connection: connection.to_string(), position: 0, silence: silence.flatten() };
         self.ledger.ask(link_request::Command::Detach(detach), Purpose::Tell);
     }
 
@@ -211,6 +246,20 @@ impl State {
         if let Some(handle) = self.topics.leave(topic, connection) {
             let unsubscribe = v1::LinkUnsubscribe { connection: connection.to_owned(), topic: handle };
             self.ledger.ask(link_request::Command::Unsubscribe(unsubscribe), Purpose::Tell);
+        }
+    }
+
+    /// One conversation of a feed; the last one takes the feed along.
+    fn unhear(&mut self, connection: &str, topic: TopicId, conversation_id: &str) {
+        let Some(known) = self.connections.get_mut(connection) else { return };
+        let is_it =
+            |heard: &Subscription| heard.topic == topic && heard.only.as_deref() == Some(conversation_id);
+        known.subscriptions.retain(|heard| !is_it(heard));
+        if !known.subscriptions.iter().any(|heard| heard.topic == topic) {
+            return self.unsubscribe(connection, topic);
+        }
+        if let Some(topic) = self.topics.get(topic) {
+            topic.subscribers.leave_conversation(connection, conversation_id);
         }
     }
 
@@ -257,7 +306,7 @@ impl State {
         }
     }
 
-    fn attached(&mut self, attached: v1::LinkAttached) {
+    fn attached(&mut self, mut attached: v1::LinkAttached) {
         let Some(answered) = self.ledger.answered(attached.number) else { return };
         let (connection, tag) = match answered.purpose {
             Purpose::Attach { connection, tag } => (connection, Some(tag)),
@@ -268,18 +317,19 @@ impl State {
             | Purpose::Tell => return,
         };
         let Some(known) = self.connections.get_mut(&connection) else { return };
-        let staff = is_staff(&attached);
-        // As the core does: what the new principal may not hear, the connection hears no longer.
-        let loses = known.handle.is_some() && (known.tenant != attached.tenant || (known.staff && !staff));
-        let lost = if loses { std::mem::take(&mut known.subscriptions) } else { Vec::new() };
         known.handle = Some(attached.handle.clone());
         known.tenant.clone_from(&attached.tenant);
-        known.staff = staff;
+        let dropped = std::mem::take(&mut attached.dropped);
+        known.dropped = (attached.number, dropped.clone());
+        // Before the answer: nothing of what is dropped is delivered after it, which names the topics as the dialect does.
+        for handle in dropped {
+            let Some((id, _)) = self.topics.by_handle(handle) else { continue };
+            known.subscriptions.retain(|heard| heard.topic != id);
+            self.topics.leave(id, &connection);
+            attached.dropped.push(id.0);
+        }
         if let Some(tag) = tag {
             known.outbox.push(answer_item(tag, Ok(Answer::Attached(attached)), None));
-        }
-        for subscription in lost {
-            self.topics.leave(subscription.topic, &connection);
         }
     }
 
@@ -303,6 +353,11 @@ impl State {
 
     fn joined(&mut self, connection: &Arc<str>, wanted: Wanted, subscribed: &v1::LinkSubscribed) {
         let Some(known) = self.connections.get(connection) else { return };
+        if known.has_dropped(subscribed) {
+            let refusal = Status::permission_denied("whoever it has proved to be since may not hear it");
+            known.outbox.push(answer_item(wanted.tag, Err(refusal), None));
+            return;
+        }
         let id = self.topics.open(&wanted.topic, &known.tenant, subscribed);
         // Before the answer: nothing of what is replaced is delivered after it.
         if let Some(replaced) = wanted.replaces.map(|topic| TopicId(topic.0)).filter(|topic| *topic != id) {
@@ -320,6 +375,8 @@ impl State {
         if let Some(snapshot) = &subscribed.snapshot {
             known.outbox.push(fanout::step(&Arc::new(snapshot.clone()), wanted.audience, None));
         }
+        let picks = matches!(&wanted.topic, Name::Feed(feed) if feed.conversation.is_some());
+        let only = picks.then(|| subscribed.conversation_id.clone());
         let after = topic.joined_at(subscribed.position);
         topic.subscribers.join(&Joining {
             dialect: &known.mounted.dialect,
@@ -327,9 +384,13 @@ impl State {
             connection,
             outbox: &known.outbox,
             from: subscribed.position,
+            only: only.as_deref(),
         });
-        let heard = Subscription { topic: id, name: wanted.topic, audience: wanted.audience };
-        if !known.subscriptions.iter().any(|known| known.topic == id && known.audience == heard.audience) {
+        let heard = Subscription { topic: id, name: wanted.topic, audience: wanted.audience, only };
+        let is_same = |known: &Subscription| {
+            known.topic == id && known.audience == heard.audience && known.only == heard.only
+        };
+        if !known.subscriptions.iter().any(is_same) {
             known.subscriptions.push(heard);
         }
         self.fetch(id, after);
@@ -342,6 +403,12 @@ impl State {
             self.take_back(&subscribed);
             return;
         };
+        let leads_elsewhere = matches!(heard.name, Name::Own(_))
+            && self.topics.get(id).is_some_and(|topic| !topic.is_of(&subscribed.conversation_id));
+        // Nothing can be told of either to a dialect that asked for neither now: its client begins anew.
+        if leads_elsewhere || known.has_dropped(&subscribed) {
+            return self.end(connection);
+        }
         if let Some(snapshot) = subscribed.snapshot {
             known.outbox.push(fanout::step(&Arc::new(snapshot), heard.audience, None));
         }
@@ -377,6 +444,18 @@ impl State {
         let Some((id, topic)) = self.topics.by_handle(event.topic) else { return };
         let after = topic.event(event.number, Arc::new(event.event.unwrap_or_default()));
         self.fetch(id, after);
+    }
+
+    /// When something that was delivered is to be written.
+    pub fn next_flush(&self) -> Option<Instant> {
+        self.owing.front().map(|(due, _)| *due)
+    }
+
+    /// Writes what is due. A topic rests for a short time only, so its turn in the order of coming is near enough.
+    pub fn flush(&mut self, now: Instant) {
+        while let Some((_, id)) = self.owing.pop_front_if(|(due, _)| *due <= now) {
+            self.topics.get(id).into_iter().for_each(Topic::flush);
+        }
     }
 
     fn fetched(&mut self, fetched: v1::LinkFetched) {
@@ -445,9 +524,11 @@ impl State {
 
     // === commands to the core ===
 
+    /// After a topic was told something: what it owes is written in time, and what it misses is fetched.
     fn fetch(&mut self, id: TopicId, after: Option<u64>) {
-        let Some(after) = after else { return };
         let Some(topic) = self.topics.get(id) else { return };
+        self.owing.extend(topic.due.take().map(|due| (due, id)));
+        let Some(after) = after else { return };
         let Some(handle) = topic.handle.filter(|_| self.ledger.is_up()) else {
             topic.fetch_lost();
             return;
@@ -460,10 +541,6 @@ impl State {
 fn subscription(connection: &str, name: &Name) -> link_request::Command {
     let topic = Some(v1::Topic { name: Some(name.clone()) });
     link_request::Command::Subscribe(v1::LinkSubscribe { connection: connection.to_owned(), topic })
-}
-
-fn is_staff(attached: &v1::LinkAttached) -> bool {
-    attached.roles().any(|role| matches!(role, v1::Role::Staff | v1::Role::Admin))
 }
 
 fn ended_reason(status: &Status) -> v1::RightsEndedReason {

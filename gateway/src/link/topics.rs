@@ -6,11 +6,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parlor_api::v1::{self, topic::Name};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     fanout::Subscribers,
-    link::log::{Log, Page, Step},
+    link::{
+        log::{Log, Page, Step},
+        rest::Rest,
+    },
     outbox::{Departure, Ticket},
 };
 
@@ -30,6 +33,9 @@ pub(crate) struct Topic {
     pub subscribers: Subscribers,
     waiting: Vec<(u64, oneshot::Sender<Passed>)>,
     last: Passed,
+    rest: Rest,
+    /// When what was delivered while it rested is to be written; taken by who keeps the time.
+    pub due: Option<Instant>,
     /// The core's name for it on the present link.
     pub handle: Option<u64>,
     /// What held replies call it.
@@ -52,7 +58,7 @@ pub(crate) enum Key {
 impl Topic {
     fn new(name: &Name, tenant: &str, subscribed: &v1::LinkSubscribed) -> Self {
         let order = match name {
-            Name::ConversationId(_) | Name::ConversationKey(_) | Name::Feed(_) => {
+            Name::ConversationId(_) | Name::ConversationKey(_) | Name::Own(_) | Name::Feed(_) => {
                 Order::Log(Log::new(subscribed.position))
             }
             Name::Presence(_) | Name::Typing(_) => Order::State { revision: subscribed.position },
@@ -62,9 +68,16 @@ impl Topic {
             subscribers: Subscribers::default(),
             waiting: Vec::new(),
             last: None,
+            rest: Rest::default(),
+            due: None,
             handle: Some(subscribed.topic),
             key: key(name, tenant, &subscribed.conversation_id),
         }
+    }
+
+    /// True for the topic of this conversation.
+    pub fn is_of(&self, conversation_id: &str) -> bool {
+        matches!(&self.key, Some(Key::Conversation { id }) if id == conversation_id)
     }
 
     pub fn seen(&self) -> u64 {
@@ -165,11 +178,32 @@ impl Topic {
         step.fetch
     }
 
+    /// Writes what was delivered while the topic rested.
+    pub fn flush(&mut self) {
+        let began = Instant::now();
+        self.subscribers.flush();
+        self.rest.wrote(began, Instant::now());
+    }
+
     fn deliver(&mut self, events: Vec<(u64, Shared)>) {
+        if events.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        let rests = self.rest.is_resting(began);
+        let quietly = rests || events.len() > 1;
         for (number, event) in events {
-            let ticket: Ticket = Arc::new(Departure::default());
+            let ticket: Ticket = Arc::new(Departure::of(number));
             self.last = Some(ticket.left());
-            self.subscribers.deliver(number, &event, &ticket);
+            self.subscribers.deliver(number, &event, &ticket, quietly);
+        }
+        if rests {
+            self.due = self.due.or(self.rest.owe(began));
+        } else {
+            if quietly {
+                self.subscribers.flush();
+            }
+            self.rest.wrote(began, Instant::now());
         }
         let seen = self.seen();
         let (passed, waiting) =
@@ -263,13 +297,21 @@ impl Topics {
     /// The topics that are behind and have no fetch under way, with the number to fetch above.
     pub fn retry(&mut self) -> Vec<(TopicId, u64)> {
         let bound = self.open.iter_mut().filter(|(_, topic)| topic.handle.is_some());
-        bound.filter_map(|(id, topic)| topic.retry().map(|after| (*id, after))).collect()
+        let retried = bound.filter_map(|(id, topic)| {
+            let after = topic.retry();
+            // Nobody keeps the time for what this delivered.
+            if topic.due.take().is_some() {
+                topic.flush();
+            }
+            after.map(|after| (*id, after))
+        });
+        retried.collect()
     }
 }
 
 fn key(name: &Name, tenant: &str, conversation_id: &str) -> Option<Key> {
     match name {
-        Name::ConversationId(_) | Name::ConversationKey(_) => {
+        Name::ConversationId(_) | Name::ConversationKey(_) | Name::Own(_) => {
             Some(Key::Conversation { id: conversation_id.to_owned() })
         }
         Name::Feed(_) => Some(Key::Feed { tenant: tenant.to_owned() }),

@@ -224,7 +224,7 @@ impl State {
         let refused = match &attach.credential {
             Some(Credential::Bearer(token)) => token == "bad",
             Some(Credential::Handle(_)) => self.refuses_handles,
-            Some(Credential::ApiKey(_) | Credential::Guest(_)) | None => false,
+            Some(Credential::ApiKey(_) | Credential::Guest(_) | Credential::Claim(_)) | None => false,
         };
         if refused {
             let failure = v1::Failure {
@@ -237,13 +237,19 @@ impl State {
         }
         let staff = matches!(&attach.credential, Some(Credential::Bearer(token)) if token == "staff");
         let roles = if staff { vec![v1::Role::Staff.into()] } else { Vec::new() };
-        self.attached.insert(attach.connection.clone(), attach.credential);
+        let earlier = self.attached.insert(attach.connection.clone(), attach.credential);
+        let was_staff = matches!(earlier, Some(Some(Credential::Bearer(token))) if token == "staff");
+        let loses = was_staff && !staff && self.subscribed.contains(&attach.connection);
+        if loses {
+            self.subscribed.retain(|connection| *connection != attach.connection);
+        }
         self.say(Body::Attached(v1::LinkAttached {
             number,
             handle: format!("handle-of-{}", attach.connection),
             connection: attach.connection,
             tenant: TENANT.to_owned(),
             roles,
+            dropped: if loses { vec![self.handle] } else { Vec::new() },
             ..Default::default()
         }));
     }
@@ -361,6 +367,13 @@ impl ChatService for Core {
         &self,
         _request: Request<v1::ListConversationsRequest>,
     ) -> Result<Response<v1::ListConversationsResponse>, Status> {
+        Err(Status::unimplemented("not in these tests"))
+    }
+
+    async fn list_missed_events(
+        &self,
+        _request: Request<v1::ListMissedEventsRequest>,
+    ) -> Result<Response<v1::ListMissedEventsResponse>, Status> {
         Err(Status::unimplemented("not in these tests"))
     }
 

@@ -11,8 +11,8 @@ use http::StatusCode;
 use parlor_api::v1::{self, event::Payload, topic::Name};
 
 use crate::dialect::{
-    After, Answer, Audience, Call, Cors, Credential, Dialect, Effect, Frame, Input, Machine, Opening, Pace,
-    Rendered, Request, Response, TopicHandle,
+    After, AllowHeaders, Answer, Audience, Call, Carriers, Cors, Credential, Dialect, Effect, Frame, Input,
+    Machine, Memory, Opening, Pace, Rendered, Request, Response, TopicHandle,
 };
 
 /// Its largest frame.
@@ -39,6 +39,10 @@ impl Dialect for Echo {
         if self.refuse { "echo" } else { "calm" }
     }
 
+    fn carriers(&self) -> Carriers {
+        Carriers { websocket: true, socketio: Some("/socket.io") }
+    }
+
     fn open(&self, _opening: Opening) -> Box<dyn Machine> {
         Box::new(State::default())
     }
@@ -62,7 +66,11 @@ impl Dialect for Echo {
     }
 
     fn cors(&self) -> Cors {
-        Cors { allow_origin: "*", allow_headers: "Content-Type, x-auth-token", allow_methods: "GET, POST" }
+        Cors {
+            allow_origin: "*",
+            allow_headers: AllowHeaders::Named("Content-Type, x-auth-token"),
+            allow_methods: "GET, POST",
+        }
     }
 
     fn too_many_requests(&self) -> Response {
@@ -78,7 +86,19 @@ impl Machine for State {
     fn step(&mut self, input: Input, effects: &mut Vec<Effect>) {
         match input {
             Input::Frame(Frame::Text(text)) => self.told(&text, effects),
-            Input::Frame(binary @ Frame::Binary(_)) => effects.push(Effect::Send(binary)),
+            Input::Frame(same @ (Frame::Binary(_) | Frame::Event(_))) => effects.push(Effect::Send(same)),
+            Input::Connect { auth: Some(_) } => effects.push(Effect::Refuse {
+                message: "no tokens here".to_owned(),
+                data: Some(Bytes::from_static(b"{\"code\":7}")),
+            }),
+            Input::Connect { auth: None } => effects.push(Effect::Accept { pid: None }),
+            Input::Emitted { event, ack: None } if event.name().as_deref() == Some("close") => {
+                effects.push(Effect::Close { code: 4000, reason: "asked" });
+            }
+            Input::Emitted { event, ack: None } => effects.push(Effect::Send(Frame::Event(event))),
+            Input::Emitted { event, ack: Some(ack) } => {
+                effects.push(Effect::Acknowledge { ack, arguments: event });
+            }
             Input::Request(request) => requested(&request, effects),
             Input::Answer { tag, answer, position } => self.answered(tag, answer, position, effects),
             Input::Event { event, .. } => say(effects, format!("state of {}", event.conversation_id)),
@@ -94,7 +114,11 @@ impl State {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
             "attach" => {
-                effects.push(Effect::Attach { tag: ATTACH, credential: Credential::Bearer(rest.to_owned()) });
+                effects.push(Effect::Attach {
+                    tag: ATTACH,
+                    credential: Credential::Bearer(rest.to_owned()),
+                    memory: Memory::default(),
+                });
             }
             "subscribe" => {
                 let topic = Name::ConversationKey(rest.to_owned());

@@ -6,16 +6,22 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use futures::{SinkExt as _, StreamExt as _};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_tungstenite::{WebSocketStream, client_async};
+use tungstenite::Message;
 
 use crate::{
-    tests::world::{PATIENCE, Plan, World, world},
+    tests::{
+        echo::FRAME_BYTES,
+        world::{PATIENCE, Plan, World, world},
+    },
     transport::listener::{HEAD_BYTES_MAX, Tls},
 };
 
@@ -56,6 +62,8 @@ async fn a_head_at_the_limit_passes_and_one_far_over_is_refused() {
 async fn a_client_that_reads_no_answer_is_gone_after_the_write_timeout() {
     let mut plan = Plan::default();
     plan.listener.write_timeout = Duration::from_millis(50);
+    // More than the kernel keeps for anybody.
+    plan.metrics = "x".repeat(16 << 20);
     let world = World::start(plan).await;
     let mut stream = TcpStream::connect(world.address).await.unwrap();
     let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -153,4 +161,30 @@ async fn a_renewed_certificate_is_used_without_a_restart_and_a_broken_one_is_not
 
     std::fs::write(folder.path().join("cert.pem"), "nonsense").unwrap();
     assert!(healthy(&world, &new).await, "the last good one stays");
+}
+
+#[tokio::test]
+async fn a_socket_over_tls_is_a_socket_like_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let trusting = certify(folder.path(), 1_000);
+    let mut plan = Plan::default();
+    let files = Tls { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+    plan.listener.tls = Some(files);
+    let world = World::start(plan).await;
+    let stream = TcpStream::connect(world.address).await.unwrap();
+    let stream = trusting.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
+    let (mut socket, _) = client_async("wss://localhost/echo", stream).await.unwrap();
+    for text in ["hello", &"x".repeat(FRAME_BYTES)] {
+        socket.send(Message::text(text)).await.unwrap();
+        assert_eq!(heard(&mut socket).await, Message::text(text));
+    }
+    // More than the kernel and the TLS session hold at a time: it goes out in pieces as the client reads.
+    socket.send(Message::text(format!("big {}", 8 << 20))).await.unwrap();
+    assert_eq!(heard(&mut socket).await.len(), 8 << 20);
+    socket.send(Message::text("close")).await.unwrap();
+    assert!(matches!(heard(&mut socket).await, Message::Close(Some(frame)) if frame.reason == "asked"));
+}
+
+async fn heard(socket: &mut WebSocketStream<TlsStream<TcpStream>>) -> Message {
+    tokio::time::timeout(PATIENCE, socket.next()).await.expect("it came in time").unwrap().unwrap()
 }

@@ -1,9 +1,16 @@
 //! WebSockets: order, pace, sizes, origins, silence, slow readers and the goodbye.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::{SinkExt as _, StreamExt as _};
 use http::StatusCode;
+use metrics::{Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use tungstenite::{
     Message,
     protocol::{
@@ -215,4 +222,102 @@ async fn a_text_that_is_not_utf8_is_named_so() {
     let text = Frame::message(vec![0xff, 0xfe], OpCode::Data(Data::Text), true);
     socket.stream.send(Message::Frame(text)).await.unwrap();
     assert_eq!(socket.closed().await.0, 1007);
+}
+
+#[tokio::test]
+async fn who_asks_for_a_socket_at_the_path_of_a_page_gets_no_page() {
+    let world = world().await;
+    assert_eq!(world.try_socket("/healthz", &[]).await.err(), Some(StatusCode::NOT_FOUND));
+    let world = World::start(Plan { root: true, ..Plan::default() }).await;
+    let mut socket = world.socket("/healthz").await;
+    socket.say("hello").await;
+    socket.hears("hello").await;
+    assert_eq!(
+        world.get("/healthz").await,
+        (StatusCode::OK, "ok\n".to_owned()),
+        "who asks for the page gets it"
+    );
+}
+
+#[tokio::test]
+async fn events_and_answers_come_in_the_order_of_the_core() {
+    let world = world().await;
+    let mut socket = world.listener().await;
+    for number in 1..=50 {
+        world.core.append("before");
+        socket.say(&format!("number {number}")).await;
+    }
+    let (mut events, mut numbers) = (0, 0);
+    // The burst answers that many; what is over is refused.
+    while events < 50 || numbers < 15 {
+        let text = socket.next().await;
+        if let Some(event) = text.strip_prefix("event ") {
+            events += 1;
+            assert_eq!(event, format!("{events} before"));
+        } else if let Some(number) = text.strip_prefix("number ") {
+            let number: u32 = number.parse().unwrap();
+            assert!(number > numbers, "{number} after {numbers}");
+            numbers = number;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_count_of_open_sockets_falls_however_they_end() {
+    let open = OpenSockets::default();
+    let _recording = metrics::set_default_local_recorder(&open);
+    let world = world().await;
+    let mut first = world.socket("/echo").await;
+    first.say("hello").await;
+    first.hears("hello").await;
+    let _stopped = world.listener().await;
+    assert_eq!(open.count(), 2);
+    first.say("close").await;
+    assert_eq!(first.closed().await.0, 4000);
+    world.gateway.shutdown(Duration::ZERO).await;
+    assert_eq!(open.count(), 0, "the one that was dropped too");
+}
+
+/// What the gauge of open sockets says, of this thread.
+#[derive(Clone, Debug, Default)]
+struct OpenSockets(Arc<AtomicI64>);
+
+impl OpenSockets {
+    fn count(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl GaugeFn for OpenSockets {
+    fn increment(&self, value: f64) {
+        self.0.fetch_add(value as i64, Ordering::Relaxed);
+    }
+
+    fn decrement(&self, value: f64) {
+        self.0.fetch_sub(value as i64, Ordering::Relaxed);
+    }
+
+    fn set(&self, _value: f64) {}
+}
+
+impl Recorder for OpenSockets {
+    fn describe_counter(&self, _key: KeyName, _unit: Option<Unit>, _text: SharedString) {}
+    fn describe_gauge(&self, _key: KeyName, _unit: Option<Unit>, _text: SharedString) {}
+    fn describe_histogram(&self, _key: KeyName, _unit: Option<Unit>, _text: SharedString) {}
+
+    fn register_counter(&self, _key: &Key, _metadata: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, key: &Key, _metadata: &Metadata<'_>) -> Gauge {
+        if key.name() == "parlor_gateway_sockets" {
+            Gauge::from_arc(Arc::new(self.clone()))
+        } else {
+            Gauge::noop()
+        }
+    }
+
+    fn register_histogram(&self, _key: &Key, _metadata: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
 }

@@ -37,6 +37,10 @@ pub struct Plan {
     pub origins: Vec<String>,
     pub listener: listener::Options,
     pub away: bool,
+    /// The echo is at the root of the listener too.
+    pub root: bool,
+    /// What `/metrics` answers.
+    pub metrics: String,
 }
 
 impl Default for Plan {
@@ -46,6 +50,8 @@ impl Default for Plan {
             origins: Vec::new(),
             listener: listener::Options::new("public", SocketAddr::from(([127, 0, 0, 1], 0))),
             away: false,
+            root: false,
+            metrics: "some_metric 1\n".to_owned(),
         }
     }
 }
@@ -137,6 +143,7 @@ impl World {
 }
 
 fn options(plan: &Plan) -> Options {
+    let metrics = plan.metrics.clone();
     let mount = |dialect: &str| Mount {
         name: dialect.to_owned(),
         dialect: dialect.to_owned(),
@@ -147,15 +154,23 @@ fn options(plan: &Plan) -> Options {
         origins: plan.origins.clone(),
         login_issuer: None,
         allow_signup: false,
+        guests: false,
+        identity: crate::mount::Identity::Token,
+        rate: None,
         linger: Duration::from_secs(5),
     };
+    let mut mounts = vec![mount("echo"), mount("calm")];
+    if plan.root {
+        let listener = Some(plan.listener.name.clone());
+        mounts.push(Mount { name: "root".to_owned(), prefix: String::new(), listener, ..mount("echo") });
+    }
     Options {
         name: "edge".to_owned(),
         edge_key: EDGE_KEY.to_owned(),
-        mounts: vec![mount("echo"), mount("calm")],
+        mounts,
         limits: plan.limits.clone(),
         now: Arc::new(|| jiff::Timestamp::UNIX_EPOCH),
-        metrics: Some(Arc::new(|| "some_metric 1\n".to_owned())),
+        metrics: Some(Arc::new(move || metrics.clone())),
     }
 }
 

@@ -1,32 +1,34 @@
-//! The one door of a listener: tells gRPC, health, sockets and REST apart.
+//! The one door of a listener: tells gRPC, health, Socket.IO, raw sockets and REST apart.
 //!
 //! A mount is at a prefix of every listener or of one, and at the root of one; the longest prefix wins. What belongs to
 //! nobody is a plain 404, and a gRPC call of nobody is a gRPC answer.
 
 use std::sync::Arc;
 
-use axum::{Router, body::Body, extract::Request, routing::get};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    middleware::{Next, from_fn},
+    routing::get,
+};
 use http::{Method, Response, StatusCode, header};
 
 use crate::{
     edge::Edge,
     gateway::Metrics,
     session::Mounted,
-    transport::{address, grpc, health, listener::Connection, rest, websocket},
+    transport::{address, grpc, health, listener::Connection, rest, socketio::Engines, websocket},
 };
 
 /// Everything a listener serves.
 pub(crate) fn router(
     edge: &Arc<Edge>,
-    mounts: &[Mounted],
-    listener: &str,
+    mounts: Vec<Mounted>,
+    engines: Engines,
     metrics: Option<Metrics>,
 ) -> Router {
-    let door = Arc::new(Door {
-        grpc: grpc::service(edge),
-        mounts: places(mounts, listener),
-        edge: Arc::clone(edge),
-    });
+    let door = Arc::new(Door { grpc: grpc::service(edge), mounts, engines, edge: Arc::clone(edge) });
     let ready = Arc::clone(edge);
     let mut router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
@@ -34,10 +36,23 @@ pub(crate) fn router(
     if let Some(metrics) = metrics {
         router = router.route("/metrics", get(move || async move { metrics() }));
     }
-    router.fallback(move |request: Request| {
-        let door = Arc::clone(&door);
-        async move { door.open(request).await }
-    })
+    let sockets = Arc::clone(&door);
+    router
+        .fallback(move |request: Request| {
+            let door = Arc::clone(&door);
+            async move { door.open(request).await }
+        })
+        // Who asks for a socket means the mount at that path, not a page that happens to have it.
+        .layer(from_fn(move |request: Request, next: Next| {
+            let door = Arc::clone(&sockets);
+            async move {
+                if websocket::is_upgrade(&request) {
+                    door.open(request).await
+                } else {
+                    next.run(request).await
+                }
+            }
+        }))
 }
 
 struct Door {
@@ -45,6 +60,7 @@ struct Door {
     grpc: grpc::Service,
     /// The longest prefix first.
     mounts: Vec<Mounted>,
+    engines: Engines,
 }
 
 impl Door {
@@ -52,24 +68,28 @@ impl Door {
         if grpc::is_call(&request) {
             return grpc::serve(&self.grpc, &self.edge, request).await;
         }
+        let peer = request
+            .extensions()
+            .get::<Connection>()
+            .map(|connection| address::client(connection.peer.ip(), request.headers(), &connection.proxies));
+        let request = match self.engines.serve(request, peer).await {
+            Ok(response) => return response,
+            Err(request) => request,
+        };
         let found = self.mounts.iter().find_map(|mounted| {
             let rest = within(request.uri().path(), &mounted.mount.prefix)?;
             Some((mounted, rest.to_owned()))
         });
         let Some((mounted, path)) = found else { return nobody(&request) };
-        let peer = request
-            .extensions()
-            .get::<Connection>()
-            .map(|connection| address::client(connection.peer.ip(), request.headers(), &connection.proxies));
-        if websocket::is_upgrade(&request) {
-            return websocket::serve(&self.edge, mounted, peer, request).await;
+        if websocket::is_upgrade(&request) && mounted.dialect.carriers().websocket {
+            return websocket::serve(&self.edge, mounted, peer, request);
         }
         rest::serve(&self.edge, mounted, peer, path, request).await
     }
 }
 
 /// The mounts of a listener, the longest prefix first; one that names the listener goes before one that names none.
-fn places(mounts: &[Mounted], listener: &str) -> Vec<Mounted> {
+pub(crate) fn places(mounts: &[Mounted], listener: &str) -> Vec<Mounted> {
     let here = |mounted: &&Mounted| mounted.mount.listener.as_deref().is_none_or(|named| named == listener);
     let mut here: Vec<Mounted> = mounts.iter().filter(here).cloned().collect();
     here.sort_by_key(|mounted| {

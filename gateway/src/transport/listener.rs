@@ -22,12 +22,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
+pub(crate) use self::apart::take_apart;
 use self::{
     begun::{Begun, Counted},
     stalled::Hurried,
 };
 use crate::{backend, transport::tls};
 
+mod apart;
 mod begun;
 mod stalled;
 
@@ -307,7 +309,11 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let begun = Arc::new(Begun::default());
-    let stream = Counted::new(Hurried::new(stream, port.write_timeout), Arc::clone(&begun));
+    let stream = Counted::new(
+        Hurried::new(stream, port.write_timeout),
+        Arc::clone(&begun),
+        Arc::clone(&connection.place),
+    );
     let service = hyper::service::service_fn({
         let (service, begun) = (port.service.clone(), Arc::clone(&begun));
         move |request: http::Request<Incoming>| {

@@ -4,12 +4,12 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use crate::{
-    dialect::{self, Input, OpeningKind, Response},
+    dialect::{self, AllowHeaders, Input, OpeningKind, Response},
     edge::Edge,
     outbox::OUTBOX_BYTES,
     session::{Mounted, Session},
@@ -37,7 +37,7 @@ pub(super) async fn serve(
 ) -> http::Response<Body> {
     let dialect = &mounted.dialect;
     if request.method() == Method::OPTIONS {
-        return preflight(&dialect.cors());
+        return preflight(&dialect.cors(), request.headers());
     }
     let over = peer.and_then(|address| edge.rest_limits.take(address, Instant::now()).err());
     let response = if let Some(wait) = over {
@@ -85,14 +85,14 @@ async fn exchange(
     request: dialect::Request,
     place: OwnedSemaphorePermit,
 ) -> Response {
-    let mut session = Session::open(edge, mounted, peer, OpeningKind::Rest);
+    let mut session = Session::open(edge, mounted, peer, OpeningKind::Rest, &http::HeaderMap::new());
     let aborted = edge.aborted.clone();
     let unavailable = mounted.dialect.unavailable();
     let running = edge.tasks.spawn(async move {
         let _place = place;
         let work = async {
             let response = converse(&mut session, request).await;
-            session.close().await;
+            session.close(Duration::ZERO).await;
             response
         };
         tokio::select! {
@@ -141,12 +141,22 @@ async fn converse(session: &mut Session, request: dialect::Request) -> Option<Re
 }
 
 /// What every OPTIONS is told, as it always was: whether a browser asks or somebody who only looks.
-fn preflight(cors: &dialect::Cors) -> http::Response<Body> {
+fn preflight(cors: &dialect::Cors, asked: &HeaderMap) -> http::Response<Body> {
     let mut response = http::Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(cors.allow_methods));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(cors.allow_headers));
+    match cors.allow_headers {
+        AllowHeaders::Named(names) => {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(names));
+        }
+        AllowHeaders::Requested => {
+            headers.insert(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+            if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+            }
+        }
+    }
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static(cors.allow_origin));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
     response

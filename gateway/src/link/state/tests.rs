@@ -6,7 +6,13 @@ use parlor_api::v1::{self, link_request::Command as Asked, link_response::Body, 
 use tokio::time::{Duration, Instant};
 
 use super::*;
-use crate::{dialect::Frame, mount::Mount, outbox::OUTBOX_BYTES, registry, tests::echo::message_event};
+use crate::{
+    dialect::{Frame, Memory},
+    mount::Mount,
+    outbox::OUTBOX_BYTES,
+    registry,
+    tests::echo::message_event,
+};
 
 const ROOM: &str = "the room";
 
@@ -58,6 +64,9 @@ impl Bench {
             origins: Vec::new(),
             login_issuer: None,
             allow_signup: false,
+            guests: false,
+            identity: crate::mount::Identity::Token,
+            rate: None,
             linger: Duration::ZERO,
         };
         let mounted = Mounted { mount: Arc::new(mount), dialect: registry::find("echo").unwrap() };
@@ -67,6 +76,7 @@ impl Bench {
             mounted,
             peer: None,
             present: true,
+            memory: Memory::default(),
             credential: Some(Proof::Guest),
             tag: 1,
         };
@@ -147,13 +157,18 @@ fn heard(outbox: &Outbox) -> Vec<String> {
     outbox.release(taken);
     let words = items.into_iter().map(|item| match item {
         Item::Frame(Frame::Text(text), _) => text.to_string(),
-        Item::Frame(Frame::Binary(_), _) => "binary".to_owned(),
+        Item::Frame(Frame::Binary(_) | Frame::Event(_), _) => "other".to_owned(),
         Item::Input(input, _) => match *input {
             Input::Answer { answer: Ok(_), .. } => "answer".to_owned(),
             Input::Answer { answer: Err(status), .. } => format!("failed {:?}", status.code()),
             Input::Event { event, .. } => format!("state {}", event.conversation_id),
             Input::RightsEnded(_) => "rights ended".to_owned(),
-            Input::Frame(_) | Input::Request(_) | Input::Timer(_) | Input::Closed => "unexpected".to_owned(),
+            Input::Frame(_)
+            | Input::Connect { .. }
+            | Input::Emitted { .. }
+            | Input::Request(_)
+            | Input::Timer(_)
+            | Input::Closed => "unexpected".to_owned(),
         },
     });
     words.collect()
@@ -363,6 +378,73 @@ fn the_end_of_rights_is_told_once_however_often_the_core_says_it() {
     assert_eq!(heard(&outbox).iter().filter(|told| *told == "rights ended").count(), 1);
 }
 
+impl Bench {
+    /// A connection proves itself again; answers the number of the command.
+    fn prove_again(&mut self, name: &str) -> u64 {
+        let known = &self.state.connections[name];
+        let attach = Attach {
+            connection: name.into(),
+            outbox: Arc::clone(&known.outbox),
+            mounted: known.mounted.clone(),
+            peer: None,
+            present: true,
+            memory: Memory::default(),
+            credential: Some(Proof::Bearer("another".to_owned())),
+            tag: 3,
+        };
+        self.state.command(Command::Attach(Box::new(attach)), self.now);
+        self.only_asked().0
+    }
+
+    fn attached_without(&mut self, number: u64, name: &str, dropped: Vec<u64>) {
+        self.say(Body::Attached(v1::LinkAttached {
+            number,
+            connection: name.to_owned(),
+            handle: format!("another handle of {name}"),
+            tenant: "acme".to_owned(),
+            dropped,
+            ..Default::default()
+        }));
+    }
+}
+
+#[test]
+fn what_the_core_drops_is_heard_no_longer_and_named_to_the_dialect() {
+    let mut bench = Bench::new();
+    let (one, other) = (bench.hearing("one", 7, 0), bench.hearing("other", 7, 0));
+    let number = bench.subscribe("one", Name::ConversationKey("another room".to_owned()));
+    bench.subscribed(number, "one", 8, 0);
+    assert_eq!(heard(&one), ["answer"]);
+    let number = bench.prove_again("one");
+    bench.attached_without(number, "one", vec![7, 99]);
+    assert_eq!(bench.asked().len(), 0, "the core knows");
+    let mut items = Vec::new();
+    let taken = one.take(usize::MAX, &mut items);
+    one.release(taken);
+    let Some(Item::Input(input, _)) = items.pop() else { panic!("no answer") };
+    let Input::Answer { answer: Ok(Answer::Attached(attached)), .. } = *input else { panic!("not attached") };
+    assert_eq!(attached.dropped, [1], "the first topic of this gateway");
+    bench.event(7, 1);
+    bench.event(8, 1);
+    assert_eq!(heard(&one), events(1..=1), "of the other room");
+    assert_eq!(heard(&other), events(1..=1));
+}
+
+#[test]
+fn a_subscription_that_was_dropped_before_its_answer_came_fails() {
+    let mut bench = Bench::new();
+    let outbox = bench.connection("one");
+    let asked = bench.subscribe("one", room());
+    let number = bench.prove_again("one");
+    bench.attached_without(number, "one", vec![7]);
+    bench.subscribed(asked, "one", 7, 0);
+    bench.event(7, 1);
+    assert_eq!(heard(&outbox), ["answer", "failed PermissionDenied"]);
+    let again = bench.subscribe("one", room());
+    bench.subscribed(again, "one", 7, 1);
+    assert_eq!(heard(&outbox), ["answer"], "what is asked later stands");
+}
+
 #[test]
 fn a_connection_that_ended_silently_is_forgotten() {
     let mut bench = Bench::new();
@@ -370,5 +452,5 @@ fn a_connection_that_ended_silently_is_forgotten() {
     outbox.end(Ending::GONE);
     bench.state.tick(bench.now);
     let (_, asked) = bench.only_asked();
-    assert_eq!(asked, Asked::Detach(v1::LinkDetach { connection: "one".to_owned() }));
+    assert_eq!(asked, Asked::Detach(v1::LinkDetach { connection: "one".to_owned(), ..Default::default() }));
 }

@@ -12,7 +12,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::OwnedSemaphorePermit,
+};
 
 /// What tells HTTP/2 from HTTP/1 is so long; a client that has not sent it in time sends nothing.
 const PREFACE_BYTES: usize = 24;
@@ -40,11 +43,18 @@ impl Begun {
 pub(super) struct Counted<S> {
     stream: S,
     begun: Arc<Begun>,
+    /// Its place among the listener's connections, for as long as there is a stream.
+    place: Arc<OwnedSemaphorePermit>,
 }
 
 impl<S> Counted<S> {
-    pub fn new(stream: S, begun: Arc<Begun>) -> Self {
-        Self { stream, begun }
+    pub fn new(stream: S, begun: Arc<Begun>, place: Arc<OwnedSemaphorePermit>) -> Self {
+        Self { stream, begun, place }
+    }
+
+    /// What goes on when HTTP ends: the stream, and its place.
+    pub fn into_parts(self) -> (S, Arc<OwnedSemaphorePermit>) {
+        (self.stream, self.place)
     }
 }
 

@@ -28,6 +28,11 @@ impl<S: Unpin> Hurried<S> {
         Self { stream, within, over: None }
     }
 
+    /// The stream by itself, for who writes to it without waiting.
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+
     fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,

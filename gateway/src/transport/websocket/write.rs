@@ -1,94 +1,121 @@
-//! Writing to a socket: several frames with one flush, and never longer than a reader may take.
+//! Writing to a socket: what is written together goes out together, and no more waits at a time than may.
 
-use std::{error::Error as _, time::Duration};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures::SinkExt as _;
+use bytes::Bytes;
+use parlor_socketio::{
+    Closed, Reason,
+    outbox::Line as Stream,
+    websocket::{Ended, Kind, Sender, Socket},
+};
 
 use crate::{
     dialect::Frame,
-    outbox::{Ending, Outbox},
+    outbox::{Ending, Outbox, Wire, frame_bytes},
+    session::Out,
 };
 
-/// So much is written with one flush; what waits behind it still counts in the outbox.
+/// So much is written at once; what waits behind it still counts in the outbox.
 pub(super) const PIECE_BYTES: usize = 64 * 1024;
 
-/// How long a client has to take the goodbye and say its own.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// Where fan-out's frames go straight to.
+pub(super) struct Line(pub Sender);
 
-/// The reason of a close has at most so many bytes (RFC 6455 section 5.5).
-const REASON_BYTES_MAX: usize = 123;
-
-/// Writes all frames and flushes once.
-pub(super) async fn frames(
-    socket: &mut WebSocket,
-    frames: &mut Vec<Frame>,
-    outbox: &Outbox,
-    within: Duration,
-) -> Result<(), Ending> {
-    if frames.is_empty() {
-        return Ok(());
+impl Wire for Line {
+    fn send(&self, frame: &Frame) -> Result<(), Ending> {
+        let (kind, body) = message(frame);
+        self.0.send(kind, b"", body).map_err(closed)
     }
-    let writing = async {
-        for frame in frames.drain(..) {
-            let message = match frame {
-                Frame::Text(text) => Message::Text(text),
-                Frame::Binary(bytes) => Message::Binary(bytes),
-            };
-            socket.feed(message).await?;
-        }
-        socket.flush().await
-    };
-    bounded(writing, outbox, within).await
-}
 
-pub(super) async fn ping(socket: &mut WebSocket, outbox: &Outbox, within: Duration) -> Result<(), Ending> {
-    bounded(socket.send(Message::Ping(bytes::Bytes::new())), outbox, within).await
-}
+    fn queue(&self, frame: &Frame) -> Result<(), Ending> {
+        let (kind, body) = message(frame);
+        self.0.queue(kind, b"", body).map_err(closed)
+    }
 
-/// Gives up when the reader takes too long, or its outbox ran over meanwhile.
-async fn bounded(
-    writing: impl Future<Output = Result<(), axum::Error>>,
-    outbox: &Outbox,
-    within: Duration,
-) -> Result<(), Ending> {
-    tokio::select! {
-        biased;
-        written = writing => written.map_err(|_broken| Ending::GONE),
-        () = outbox.ended() => Err(outbox.ending().unwrap_or(Ending::GONE)),
-        () = tokio::time::sleep(within) => {
-            outbox.end(Ending::SLOW_READER);
-            Err(Ending::SLOW_READER)
-        }
+    fn flush(&self) {
+        self.0.flush();
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.0.waiting_bytes()
+    }
+
+    fn dropped_bytes(&self) -> usize {
+        self.0.dropped_bytes()
     }
 }
 
-/// Sends the reason and waits a little for the client's own close, so that the reason is not lost with the connection.
-/// To a client that closed first, the library has the answer ready: without it the client's close would not be clean.
-pub(super) async fn say_goodbye(mut socket: WebSocket, ending: Ending) {
-    debug_assert!(ending.reason.len() <= REASON_BYTES_MAX);
-    let goodbye = async {
-        if ending == Ending::GONE {
-            let _ = socket.flush().await;
-            return;
-        }
-        let close = CloseFrame { code: ending.code, reason: ending.reason.into() };
-        if socket.send(Message::Close(Some(close))).await.is_ok() {
-            while let Some(Ok(_)) = socket.recv().await {}
-        }
-    };
-    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+/// Writes what the connection's own task has to say.
+pub(super) struct Writer {
+    sender: Sender,
+    stream: Stream,
+    outbox: Arc<Outbox>,
+    piece_bytes: usize,
 }
 
-/// What a client that cannot be understood is told.
-pub(super) fn read_ending(error: &axum::Error) -> Ending {
-    use tungstenite::Error;
+impl Writer {
+    pub fn new(socket: &Socket, outbox: &Arc<Outbox>, outbox_bytes: usize) -> Self {
+        let piece_bytes = PIECE_BYTES.min(outbox_bytes / 2);
+        let (sender, stream) = (socket.sender(), Arc::clone(socket.line()));
+        Self { sender, stream, outbox: Arc::clone(outbox), piece_bytes }
+    }
 
-    let found = error.source().and_then(|source| source.downcast_ref::<Error>());
-    match found {
-        Some(Error::Capacity(_)) => Ending::TOO_BIG,
-        Some(Error::Utf8(_)) => Ending::BAD_TEXT,
-        Some(Error::Protocol(_)) => Ending::BAD_FRAME,
-        Some(_) | None => Ending::GONE,
+    /// Writes all frames, as many together as a piece holds. Where the kernel does not take a piece it is waited for, so
+    /// that who answers much at once is not cut off for it.
+    pub async fn write(&self, out: &mut Vec<Out>) -> Result<(), Ending> {
+        for out in out.drain(..) {
+            // There are no namespaces and no acknowledgements on a raw WebSocket.
+            let Out::Frame(frame) = out else { continue };
+            let (kind, body) = message(&frame);
+            if self.sender.waiting_bytes() + frame_bytes(&frame) > self.piece_bytes {
+                self.sender.flush();
+                self.flushed().await?;
+            }
+            self.sender.queue(kind, b"", body).map_err(closed)?;
+        }
+        self.sender.flush();
+        Ok(())
+    }
+
+    async fn flushed(&self) -> Result<(), Ending> {
+        poll_fn(|cx| match self.outbox.poll_ended(cx) {
+            Poll::Ready(ending) => Poll::Ready(Err(ending)),
+            Poll::Pending => self.poll_flushed(cx),
+        })
+        .await
+    }
+
+    /// Writes what waits; ready when nothing does, or the connection has ended.
+    pub fn poll_flushed(&self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+        let flushed = ready!(self.stream.poll_flushed(cx)).map_err(closed);
+        self.outbox.has_left();
+        Poll::Ready(flushed)
+    }
+}
+
+/// A frame as it is on the wire. An event is the same JSON array without Socket.IO's packet around it.
+fn message(frame: &Frame) -> (Kind, &Bytes) {
+    match frame {
+        Frame::Text(text) => (Kind::Text, text.as_bytes()),
+        Frame::Binary(bytes) => (Kind::Binary, bytes),
+        Frame::Event(event) => (Kind::Text, &event.json),
+    }
+}
+
+fn closed(Closed(reason): Closed) -> Ending {
+    ending(&Ended::Here(reason))
+}
+
+/// What is made known of how a socket ended.
+pub(super) fn ending(ended: &Ended) -> Ending {
+    match ended {
+        Ended::Refused(error) => Ending { code: error.code(), reason: error.reason() },
+        Ended::Here(Reason::SlowReader) => Ending::SLOW_READER,
+        Ended::Here(Reason::PingTimeout) => Ending::SILENT,
+        Ended::Here(_) | Ended::Closed(_) | Ended::Lost => Ending::GONE,
     }
 }

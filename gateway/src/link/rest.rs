@@ -1,0 +1,79 @@
+//! When what a topic delivers is written: at once, or, right after a costly delivery, a little later and all together.
+//!
+//! A write to a thousand sockets is a thousand system calls. A topic that has just made them rests for as long as they
+//! took; what comes meanwhile is queued at the sockets and goes out with one write to each. So a burst costs a few writes
+//! to each socket instead of one for each event, and an event that comes alone waits for nothing.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A delivery that took less is no load, however often it comes.
+const COSTLY: Duration = Duration::from_millis(1);
+
+/// The longest rest: nobody sees that something came so much later.
+const REST_MAX: Duration = Duration::from_millis(20);
+
+/// Whether a topic rests, and what it owes.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    until: Option<Instant>,
+    owing: bool,
+}
+
+impl Rest {
+    /// True if what is delivered now shall only be queued.
+    pub fn is_resting(&self, now: Instant) -> bool {
+        self.owing || self.until.is_some_and(|until| now < until)
+    }
+
+    /// Something was queued. Answers when it is to be written, if it is the first.
+    pub fn owe(&mut self, now: Instant) -> Option<Instant> {
+        let first = !self.owing;
+        self.owing = true;
+        first.then(|| self.until.unwrap_or(now))
+    }
+
+    /// Sockets were written from `began` to `now`, with all that was owed.
+    pub fn wrote(&mut self, began: Instant, now: Instant) {
+        let took = now - began;
+        self.owing = false;
+        self.until = (took >= COSTLY).then(|| now + took.min(REST_MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_cheap_delivery_is_followed_by_the_next_at_once() {
+        let (mut rest, now) = (Rest::default(), Instant::now());
+        assert!(!rest.is_resting(now));
+        rest.wrote(now, now + COSTLY / 2);
+        assert!(!rest.is_resting(now + COSTLY / 2));
+    }
+
+    #[test]
+    fn a_costly_one_is_followed_by_a_rest_of_its_length() {
+        let (mut rest, now) = (Rest::default(), Instant::now());
+        rest.wrote(now, now + 5 * MS);
+        assert!(rest.is_resting(now + 9 * MS));
+        assert!(!rest.is_resting(now + 10 * MS));
+        rest.wrote(now, now + 500 * MS);
+        assert!(!rest.is_resting(now + 500 * MS + REST_MAX), "and never a long one");
+    }
+
+    #[test]
+    fn what_is_owed_is_due_once_at_the_end_of_the_rest() {
+        let (mut rest, now) = (Rest::default(), Instant::now());
+        rest.wrote(now, now + 5 * MS);
+        assert_eq!(rest.owe(now + 6 * MS), Some(now + 10 * MS));
+        assert_eq!(rest.owe(now + 7 * MS), None);
+        assert!(rest.is_resting(now + 11 * MS), "what comes later stays behind what is owed");
+        rest.wrote(now + 11 * MS, now + 11 * MS);
+        assert!(!rest.is_resting(now + 11 * MS));
+    }
+}

@@ -1,0 +1,141 @@
+//! Socket.IO on a listener: one engine for each path that the listener's dialects ask for, and in it one namespace for
+//! each mount.
+//!
+//! A client of `http://host/support` asks for the namespace `/support`, because its library reads the path of the URL as
+//! one; a mount at the root of a listener is the namespace `/` there.
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+use axum::{body::Body, extract::Request};
+use http::{HeaderMap, Response, StatusCode, header};
+use parlor_socketio::{Config, Connection, Cors, Engine, Handler, Reason};
+
+use crate::{
+    edge::Edge,
+    session::Mounted,
+    transport::{front::plain, listener::take_apart},
+};
+
+mod conversation;
+mod room;
+
+/// What the client of a namespace that nobody mounted is told, as the reference tells it.
+const INVALID_NAMESPACE: &str = "Invalid namespace";
+
+/// What the client of a page that may not come here is told.
+const FOREIGN_ORIGIN: &str = "Origin not allowed";
+
+/// The engines of one listener.
+#[derive(Clone)]
+pub(crate) struct Engines(Arc<[Served]>);
+
+struct Served {
+    engine: Engine<Door>,
+    namespaces: Arc<Namespaces>,
+}
+
+/// The mounts of one path, by namespace.
+pub(crate) struct Namespaces {
+    mounts: HashMap<String, Mounted>,
+}
+
+/// Gives every new connection its task.
+struct Door {
+    edge: Arc<Edge>,
+    namespaces: Arc<Namespaces>,
+}
+
+impl Engines {
+    /// The engines that these mounts need; `mounts` are those of one listener, the ones that win first.
+    pub fn new(edge: &Arc<Edge>, mounts: &[Mounted]) -> Self {
+        let mut paths: Vec<&'static str> = Vec::new();
+        for path in mounts.iter().filter_map(|mounted| mounted.dialect.carriers().socketio) {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        Self(paths.into_iter().map(|path| Served::new(edge, path, mounts)).collect())
+    }
+
+    /// Answers a request that is for one of the engines; gives it back if it is not.
+    pub async fn serve(&self, request: Request, peer: Option<IpAddr>) -> Result<Response<Body>, Request> {
+        let Some(served) = self.0.iter().find(|served| served.engine.matches(request.uri())) else {
+            return Err(request);
+        };
+        let upgrades = request.headers().contains_key(header::UPGRADE);
+        if upgrades && !served.namespaces.may_come(request.headers()) {
+            return Ok(plain(StatusCode::FORBIDDEN, "this origin may not open a socket here\n"));
+        }
+        Ok(served.engine.serve(request, peer).await.map(Body::new))
+    }
+
+    /// Ends every connection: the server goes down, and clients may come back.
+    pub async fn close(&self) {
+        for served in &*self.0 {
+            served.engine.close(Reason::ServerShuttingDown).await;
+        }
+    }
+}
+
+impl Served {
+    fn new(edge: &Arc<Edge>, path: &'static str, mounts: &[Mounted]) -> Self {
+        let namespaces = Arc::new(Namespaces::new(path, mounts));
+        let config = Config {
+            ping_interval: edge.limits.ping_interval,
+            ping_timeout: edge.limits.ping_timeout,
+            outbox_bytes: edge.limits.outbox_bytes,
+            allow_v3: true,
+            cors: namespaces.cors(),
+            node: edge.node.clone(),
+            sid_key: edge.sid_key,
+            take_apart,
+            ..Config::new(path)
+        };
+        let door = Door { edge: Arc::clone(edge), namespaces: Arc::clone(&namespaces) };
+        Self { engine: Engine::with_wheel(config, door, edge.wheel.clone()), namespaces }
+    }
+}
+
+impl Namespaces {
+    fn new(path: &str, mounts: &[Mounted]) -> Self {
+        let mut found = HashMap::new();
+        for mounted in mounts.iter().filter(|mounted| mounted.dialect.carriers().socketio == Some(path)) {
+            let prefix = mounted.mount.prefix.trim_end_matches('/');
+            let namespace = if prefix.is_empty() { "/" } else { prefix };
+            found.entry(namespace.to_owned()).or_insert_with(|| mounted.clone());
+        }
+        Self { mounts: found }
+    }
+
+    fn find(&self, namespace: &str) -> Option<&Mounted> {
+        self.mounts.get(namespace)
+    }
+
+    /// Whose pages may read the answers to polling requests: those of any mount here. Each mount looks again when it is
+    /// joined.
+    fn cors(&self) -> Cors {
+        if self.mounts.values().any(|mounted| mounted.mount.origins.is_empty()) {
+            return Cors::Any;
+        }
+        Cors::Origins(self.mounts.values().flat_map(|mounted| mounted.mount.origins.clone()).collect())
+    }
+
+    /// Some mount here lets pages of this origin open sockets.
+    fn may_come(&self, headers: &HeaderMap) -> bool {
+        self.mounts.values().any(|mounted| mounted.mount.admits(headers))
+    }
+}
+
+impl Handler for Door {
+    fn connected(&self, connection: Connection) {
+        let (edge, namespaces) = (Arc::clone(&self.edge), Arc::clone(&self.namespaces));
+        let aborted = edge.aborted.clone();
+        let conversation = conversation::Conversation::new(edge, namespaces, connection);
+        self.edge.tasks.spawn(async move {
+            tokio::select! {
+                () = conversation.run() => {}
+                () = aborted.cancelled() => {}
+            }
+        });
+    }
+}

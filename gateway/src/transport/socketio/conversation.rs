@@ -1,0 +1,197 @@
+//! One Socket.IO connection: one task that reads it, and runs the session of each namespace it has joined.
+//!
+//! It waits for one thing at a time; nobody waits for it. At rest it holds no timer and no buffer.
+
+use std::{
+    future::poll_fn,
+    net::IpAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::HeaderMap;
+use parlor_socketio::{Connection, Incoming, Reason};
+use tokio::time::{Instant, Sleep};
+
+use super::{FOREIGN_ORIGIN, INVALID_NAMESPACE, Namespaces, room::Room};
+use crate::{edge::Edge, session};
+
+pub(super) struct Conversation {
+    edge: Arc<Edge>,
+    namespaces: Arc<Namespaces>,
+    connection: Connection,
+    peer: Option<IpAddr>,
+    /// What says who opened it.
+    headers: HeaderMap,
+    rooms: Vec<Room>,
+    /// Set only while there is something to wait for.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+/// What there is to do next.
+enum Happened {
+    Incoming(Incoming),
+    /// Something waits for the room at this place.
+    Waiting(usize),
+    Alarm,
+    Draining,
+}
+
+impl Conversation {
+    pub fn new(edge: Arc<Edge>, namespaces: Arc<Namespaces>, mut connection: Connection) -> Self {
+        let request = connection.take_request();
+        let peer = request.as_ref().and_then(|request| request.peer);
+        let headers = request.map(|request| session::telling(&request.headers)).unwrap_or_default();
+        Self { edge, namespaces, connection, peer, headers, rooms: Vec::new(), alarm: None }
+    }
+
+    pub async fn run(mut self) {
+        let reason = self.converse().await;
+        metrics::counter!("parlor_gateway_sockets_ended_total", "reason" => reason.as_str()).increment(1);
+        self.connection.close(reason);
+        // Those who end like this have taken nothing for a while, whatever was sent.
+        let silent = matches!(reason, Reason::PingTimeout | Reason::SlowReader | Reason::TransportError);
+        let silence = self.edge.limits.silence(silent);
+        for room in self.rooms.drain(..) {
+            room.close(silence).await;
+        }
+    }
+
+    async fn converse(&mut self) -> Reason {
+        loop {
+            let ended = match self.happens().await {
+                Happened::Incoming(incoming) => self.incoming(incoming).await,
+                Happened::Waiting(index) => self.drain(index).await,
+                Happened::Alarm => self.wake().await,
+                Happened::Draining => {
+                    for index in 0..self.rooms.len() {
+                        let _ = self.drain(index).await;
+                    }
+                    Err(Reason::ServerShuttingDown)
+                }
+            };
+            if let Err(reason) = ended {
+                return reason;
+            }
+        }
+    }
+
+    async fn happens(&mut self) -> Happened {
+        self.set_alarm();
+        let draining = self.edge.draining.clone();
+        let mut draining = pin!(draining.cancelled());
+        let happened = poll_fn(|cx| {
+            if draining.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Happened::Draining);
+            }
+            self.poll(cx)
+        });
+        happened.await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
+        for (index, room) in self.rooms.iter().enumerate() {
+            if room.outbox().poll_ready(cx).is_ready() {
+                return Poll::Ready(Happened::Waiting(index));
+            }
+        }
+        if let Some(alarm) = &mut self.alarm
+            && alarm.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Happened::Alarm);
+        }
+        if self.connection.poll_flushed(cx).is_ready() {
+            self.rooms.iter().for_each(|room| room.outbox().has_left());
+        }
+        if self.rooms.iter().all(Room::reads) {
+            return self.connection.poll_next(cx).map(Happened::Incoming);
+        }
+        self.connection.poll_drive(cx).map(|reason| Happened::Incoming(Incoming::Ended(reason)))
+    }
+
+    fn set_alarm(&mut self) {
+        let now = Instant::now();
+        let wakes = self.rooms.iter().filter_map(|room| room.wakes(now)).min();
+        match (wakes, &mut self.alarm) {
+            (Some(wakes), Some(alarm)) if alarm.deadline() == wakes => {}
+            (Some(wakes), Some(alarm)) => alarm.as_mut().reset(wakes),
+            (Some(wakes), none) => *none = Some(Box::pin(tokio::time::sleep_until(wakes))),
+            (None, alarm) => *alarm = None,
+        }
+    }
+
+    async fn incoming(&mut self, incoming: Incoming) -> Result<(), Reason> {
+        match incoming {
+            Incoming::Connect { namespace, auth } => self.join(&namespace, auth).await,
+            Incoming::Event { namespace, event, ack } => match self.place(&namespace) {
+                Some(index) => {
+                    self.rooms[index].emitted(event, ack).await;
+                    self.follow(index).await
+                }
+                None => Ok(()),
+            },
+            // No dialect asks its clients for acknowledgements.
+            Incoming::Ack { .. } => Ok(()),
+            Incoming::Leave { namespace } => {
+                if let Some(index) = self.place(&namespace) {
+                    self.rooms.swap_remove(index).close(Duration::ZERO).await;
+                }
+                Ok(())
+            }
+            Incoming::Ended(reason) => Err(reason),
+        }
+    }
+
+    async fn join(&mut self, namespace: &Arc<str>, auth: Option<bytes::Bytes>) -> Result<(), Reason> {
+        let Some(mounted) = self.namespaces.find(namespace) else {
+            self.connection.refuse(namespace, INVALID_NAMESPACE, None);
+            return Ok(());
+        };
+        if !mounted.mount.admits(&self.headers) {
+            metrics::counter!("parlor_gateway_origins_refused_total", "dialect" => mounted.dialect.name())
+                .increment(1);
+            self.connection.refuse(namespace, FOREIGN_ORIGIN, None);
+            return Ok(());
+        }
+        if let Some(before) = self.place(namespace) {
+            self.rooms.swap_remove(before).close(Duration::ZERO).await;
+        }
+        let mut room = Room::open(&self.edge, mounted, namespace, self.peer, &self.headers);
+        room.connect(auth).await;
+        self.rooms.push(room);
+        self.follow(self.rooms.len() - 1).await
+    }
+
+    async fn drain(&mut self, index: usize) -> Result<(), Reason> {
+        let ended = self.rooms[index].drain().await;
+        self.follow(index).await?;
+        ended
+    }
+
+    async fn wake(&mut self) -> Result<(), Reason> {
+        let mut index = 0;
+        while index < self.rooms.len() {
+            self.rooms[index].wake().await?;
+            let before = self.rooms.len();
+            self.follow(index).await?;
+            // One that ended made room for the last.
+            index += usize::from(self.rooms.len() == before);
+        }
+        Ok(())
+    }
+
+    /// Sends what a room's session wants sent, and ends the room if its session ended.
+    async fn follow(&mut self, index: usize) -> Result<(), Reason> {
+        if self.rooms[index].send(&mut self.connection).await {
+            return Ok(());
+        }
+        self.rooms.swap_remove(index).close(Duration::ZERO).await;
+        Ok(())
+    }
+
+    fn place(&self, namespace: &str) -> Option<usize> {
+        self.rooms.iter().position(|room| room.namespace() == namespace)
+    }
+}

@@ -1,0 +1,230 @@
+//! One namespace of a connection: its session, what the client has sent there and waits for its turn, and the way out.
+
+use std::{future::poll_fn, net::IpAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use parlor_socketio::{Closed, Connection, Event, Reason, Socket};
+use tokio::time::Instant;
+
+use crate::{
+    dialect::{Frame, Input, OpeningKind, SocketEvent},
+    edge::Edge,
+    outbox::{Ending, Item, Outbox, Ticket, Wire},
+    session::{
+        Mounted, Out, Session,
+        turns::{Turns, Verdict},
+    },
+    transport::open::Open,
+};
+
+/// So much is taken of the outbox at a time.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// The code by which a session asks its client to come back (registered with IANA: try again later).
+const CLOSE_TRY_AGAIN: u16 = 1013;
+
+/// See the module.
+pub(super) struct Room {
+    namespace: Arc<str>,
+    mounted: Mounted,
+    session: Session,
+    turns: Turns<(SocketEvent, Option<u64>)>,
+    /// Once the client is let in.
+    socket: Option<Socket>,
+    /// Of the events that are being sent.
+    tickets: Vec<Ticket>,
+    _open: Open,
+}
+
+/// The way to one client's namespace, for whoever has an event for it.
+struct Way(Socket);
+
+impl Wire for Way {
+    fn send(&self, frame: &Frame) -> Result<(), Ending> {
+        match frame {
+            Frame::Event(event) => self.0.emit(event).map_err(|Closed(reason)| ending(reason)),
+            // A dialect that renders bare frames has no clients here.
+            Frame::Text(_) | Frame::Binary(_) => Ok(()),
+        }
+    }
+
+    fn queue(&self, frame: &Frame) -> Result<(), Ending> {
+        match frame {
+            Frame::Event(event) => self.0.queue(event).map_err(|Closed(reason)| ending(reason)),
+            Frame::Text(_) | Frame::Binary(_) => Ok(()),
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.0.waiting_bytes()
+    }
+}
+
+fn ending(reason: Reason) -> Ending {
+    if reason == Reason::SlowReader { Ending::SLOW_READER } else { Ending::GONE }
+}
+
+/// Waits until a piece of what waits has gone out, if there is much.
+async fn make_room(socket: &Socket, connection: &mut Connection, bytes: usize) {
+    let waiting = socket.waiting_bytes();
+    if waiting > 0 && waiting + bytes > PIECE_BYTES {
+        socket.flush();
+        poll_fn(|cx| connection.poll_flushed(cx)).await;
+    }
+}
+
+impl Room {
+    pub fn open(
+        edge: &Arc<Edge>,
+        mounted: &Mounted,
+        namespace: &Arc<str>,
+        peer: Option<IpAddr>,
+        headers: &HeaderMap,
+    ) -> Self {
+        Self {
+            namespace: Arc::clone(namespace),
+            session: Session::open(edge, mounted, peer, OpeningKind::SocketIo, headers),
+            turns: Turns::new(mounted.pace(), Instant::now()),
+            mounted: mounted.clone(),
+            socket: None,
+            tickets: Vec::new(),
+            _open: Open::new(mounted.dialect.name()),
+        }
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    pub fn outbox(&self) -> &Outbox {
+        &self.session.outbox
+    }
+
+    /// False while enough waits for its turn.
+    pub fn reads(&self) -> bool {
+        self.turns.reads()
+    }
+
+    /// When there is something to do even if nothing comes.
+    pub fn wakes(&self, now: Instant) -> Option<Instant> {
+        let turn = self.turns.wakes(now, self.session.has_room());
+        [self.session.next_timer(), turn].into_iter().flatten().min()
+    }
+
+    pub async fn connect(&mut self, auth: Option<Bytes>) {
+        self.session.outbox.busy();
+        self.session.step(Input::Connect { auth }).await;
+    }
+
+    /// The client emitted an event: it is stepped, waits for its turn, or is refused, as the dialect has it.
+    pub async fn emitted(&mut self, event: Event, ack: Option<u64>) {
+        let event = SocketEvent(event);
+        let bytes = event.bytes();
+        let dialect = &self.mounted.dialect;
+        let refusal = match self.turns.arrive((event, ack), bytes, Instant::now()) {
+            Verdict::Waits => return self.dispatch().await,
+            Verdict::TooFast => dialect.over_pace(),
+            Verdict::TooBig => dialect.oversized(),
+        };
+        metrics::counter!("parlor_gateway_frames_refused_total", "dialect" => dialect.name()).increment(1);
+        self.session.out.extend(refusal.map(Out::Frame));
+    }
+
+    /// Takes what waits in the outbox, a piece at a time.
+    pub async fn drain(&mut self) -> Result<(), Reason> {
+        let mut items: Vec<Item> = Vec::new();
+        self.session.outbox.busy();
+        let taken = self.session.outbox.take(PIECE_BYTES, &mut items);
+        for item in items {
+            self.tickets.extend(item.ticket());
+            self.session.take(item).await;
+        }
+        self.session.outbox.release(taken);
+        self.dispatch().await;
+        match self.session.outbox.ending() {
+            None => Ok(()),
+            Some(Ending::SLOW_READER) => Err(Reason::SlowReader),
+            Some(_) => Err(Reason::ForcedClose),
+        }
+    }
+
+    /// Does what is due.
+    pub async fn wake(&mut self) -> Result<(), Reason> {
+        if self.turns.is_held_back(Instant::now()) {
+            metrics::counter!("parlor_gateway_held_back_total", "dialect" => self.mounted.dialect.name())
+                .increment(1);
+            return Err(Reason::TooFast);
+        }
+        self.session.outbox.busy();
+        self.session.run_timers().await;
+        self.dispatch().await;
+        Ok(())
+    }
+
+    /// Sends what the session wants sent, together, and waits where the client does not take it: who is answered much at
+    /// once is not cut off for it. False if the session has ended.
+    pub async fn send(&mut self, connection: &mut Connection) -> bool {
+        // What cannot be sent has no reader any more; the connection says so when it is read next.
+        for out in std::mem::take(&mut self.session.out) {
+            match (out, &self.socket) {
+                (Out::Accept { pid }, None) => {
+                    let socket = connection.accept(&self.namespace, pid.as_deref());
+                    self.session.outbox.connect(Way(socket.clone()));
+                    self.socket = Some(socket);
+                }
+                (Out::Refuse { message, data }, None) => {
+                    let data = data.as_deref().and_then(|data| std::str::from_utf8(data).ok());
+                    connection.refuse(&self.namespace, &message, data);
+                    return false;
+                }
+                (Out::Frame(Frame::Event(event)), Some(socket)) => {
+                    make_room(socket, connection, event.bytes()).await;
+                    let _ = socket.queue(&event);
+                }
+                (Out::Acknowledge { ack, arguments }, Some(socket)) => {
+                    make_room(socket, connection, arguments.bytes()).await;
+                    let _ = socket.ack(ack, &arguments);
+                }
+                // There are no bare frames here, nothing before the client is in, and it comes in once.
+                (Out::Frame(_) | Out::Acknowledge { .. } | Out::Accept { .. } | Out::Refuse { .. }, _) => {}
+            }
+        }
+        if let Some(socket) = &self.socket {
+            socket.flush();
+            self.session.outbox.calm(std::mem::take(&mut self.tickets));
+        }
+        if let Some(ending) = self.session.ending {
+            match &self.socket {
+                // Its library comes back by itself only if the transport ends.
+                Some(socket) if ending.code == CLOSE_TRY_AGAIN => socket.close(Reason::ForcedClose),
+                Some(socket) => socket.leave(),
+                None => connection.refuse(&self.namespace, "closed", None),
+            }
+            return false;
+        }
+        true
+    }
+
+    /// The client is gone from here; nothing had been heard of it for `silence`.
+    pub async fn close(self, silence: Duration) {
+        self.session.close(silence).await;
+    }
+
+    /// Steps the events whose turn it is.
+    async fn dispatch(&mut self) {
+        self.session.outbox.busy();
+        while self.session.ending.is_none() {
+            let now = Instant::now();
+            if !self.session.has_room() {
+                return self.turns.hold(now);
+            }
+            let Some((event, ack)) = self.turns.next(now) else { return };
+            self.session.step(Input::Emitted { event, ack }).await;
+        }
+    }
+}
