@@ -10,20 +10,31 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode, uri::PathAndQuery};
 use parlor_api::v1;
 use tonic::Status;
 
 use crate::mount::Mount;
 
+mod answers;
+mod frame;
+mod javascript;
+pub mod native;
 pub mod staff;
+pub mod support;
+
+pub use frame::{Frame, Request, Response, SocketEvent};
 
 /// A dialect: how its connections begin, and how events look to its clients.
 pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// Its name in configuration, metrics and paths.
     fn name(&self) -> &'static str;
+
+    /// What its clients come over, beside REST.
+    fn carriers(&self) -> Carriers {
+        Carriers { websocket: true, socketio: None }
+    }
 
     /// The machine of a new connection.
     fn open(&self, opening: Opening) -> Box<dyn Machine>;
@@ -66,6 +77,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
 pub trait Machine: Send {
     /// Takes one thing that happened and pushes what shall be done. Never blocks, never panics, whatever it is given.
     fn step(&mut self, input: Input, effects: &mut Vec<Effect>);
+
+    /// False while what the client sends shall wait for its turn, so that it is neither read nor parked.
+    fn takes(&self) -> bool {
+        true
+    }
 }
 
 /// How a connection began.
@@ -74,13 +90,27 @@ pub struct Opening {
     pub mount: Arc<Mount>,
     pub peer: Option<IpAddr>,
     pub kind: OpeningKind,
+    /// The headers that may prove who it is (`authorization`, `cookie`) or where its page is from (`origin`), as they came
+    /// with the request that opened a socket. A REST request brings its own.
+    pub headers: HeaderMap,
 }
 
-/// A WebSocket, or one REST exchange.
+/// A raw WebSocket, a namespace of a Socket.IO connection, or one REST exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpeningKind {
     WebSocket,
+    SocketIo,
     Rest,
+}
+
+/// What the clients of a dialect come over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carriers {
+    /// A raw WebSocket at the mount's base URL.
+    pub websocket: bool,
+    /// Socket.IO at this path of the listener (without a trailing slash), such as "/socket.io"; the mount's prefix is the
+    /// namespace.
+    pub socketio: Option<&'static str>,
 }
 
 /// Names a call or timer in the machine that asked for it, so that it knows the answer.
@@ -90,8 +120,13 @@ pub type Tag = u32;
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "it waits in a box, and is moved out of it once")]
 pub enum Input {
-    /// A frame came from the client.
+    /// A frame came from the client of a raw WebSocket.
     Frame(Frame),
+    /// The client of a Socket.IO connection asks for the mount's namespace, with its auth payload (JSON) if it gave one.
+    /// Answer with [`Effect::Accept`] or [`Effect::Refuse`]; before that, no [`Input::Emitted`] comes.
+    Connect { auth: Option<Bytes> },
+    /// The client emitted an event; with `ack` it waits for [`Effect::Acknowledge`].
+    Emitted { event: SocketEvent, ack: Option<u64> },
     /// A REST request came; answer with [`Effect::Respond`] exactly once.
     Request(Request),
     /// A call, an attach or a subscription was answered. `position` is the tenant position of what the call stored.
@@ -112,49 +147,36 @@ pub enum Effect {
     /// Ask the core. The answer comes as [`Input::Answer`]; frames that follow wait for it only if the machine parks them.
     Call { tag: Tag, call: Box<Call>, credential: Credential },
     /// Prove who this connection is. Answered by [`Answer::Attached`].
-    Attach { tag: Tag, credential: Credential },
+    Attach { tag: Tag, credential: Credential, memory: Memory },
     /// Hear a topic from here on. Answered by [`Answer::Subscribed`]. With `replaces`, another topic is heard up to that
     /// answer and not beyond; if this one cannot be heard, the other still is.
     Subscribe { tag: Tag, topic: v1::topic::Name, audience: Audience, replaces: Option<TopicHandle> },
     /// Stop hearing a topic.
     Unsubscribe { topic: TopicHandle },
+    /// Stop hearing one conversation of a feed of which only conversations are heard.
+    Unhear { topic: TopicHandle, conversation_id: String },
+    /// Let what is rendered wait until [`Effect::Release`]; inputs come as ever.
+    Hold,
+    /// Go on with what waits, but for what a log has up to this number: the machine has sent that itself.
+    Release { above: u64 },
+    /// Break the connection off, so that its client comes back by itself.
+    Break,
     /// Send a frame to this client.
     Send(Frame),
+    /// Let the client of a Socket.IO connection into the namespace; `pid` names the session to be recovered later.
+    Accept { pid: Option<String> },
+    /// Keep the client of a Socket.IO connection out; `data` is JSON.
+    Refuse { message: String, data: Option<Bytes> },
+    /// Answer an emitted event; the arguments are a JSON array.
+    Acknowledge { ack: u64, arguments: SocketEvent },
     /// Answer the REST request; with `after`, once the gateway has passed on what is named.
     Respond { response: Response, after: Option<After> },
     /// Come back after a time.
     Timer { tag: Tag, after: Duration },
+    /// Input was refused: counted in a metric, by what was said and why it was refused.
+    Refused { what: &'static str, why: &'static str },
     /// End the connection.
     Close { code: u16, reason: &'static str },
-}
-
-/// A frame of a raw WebSocket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Frame {
-    Text(Utf8Bytes),
-    Binary(Bytes),
-}
-
-/// A REST request; the mount's prefix is already off the path.
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub method: Method,
-    /// Percent-decoded segments are the dialect's business; this is the path as it came, beginning with '/'.
-    pub path: String,
-    pub query: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-    /// When it came, by the gateway's clock: a dialect has none of its own.
-    pub received: jiff::Timestamp,
-}
-
-/// A REST answer.
-#[derive(Clone, Debug)]
-pub struct Response {
-    pub status: StatusCode,
-    pub content_type: &'static str,
-    pub body: Bytes,
-    pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
 }
 
 /// The events that must have left before an answer does, so that the old order of things is kept. Bounded in time.
@@ -166,6 +188,15 @@ pub struct After {
     pub conversation: Option<(String, u64)>,
 }
 
+/// What shall be remembered of a connection when it is gone, and what is wanted of an earlier one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// If it goes away, the next one of the same person is told since when it missed something.
+    pub redelivers: bool,
+    /// The session that this connection continues, as an earlier [`Answer::Attached`] named it.
+    pub recover: Option<String>,
+}
+
 /// On whose behalf a call is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
@@ -173,10 +204,15 @@ pub enum Credential {
     Connection,
     /// A token the client presented with this very request.
     Bearer(String),
+    /// The same, but only what a customer may do is wanted of it. For attaching.
+    BearerAsCustomer(String),
     /// An API key the client presented with this very request.
     ApiKey(String),
     /// Nobody: a guest of the mount's tenant.
     Guest,
+    /// An identity that is only claimed, by the subject of one of the mount's issuers. The core takes it only from a mount
+    /// that was configured to trust claims.
+    Claim { subject: String, role: v1::Role },
 }
 
 /// For whom an event is rendered. One connection may hear several topics as different audiences.
@@ -216,8 +252,17 @@ pub struct Pace {
 #[derive(Clone, Debug)]
 pub struct Cors {
     pub allow_origin: &'static str,
-    pub allow_headers: &'static str,
+    pub allow_headers: AllowHeaders,
     pub allow_methods: &'static str,
+}
+
+/// Which request headers a browser may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AllowHeaders {
+    /// These.
+    Named(&'static str),
+    /// Those it asks for.
+    Requested,
 }
 
 /// A call to the core: one variant for each generated client method a dialect uses.
@@ -231,7 +276,13 @@ pub enum Call {
     SendMessage(v1::SendMessageRequest),
     ListMessages(v1::ListMessagesRequest),
     MarkRead(v1::MarkReadRequest),
+    ListMissedEvents(v1::ListMissedEventsRequest),
     ExchangeCredential(v1::ExchangeCredentialRequest),
+    /// Any unary method, in the client's own words.
+    Public {
+        path: PathAndQuery,
+        message: Bytes,
+    },
 }
 
 /// The answer of a call, an attach or a subscription.
@@ -245,7 +296,10 @@ pub enum Answer {
     SendMessage(v1::SendMessageResponse),
     ListMessages(v1::ListMessagesResponse),
     MarkRead(v1::MarkReadResponse),
+    ListMissedEvents(v1::ListMissedEventsResponse),
     ExchangeCredential(v1::ExchangeCredentialResponse),
+    Public(Bytes),
+    /// `dropped` names the topics that this connection hears no longer by their [`TopicHandle`]s.
     Attached(v1::LinkAttached),
     /// The topic is heard; `position` is the number of the last event before that.
     Subscribed {

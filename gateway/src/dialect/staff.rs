@@ -13,11 +13,13 @@
 //! `socket` and `rest` are the two machines; `customer`, `admin` and `login` are the endpoints of the latter.
 //! `read` and `body` judge what comes in, `shape` writes what goes out, in the key order of old.
 
-use axum::extract::ws::Utf8Bytes;
 use http::StatusCode;
 use parlor_api::v1::{self, event::Payload};
+use parlor_socketio::Text;
 
-use super::{Audience, Cors, Dialect, Frame, Machine, Opening, OpeningKind, Pace, Rendered, Response};
+use super::{
+    AllowHeaders, Audience, Cors, Dialect, Frame, Machine, Opening, OpeningKind, Pace, Rendered, Response,
+};
 
 mod admin;
 mod body;
@@ -54,7 +56,7 @@ impl Dialect for Staff {
 
     fn open(&self, opening: Opening) -> Box<dyn Machine> {
         match opening.kind {
-            OpeningKind::WebSocket => Box::<socket::Socket>::default(),
+            OpeningKind::WebSocket | OpeningKind::SocketIo => Box::<socket::Socket>::default(),
             OpeningKind::Rest => Box::new(rest::Exchange::new(opening.mount)),
         }
     }
@@ -72,7 +74,7 @@ impl Dialect for Staff {
             }
             (Audience::Staff | Audience::Customer, _) => None,
         };
-        text.map_or(Rendered::Nothing, |text| Rendered::Frame(Frame::Text(Utf8Bytes::from(text))))
+        text.map_or(Rendered::Nothing, |text| Rendered::Frame(Frame::Text(Text::from(text))))
     }
 
     fn pace(&self) -> Pace {
@@ -95,7 +97,7 @@ impl Dialect for Staff {
     fn cors(&self) -> Cors {
         Cors {
             allow_origin: "*",
-            allow_headers: "Content-Type, Authorization, x-auth-token",
+            allow_headers: AllowHeaders::Named("Content-Type, Authorization, x-auth-token"),
             allow_methods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
         }
     }

@@ -101,7 +101,7 @@ impl Endpoint for Write {
                     conversation: Some(read::by_key(&message.session_id)),
                     text: message.text.clone(),
                     guest_name: caller.person.map(|person| person.username).unwrap_or_default(),
-                    request_id: String::new(),
+                    ..v1::SendMessageRequest::default()
                 }),
                 caller.credential,
             ),

@@ -20,11 +20,12 @@ use super::{
     customer::{Clear, Connect, Faqs, FindOwn, History, Poll, Write},
     login::Login,
     read, shape,
-    socket::{is_outage, is_staff},
 };
 use crate::{
     dialect::{
-        After, Answer, Call, Credential, Dialect as _, Effect, Input, Machine, Request, Response, Tag,
+        After, Answer, Call, Credential, Dialect as _, Effect, Input, Machine, Memory, Request, Response,
+        Tag,
+        answers::{is_outage, is_staff},
     },
     mount::Mount,
 };
@@ -105,7 +106,11 @@ impl Exchange {
                 self.go_on(None, Next::Respond(refusal), effects);
             }
             (Access::Optional | Access::Staff, Some(token)) => {
-                effects.push(Effect::Attach { tag: PROOF_TAG, credential: Credential::Bearer(token) });
+                effects.push(Effect::Attach {
+                    tag: PROOF_TAG,
+                    credential: Credential::Bearer(token),
+                    memory: Memory::default(),
+                });
                 self.state = State::Proving(endpoint, access);
             }
         }
@@ -157,6 +162,8 @@ impl Machine for Exchange {
             // One request is all there is, and it hears no events. A revoked token fails the call it is used for.
             Input::Request(_)
             | Input::Frame(_)
+            | Input::Connect { .. }
+            | Input::Emitted { .. }
             | Input::Event { .. }
             | Input::RightsEnded(_)
             | Input::Timer(_) => {}

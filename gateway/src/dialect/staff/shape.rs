@@ -1,17 +1,16 @@
 //! What goes out: frames and bodies with the names, and in the key order, that the old front-ends know.
 
-use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 use http::StatusCode;
 use parlor_api::{
     hex_id::{self, Kind},
     v1,
 };
-use prost_types::Timestamp;
+use parlor_socketio::Text;
 use serde::Serialize;
 
 use super::KIND;
-use crate::dialect::{Frame, Response};
+use crate::dialect::{Frame, Response, javascript::iso};
 
 /// A list row shows so much of the last message, counted as its readers count: in UTF-16 units.
 const PREVIEW_UNITS: usize = 50;
@@ -55,7 +54,7 @@ impl Outgoing<'_> {
     }
 
     fn frame(&self) -> Frame {
-        Frame::Text(Utf8Bytes::from(self.text()))
+        Frame::Text(Text::from(self.text()))
     }
 }
 
@@ -331,13 +330,6 @@ pub(super) fn session_id(conversation: &v1::Conversation) -> String {
     }
 }
 
-/// ISO 8601 in UTC with milliseconds; empty for a time that is not set or beyond the calendar.
-pub(super) fn iso(time: Option<&Timestamp>) -> String {
-    time.and_then(|time| jiff::Timestamp::new(time.seconds, time.nanos).ok())
-        .map(|time| time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
-        .unwrap_or_default()
-}
-
 fn role(message: &v1::Message) -> (&'static str, &'static str) {
     match author_kind(message) {
         v1::AuthorKind::Customer => ("user", "text"),
@@ -389,15 +381,6 @@ mod tests {
         assert_eq!(preview(&"ä".repeat(51)), format!("{}...", "ä".repeat(50)));
         assert_eq!(preview(&"😀".repeat(25)), "😀".repeat(25));
         assert_eq!(preview(&format!("a{}", "😀".repeat(25))), format!("a{}...", "😀".repeat(24)));
-    }
-
-    #[test]
-    fn a_time_has_three_decimals_whatever_it_was() {
-        let at = |seconds, nanos| iso(Some(&Timestamp { seconds, nanos }));
-        assert_eq!(at(1_795_206_390, 0), "2026-11-20T20:26:30.000Z");
-        assert_eq!(at(1_795_206_390, 7_999_999), "2026-11-20T20:26:30.007Z");
-        assert_eq!(at(i64::MAX, 0), "");
-        assert_eq!(iso(None), "");
     }
 
     #[test]

@@ -18,8 +18,8 @@
 
 use std::collections::VecDeque;
 
-use axum::extract::ws::Utf8Bytes;
 use parlor_api::{failure, v1};
+use parlor_socketio::Text;
 use serde_json::{Map, Value};
 use tonic::{Code, Status};
 
@@ -27,7 +27,10 @@ use super::{
     read::{self, TextProblem},
     shape,
 };
-use crate::dialect::{Answer, Audience, Call, Credential, Effect, Frame, Input, Machine, Tag, TopicHandle};
+use crate::dialect::{
+    Answer, Audience, Call, Credential, Effect, Frame, Input, Machine, Memory, Tag, TopicHandle,
+    answers::{is_outage, is_staff},
+};
 
 /// So many bytes of frames wait for the one before them. A call takes a few milliseconds; a client that sends more than
 /// this meanwhile is not typing.
@@ -79,7 +82,7 @@ struct Session {
 /// What waits its turn.
 #[derive(Debug)]
 enum Parked {
-    Frame(Utf8Bytes),
+    Frame(Text),
     /// The subscription of the session went with the rights it was made by.
     Restore,
 }
@@ -125,7 +128,12 @@ impl Machine for Socket {
             Input::RightsEnded(reason) => self.rights_ended(reason, effects),
             Input::Closed => self.closed = true,
             // An answer nobody waits for, and what this machine never asks for.
-            Input::Answer { .. } | Input::Request(_) | Input::Event { .. } | Input::Timer(_) => {}
+            Input::Answer { .. }
+            | Input::Connect { .. }
+            | Input::Emitted { .. }
+            | Input::Request(_)
+            | Input::Event { .. }
+            | Input::Timer(_) => {}
         }
         self.go_on(effects);
     }
@@ -134,7 +142,7 @@ impl Machine for Socket {
 impl Socket {
     // === Order ===
 
-    fn park(&mut self, text: Utf8Bytes, effects: &mut Vec<Effect>) {
+    fn park(&mut self, text: Text, effects: &mut Vec<Effect>) {
         if self.parked_bytes + text.len() > PARKED_BYTES_MAX {
             effects.push(error("Too many messages"));
             return;
@@ -229,12 +237,16 @@ impl Socket {
     fn attach(&mut self, session_id: String, credential: Credential, quiet: bool, effects: &mut Vec<Effect>) {
         let speaker = match credential {
             Credential::Guest => Speaker::Guest,
-            Credential::Bearer(_) | Credential::ApiKey(_) | Credential::Connection => Speaker::Customer,
+            Credential::Bearer(_)
+            | Credential::BearerAsCustomer(_)
+            | Credential::ApiKey(_)
+            | Credential::Connection
+            | Credential::Claim { .. } => Speaker::Customer,
         };
         if self.speaker == Speaker::Staff || (speaker, self.speaker) == (Speaker::Guest, Speaker::Guest) {
             return self.subscribe(session_id, quiet, effects);
         }
-        effects.push(Effect::Attach { tag: self.next_tag(), credential });
+        effects.push(Effect::Attach { tag: self.next_tag(), credential, memory: Memory::default() });
         self.work = Some(Work::Registration { session_id, stage: Stage::Attach { speaker }, quiet });
     }
 
@@ -262,7 +274,8 @@ impl Socket {
                 Proof::None => self.attach(session_id, Credential::Guest, quiet, effects),
                 Proof::Refused => effects.push(error("Registration failed")),
             },
-            (Stage::Attach { speaker }, Ok(_)) => {
+            (Stage::Attach { speaker }, Ok(answer)) => {
+                self.forget_dropped(&answer);
                 self.speaker = speaker;
                 self.subscribe(session_id, quiet, effects);
             }
@@ -280,6 +293,14 @@ impl Socket {
         self.session = Some(Session { id: session_id, topic: Some(topic) });
     }
 
+    /// A session that belongs to somebody else than whom the connection speaks for now is heard no longer.
+    fn forget_dropped(&mut self, answer: &Answer) {
+        let Answer::Attached(attached) = answer else { return };
+        if let Some(session) = &mut self.session {
+            session.topic.take_if(|topic| attached.dropped.contains(&topic.0));
+        }
+    }
+
     fn restore(&mut self, effects: &mut Vec<Effect>) {
         if let Some(Session { id, topic: None }) = &self.session {
             self.attach(id.clone(), Credential::Guest, true, effects);
@@ -294,6 +315,7 @@ impl Socket {
                 effects.push(Effect::Attach {
                     tag: self.next_tag(),
                     credential: Credential::Bearer(token.clone()),
+                    memory: Memory::default(),
                 });
                 self.work = Some(Work::AdminAttach);
             }
@@ -310,7 +332,8 @@ impl Socket {
                 let user_id = attached.person.map(|person| person.subject).unwrap_or_default();
                 self.hear_feed(user_id, effects);
             }
-            Ok(_) => {
+            Ok(answer) => {
+                self.forget_dropped(&answer);
                 self.speaker = Speaker::Customer;
                 if let Some(topic) = self.staff.take() {
                     effects.push(Effect::Unsubscribe { topic });
@@ -328,7 +351,7 @@ impl Socket {
         }
         effects.push(Effect::Subscribe {
             tag: self.next_tag(),
-            topic: v1::topic::Name::Feed(v1::TopicFeed {}),
+            topic: v1::topic::Name::Feed(v1::TopicFeed::default()),
             audience: Audience::Staff,
             replaces: None,
         });
@@ -430,23 +453,6 @@ fn judge(answer: &Result<Answer, Status>) -> Proof {
     }
 }
 
-pub(super) fn is_staff(attached: &v1::LinkAttached) -> bool {
-    attached.roles().any(|role| matches!(role, v1::Role::Staff | v1::Role::Admin))
-}
-
-/// True where the core could not say: nothing follows for the credential.
-pub(super) fn is_outage(status: &Status) -> bool {
-    matches!(
-        status.code(),
-        Code::Unavailable
-            | Code::DeadlineExceeded
-            | Code::Internal
-            | Code::Unknown
-            | Code::ResourceExhausted
-            | Code::Cancelled
-    )
-}
-
 fn staff_message_refusal(status: &Status) -> &'static str {
     match status.code() {
         Code::NotFound => "Conversation not found",
@@ -462,12 +468,13 @@ fn error(message: &str) -> Effect {
 }
 
 /// The text of a frame; binary frames are read as text, as they always were.
-fn text(frame: Frame) -> Utf8Bytes {
+fn text(frame: Frame) -> Text {
     match frame {
         Frame::Text(text) => text,
-        Frame::Binary(bytes) => match Utf8Bytes::try_from(bytes.clone()) {
+        Frame::Binary(bytes) => match Text::try_from(bytes.clone()) {
             Ok(text) => text,
-            Err(_) => Utf8Bytes::from(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(_) => Text::from(String::from_utf8_lossy(&bytes).into_owned()),
         },
+        Frame::Event(event) => Text::from(String::from_utf8_lossy(&event.json).into_owned()),
     }
 }

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::extract::ws::Utf8Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use parlor_api::{failure, v1};
+use parlor_socketio::Text;
 use serde_json::Value;
 use tonic::{Code, Status};
 
@@ -47,7 +47,8 @@ impl Talk {
     }
 
     fn open(kind: OpeningKind, mount: Mount) -> Self {
-        let machine = Staff.open(Opening { mount: Arc::new(mount), peer: None, kind });
+        let machine =
+            Staff.open(Opening { mount: Arc::new(mount), peer: None, kind, headers: http::HeaderMap::new() });
         Self { machine, effects: Vec::new(), tag: 0 }
     }
 
@@ -65,7 +66,7 @@ impl Talk {
     }
 
     fn text(&mut self, text: &str) -> &[Effect] {
-        self.step(Input::Frame(Frame::Text(Utf8Bytes::from(text))))
+        self.step(Input::Frame(Frame::Text(Text::from(text.to_owned()))))
     }
 
     fn send(&mut self, frame: &Value) -> &[Effect] {
@@ -147,6 +148,9 @@ fn mount() -> Mount {
         origins: Vec::new(),
         login_issuer: Some("shop".to_owned()),
         allow_signup: true,
+        guests: false,
+        identity: crate::mount::Identity::Token,
+        rate: None,
         linger: Duration::ZERO,
     }
 }

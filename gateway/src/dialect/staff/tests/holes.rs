@@ -157,7 +157,7 @@ fn hole_08_what_staff_hear_and_list_is_what_their_own_rights_reach() {
     let effects = talk.send(&json!({"type": "register_admin", "token": "good", "tenant": "another"}));
     assert_eq!(attach(effects), &bearer("good"));
     let effects = talk.answer(attached(&[v1::Role::Admin]));
-    assert_eq!(subscribe(effects), &v1::topic::Name::Feed(v1::TopicFeed {}));
+    assert_eq!(subscribe(effects), &v1::topic::Name::Feed(v1::TopicFeed::default()));
     let mut talk = Talk::rest();
     talk.get("/chat/admin/active-chats?tenant=another", Some("good"));
     assert_eq!(call(talk.answer(attached(&[v1::Role::Admin]))).1, &Credential::Connection);

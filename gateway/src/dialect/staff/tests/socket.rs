@@ -79,7 +79,7 @@ fn staff_are_registered_by_their_token_whatever_id_they_claim() {
     let effects = talk.send(&json!({"type": "register_admin", "userId": "admin", "token": "good"}));
     assert_eq!(attach(effects), &bearer("good"));
     let effects = talk.answer(attached(&[v1::Role::Staff]));
-    assert_eq!(subscribe(effects), &v1::topic::Name::Feed(v1::TopicFeed {}));
+    assert_eq!(subscribe(effects), &v1::topic::Name::Feed(v1::TopicFeed::default()));
     let effects = talk.answer(subscribed(7));
     assert_eq!(sent(effects), [r#"{"type":"admin_registered","userId":"64b001","status":"connected"}"#]);
 }
@@ -99,6 +99,25 @@ fn a_bad_admin_token_is_answered_and_the_socket_stays() {
     talk.send(&json!({"type": "register_admin", "token": "a customer's"}));
     assert_eq!(sent(talk.answer(attached(&[v1::Role::Customer]))), [error("Authentication failed")]);
     talk.and_staff(7);
+}
+
+#[test]
+fn a_customers_token_shown_as_staffs_ends_what_is_anothers_and_leaves_the_rest() {
+    for (dropped, is_heard) in [(vec![1], false), (Vec::new(), true)] {
+        let mut talk = Talk::registered(SESSION, 1);
+        talk.send(&json!({"type": "register_admin", "token": "a customer's"}));
+        let Answer::Attached(attached) = attached(&[v1::Role::Customer]) else { panic!("not attached") };
+        let answer = Answer::Attached(v1::LinkAttached { dropped, ..attached });
+        assert_eq!(sent(talk.answer(answer)), [error("Authentication failed")]);
+        // Who knows the key is registered; what is heard still needs no more than the answer.
+        let effects = talk.send(&json!({"type": "register", "sessionId": SESSION}));
+        if is_heard {
+            assert!(sent(effects)[0].contains("registered"));
+        } else {
+            assert_eq!(attach(effects), &Credential::Guest);
+            assert_eq!(subscribe(talk.answer(super::attached(&[]))), &key(SESSION));
+        }
+    }
 }
 
 #[test]

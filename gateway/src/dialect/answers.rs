@@ -1,0 +1,21 @@
+//! What every dialect asks of the core's answers.
+
+use parlor_api::v1;
+use tonic::{Code, Status};
+
+pub(super) fn is_staff(attached: &v1::LinkAttached) -> bool {
+    attached.roles().any(|role| matches!(role, v1::Role::Staff | v1::Role::Admin))
+}
+
+/// True where the core could not say: nothing follows for the credential.
+pub(super) fn is_outage(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::Internal
+            | Code::Unknown
+            | Code::ResourceExhausted
+            | Code::Cancelled
+    )
+}

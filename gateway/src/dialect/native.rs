@@ -1,0 +1,123 @@
+//! The `native` dialect: the typed API as canonical protobuf JSON, over Socket.IO and raw WebSockets. `docs/native.md` is its
+//! wire, complete.
+//!
+//! ```text
+//! ["SendMessage", {"conversation":{"id":"…"},"text":"hello"}]   ─►  {"response":{"message":{…}}}   the acknowledgement
+//! ["WatchConversation", {"conversation":{"id":"…"}}]            ─►  {"response":{"afterSequence":"41", …}}
+//!                                                       ["event", {"messageSent":{…}, …}, "offset"]  ◄─  from there on
+//! ```
+//!
+//! `contract` finds methods and translates messages, generically over the descriptors: a new unary RPC needs nothing here.
+//! `socket` is the machine of a connection, `hearing` what it hears and how it is recovered; `wire` reads and writes the
+//! arrays, `render` shows events to their audiences.
+//!
+//! The rule of its events: a stored event ends in its offset, a string, and no other event ends in one. So what the client of
+//! Socket.IO remembers is a place up to which it has heard everything: all that a connection hears of conversations has
+//! one order, that of the tenant's feed.
+
+use http::StatusCode;
+use parlor_api::v1::{self, event::Payload};
+
+use super::{
+    AllowHeaders, Audience, Carriers, Cors, Dialect, Frame, Input, Machine, Opening, OpeningKind, Pace,
+    Rendered, Response,
+};
+
+mod contract;
+mod hearing;
+mod join;
+mod render;
+mod socket;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+/// Where its clients look for Socket.IO.
+const SOCKET_PATH: &str = "/socket.io";
+
+/// Requests a socket may send at once, and in each second after that; what is over waits.
+const BURST_REQUESTS: u32 = 200;
+const REQUESTS_PER_SECOND: u32 = 20;
+
+/// The longest text is 4,000 characters of at most 12 bytes when escaped; what is above is no request.
+const MAX_FRAME_BYTES: usize = 64 * 1024;
+
+/// The `native` dialect.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Native;
+
+impl Dialect for Native {
+    fn name(&self) -> &'static str {
+        "native"
+    }
+
+    fn carriers(&self) -> Carriers {
+        Carriers { websocket: true, socketio: Some(SOCKET_PATH) }
+    }
+
+    fn open(&self, opening: Opening) -> Box<dyn Machine> {
+        match opening.kind {
+            OpeningKind::WebSocket | OpeningKind::SocketIo => Box::new(socket::Socket::new(opening)),
+            OpeningKind::Rest => Box::new(Nowhere),
+        }
+    }
+
+    /// What is stored is made once for all. Who is online depends on who asks, and states do not wait for what is older.
+    fn render(&self, event: &v1::Event, audience: Audience) -> Rendered {
+        if let Some(Payload::PresenceChanged(_) | Payload::TypingState(_)) = &event.payload {
+            return Rendered::Step;
+        }
+        render::event(event, audience).map_or(Rendered::Nothing, Rendered::Frame)
+    }
+
+    fn pace(&self) -> Pace {
+        Pace {
+            burst: BURST_REQUESTS,
+            per_second: REQUESTS_PER_SECOND,
+            refuse: false,
+            max_frame_bytes: MAX_FRAME_BYTES,
+        }
+    }
+
+    fn over_pace(&self) -> Option<Frame> {
+        None
+    }
+
+    fn oversized(&self) -> Option<Frame> {
+        Some(wire::problem(&wire::too_large(MAX_FRAME_BYTES), None))
+    }
+
+    fn cors(&self) -> Cors {
+        Cors {
+            allow_origin: "*",
+            allow_headers: AllowHeaders::Requested,
+            allow_methods: "GET, POST, OPTIONS",
+        }
+    }
+
+    fn too_many_requests(&self) -> Response {
+        text(StatusCode::TOO_MANY_REQUESTS, "too many requests\n")
+    }
+
+    fn unavailable(&self) -> Response {
+        text(StatusCode::SERVICE_UNAVAILABLE, "the core does not answer\n")
+    }
+}
+
+/// There is no REST here: gRPC and grpc-web are on the same port.
+struct Nowhere;
+
+impl Machine for Nowhere {
+    fn step(&mut self, input: Input, effects: &mut Vec<super::Effect>) {
+        if let Input::Request(_) = input {
+            let response = text(StatusCode::NOT_FOUND, "this is a socket: see docs/native.md\n");
+            effects.push(super::Effect::Respond { response, after: None });
+        }
+    }
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response {
+    let content_type = "text/plain; charset=utf-8";
+    Response { status, content_type, body: body.into(), headers: Vec::new() }
+}

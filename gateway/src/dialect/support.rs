@@ -1,0 +1,128 @@
+//! The `support` dialect: customers and admins of a shop over Socket.IO, and the REST of its login.
+//!
+//! ```text
+//! user:join ─► proof and claim agree ─► hears  customer: their own conversations
+//!                                              admin:    the tenant's feed
+//! message:send ─► SendMessage ─► event ─► message:received, also to the sender
+//! ```
+//!
+//! `socket` is the machine of a connection: it keeps requests in order, parks them until somebody has joined, and gives
+//! out events. `join` is the way in, `requests` what is asked once in; `read` judges what comes in, `shape` writes what
+//! goes out, in the key order of old. `rest` is the machine of an exchange; `login`, `threads` and `pages` are its
+//! endpoints.
+//!
+//! Ids are integers on this wire: conversations and messages go by their numbers, and a person by the integer that the
+//! mount's issuer calls them, or else by their number too.
+
+use http::StatusCode;
+use parlor_api::v1::{self, event::Payload};
+
+use super::{
+    AllowHeaders, Audience, Carriers, Cors, Dialect, Frame, Machine, Opening, OpeningKind, Pace, Rendered,
+    Response,
+};
+
+mod identity;
+mod join;
+mod login;
+mod pages;
+mod read;
+mod requests;
+mod rest;
+mod shape;
+mod socket;
+mod threads;
+
+#[cfg(test)]
+mod tests;
+
+/// What a conversation of this dialect is for. It shows no others.
+const KIND: &str = "support";
+
+/// Where its clients look for Socket.IO.
+const SOCKET_PATH: &str = "/socket.io";
+
+/// Events a socket may send at once, and in each second after that; what is over waits.
+const BURST_EVENTS: u32 = 200;
+const EVENTS_PER_SECOND: u32 = 20;
+
+/// The longest text is 4,000 characters of at most 12 bytes when escaped; what is above is no message.
+const MAX_EVENT_BYTES: usize = 64 * 1024;
+
+/// The `support` dialect.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Support;
+
+impl Dialect for Support {
+    fn name(&self) -> &'static str {
+        "support"
+    }
+
+    fn carriers(&self) -> Carriers {
+        Carriers { websocket: false, socketio: Some(SOCKET_PATH) }
+    }
+
+    fn open(&self, opening: Opening) -> Box<dyn Machine> {
+        match opening.kind {
+            OpeningKind::WebSocket | OpeningKind::SocketIo => Box::new(socket::Socket::new(opening)),
+            OpeningKind::Rest => Box::new(rest::Exchange::new(opening.mount)),
+        }
+    }
+
+    /// Every admin hears every message, so it is made once for all of them, and held back from those who catch up. A
+    /// conversation has few sockets of its customer, and several of theirs are numbered apart: each drops what it has
+    /// given out.
+    fn render(&self, event: &v1::Event, audience: Audience) -> Rendered {
+        let is_ours =
+            event.conversation.as_ref().is_some_and(|shown| shown.kind == KIND && shown.owner.is_some());
+        if !is_ours {
+            return Rendered::Nothing;
+        }
+        match (&event.payload, audience) {
+            (Some(Payload::MessageSent(_)), Audience::Staff) => {
+                shape::received(event).map_or(Rendered::Nothing, Rendered::Frame)
+            }
+            // An admin's list changes; a customer's own conversation is another from here on.
+            (Some(Payload::MessageSent(_) | Payload::ConversationChanged(_)), Audience::Customer)
+            | (Some(Payload::MessagesRead(_)), Audience::Staff) => Rendered::Step,
+            _ => Rendered::Nothing,
+        }
+    }
+
+    fn pace(&self) -> Pace {
+        Pace {
+            burst: BURST_EVENTS,
+            per_second: EVENTS_PER_SECOND,
+            refuse: false,
+            max_frame_bytes: MAX_EVENT_BYTES,
+        }
+    }
+
+    fn over_pace(&self) -> Option<Frame> {
+        None
+    }
+
+    fn oversized(&self) -> Option<Frame> {
+        Some(shape::error(shape::FAILED))
+    }
+
+    fn cors(&self) -> Cors {
+        Cors {
+            allow_origin: "*",
+            allow_headers: AllowHeaders::Requested,
+            allow_methods: "GET,HEAD,PUT,PATCH,POST,DELETE",
+        }
+    }
+
+    fn too_many_requests(&self) -> Response {
+        rest::refused(StatusCode::TOO_MANY_REQUESTS, "Too many requests, please try again later!")
+    }
+
+    fn too_large(&self) -> Response {
+        rest::refused(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large!")
+    }
+
+    fn unavailable(&self) -> Response {
+        rest::refused(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
+    }
+}

@@ -1,0 +1,202 @@
+//! The connection: order, styles, bounds, outages, and the end of rights.
+
+use super::{
+    super::{
+        join::Join,
+        socket::{HELD_MAX, QUEUE_BYTES_MAX, QUEUE_MAX},
+    },
+    *,
+};
+
+#[test]
+fn one_request_is_worked_on_at_a_time_and_answers_keep_the_order() {
+    let mut talk = Talk::admin();
+    call(talk.emit_with_ack("conversation:getMessages", &json!({"conversationId": 5}), 1));
+    assert!(talk.emit("message:send", &json!({"message": "x"})).is_empty());
+    assert!(talk.emit_with_ack("admin:getConversations", &json!({}), 2).is_empty());
+    let effects = talk.answer(page(vec![from_ann(9, "hi")]));
+    let line = format!(
+        r#"[[{{"id":9,"conversationId":5,"sender":"CUSTOMER","content":"hi","isRead":false,"createdAt":"{ISO}"}}]]"#
+    );
+    assert_eq!(acknowledged(effects), [(1, line.as_str())], "the bare array");
+    assert_eq!(sent(effects), [error("Admin messages must include a conversationId")]);
+    assert!(matches!(call(effects), Call::ListConversations(_)));
+    assert_eq!(acknowledged(talk.answer(rows(Vec::new()))), [(2, "[[]]")]);
+}
+
+#[test]
+fn an_admin_writes_to_a_number_and_is_told_of_one_that_is_not_there() {
+    let mut talk = Talk::admin();
+    let Call::SendMessage(send) =
+        call(talk.emit("message:send", &json!({"conversationId": 99, "message": " x ", "sender": "ADMIN"})))
+    else {
+        panic!()
+    };
+    assert_eq!(send.conversation.as_ref().unwrap().name, Some(v1::conversation_ref::Name::Number(99)));
+    assert_eq!(send.text, " x ");
+    assert_eq!(sent(talk.fail(no_conversation())), [error("Conversation with id 99 not found")]);
+}
+
+#[test]
+fn whoever_waits_for_a_call_is_called_once() {
+    let mut talk = Talk::ann();
+    talk.emit_with_ack("message:send", &json!({"message": "x"}), 1);
+    assert_eq!(acknowledged(talk.answer(stored())), [(1, "[]")]);
+    let effects = talk.emit_with_ack("message:send", &json!({"message": ""}), 2);
+    assert_eq!((sent(effects).len(), acknowledged(effects)), (1, vec![(2, "[]")]));
+    assert_eq!(acknowledged(talk.emit_with_ack("conversation:markAsRead", &json!(5), 3)), [(3, "[]")]);
+    let join = json!({"userId": 2, "role": "CUSTOMER"});
+    assert_eq!(acknowledged(talk.emit_with_ack("user:join", &join, 4)), [(4, "[]")]);
+    assert!(talk.emit_with_ack("no:such", &json!({}), 5).is_empty(), "as it always was");
+    let mut admin = Talk::admin();
+    let effects = admin.emit_with_ack("customer:getMyConversation", &json!(null), 6);
+    assert_eq!(acknowledged(effects), [(6, r#"[{"conversation":null,"messages":[]}]"#)]);
+}
+
+#[test]
+fn who_marks_as_read_is_sent_the_list() {
+    let mut talk = Talk::admin();
+    let Call::MarkRead(mark) = call(talk.emit("conversation:markAsRead", &json!(5))) else { panic!() };
+    assert_eq!(mark.through_sequence, 0);
+    // The history that was asked for in the same breath comes first.
+    talk.emit("conversation:getMessages", &json!(5));
+    let effects = talk.answer(Answer::MarkRead(v1::MarkReadResponse::default()));
+    assert!(matches!(effects, [Effect::Timer { .. }, Effect::Call { .. }]), "{effects:?}");
+    assert_eq!(sent(talk.answer(page(Vec::new()))).len(), 1);
+    assert!(matches!(call(talk.time_passes()), Call::ListConversations(_)));
+    assert_eq!(sent(talk.answer(rows(Vec::new()))), [r#"["admin:conversationsList",[]]"#]);
+    // What is not there cannot be marked, and changes no list.
+    talk.emit("conversation:markAsRead", &json!(99));
+    assert!(talk.fail(no_conversation()).is_empty());
+}
+
+#[test]
+fn what_is_asked_during_a_join_waits_however_much_it_is() {
+    let mut talk = Talk::claims();
+    attach(talk.join(2, "CUSTOMER"));
+    for number in 0..200 {
+        assert!(talk.emit("message:send", &json!({"message": number.to_string()})).is_empty());
+    }
+    talk.let_in(attached(ann(), &[v1::Role::Customer]));
+    for number in 0..200 {
+        let Some(Effect::Call { call, .. }) = talk.effects.last() else { panic!("{number}") };
+        let Call::SendMessage(send) = &**call else { panic!("{call:?}") };
+        assert_eq!(send.text, number.to_string());
+        talk.answer(stored());
+    }
+    assert!(talk.effects.is_empty());
+}
+
+#[test]
+fn requests_wait_up_to_a_bound_and_one_over_ends_the_connection() {
+    let mut talk = Talk::admin();
+    talk.emit_bare("admin:getConversations");
+    for _ in 0..QUEUE_MAX {
+        assert!(talk.emit_bare("admin:getConversations").is_empty());
+    }
+    let effects = talk.emit_bare("admin:getConversations");
+    assert!(
+        matches!(effects, [Effect::Close { code: 1013, reason: "too many requests wait" }]),
+        "{effects:?}"
+    );
+    assert!(talk.emit_bare("admin:getConversations").is_empty(), "it is over");
+}
+
+#[test]
+fn bytes_wait_up_to_a_bound_and_what_is_over_is_refused_in_its_turn() {
+    let mut talk = Talk::ann();
+    let text = "x".repeat(4_000);
+    let send = json!({"message": text});
+    let size = json!(["message:send", send]).to_string().len();
+    talk.emit("message:send", &send);
+    for _ in 0..QUEUE_BYTES_MAX / size {
+        assert!(talk.emit("message:send", &send).is_empty());
+    }
+    let effects = talk.emit("message:send", &send);
+    assert!(matches!(effects, [Effect::Refused { what: "message:send", why: "too much waits" }]));
+    for _ in 0..QUEUE_BYTES_MAX / size {
+        assert!(sent(talk.answer(stored())).is_empty());
+    }
+    assert_eq!(sent(talk.answer(stored())), [error("Failed to send message")]);
+}
+
+#[test]
+fn events_are_held_during_a_join_up_to_a_bound() {
+    let mut talk = Talk::claims();
+    talk.join(2, "CUSTOMER");
+    talk.answer(attached(ann(), &[v1::Role::Customer]));
+    for number in 0..HELD_MAX as u64 {
+        assert!(talk.hear(said(from_ann(number, "x")), Audience::Customer).is_empty());
+    }
+    let effects = talk.hear(said(from_ann(0, "x")), Audience::Customer);
+    assert!(matches!(effects, [Effect::Close { code: 1013, .. }]), "{effects:?}");
+}
+
+#[test]
+fn a_core_that_is_away_makes_the_page_connect_again() {
+    let unavailable = || Status::unavailable("down");
+    let mut talk = Talk::claims();
+    talk.emit("message:send", &json!({"message": "x"}));
+    talk.emit_with_ack("conversation:getMessages", &json!(5), 1);
+    talk.join(2, "CUSTOMER");
+    let effects = talk.fail(unavailable());
+    assert_eq!(sent(effects), [error("Failed to send message")], "it is not lost in silence");
+    assert_eq!(acknowledged(effects), [(1, "[[]]")]);
+    assert!(matches!(effects.last(), Some(Effect::Close { code: 1013, .. })));
+    // At every step of the way in.
+    let mut talk = Talk::claims();
+    talk.join(1, "ADMIN");
+    talk.answer(attached_again(root(), &[v1::Role::Admin], 4));
+    talk.answer(subscribed(7));
+    let effects = talk.fail(unavailable());
+    assert!(sent(effects).is_empty());
+    assert!(matches!(effects.last(), Some(Effect::Close { code: 1013, .. })));
+}
+
+#[test]
+fn who_was_refused_may_try_again() {
+    let mut talk = Talk::claims();
+    talk.join(3, "ADMIN");
+    talk.fail(no_role());
+    attach(talk.join(2, "CUSTOMER"));
+    talk.let_in(attached(ann(), &[v1::Role::Customer]));
+    assert!(matches!(call(talk.emit("message:send", &json!({"message": "x"}))), Call::SendMessage(_)));
+}
+
+#[test]
+fn an_admin_whose_token_is_over_reads_and_hears_no_more() {
+    let mut talk = Talk::admin();
+    assert!(talk.step(Input::RightsEnded(v1::RightsEndedReason::Expired)).is_empty());
+    let input = Input::Event { event: Arc::new(said(from_ann(1, "x"))), audience: Audience::Staff };
+    assert!(talk.step(input).is_empty());
+    assert_eq!(sent(talk.emit_bare("admin:getConversations")), [r#"["admin:conversationsList",[]]"#]);
+    let effects = talk.emit("message:send", &json!({"conversationId": 5, "message": "x"}));
+    assert_eq!(sent(effects), [error("User not authenticated. Please reconnect.")]);
+}
+
+#[test]
+fn rights_that_end_during_the_join_let_nobody_in() {
+    let mut talk = Talk::claims();
+    talk.join(1, "ADMIN");
+    talk.answer(attached(root(), &[v1::Role::Admin]));
+    assert!(talk.step(Input::RightsEnded(v1::RightsEndedReason::Expired)).is_empty());
+    assert!(sent(talk.answer(subscribed(7))).is_empty(), "no admin:online");
+}
+
+#[test]
+fn a_withdrawn_credential_ends_the_connection() {
+    for mut talk in [Talk::admin(), Talk::ann()] {
+        let effects = talk.step(Input::RightsEnded(v1::RightsEndedReason::Revoked));
+        assert!(matches!(effects, [Effect::Close { code: 1008, reason: "credential revoked" }]));
+    }
+}
+
+#[test]
+fn a_connection_at_rest_is_small() {
+    assert!(
+        size_of::<super::super::socket::Socket>() <= 512,
+        "{}",
+        size_of::<super::super::socket::Socket>()
+    );
+    assert!(size_of::<Join>() <= 128, "{}", size_of::<Join>());
+}
