@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 refused or unhealthy (a configuration that cannot be
 //! meant, a call the server declined, a doctor's finding, a server that cannot be reached).
 
+mod bench;
 mod config;
 mod doctor;
 mod key;
@@ -90,6 +91,8 @@ enum Command {
     Config(config::Show),
     /// Look for what is wrong with this installation, and say what to do
     Doctor(doctor::Doctor),
+    /// Put a server under load and tell what it did: any server that speaks one of the dialects, here or elsewhere
+    Bench(bench::Bench),
     /// Print the version
     Version,
 }
@@ -144,6 +147,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Key(key) => Box::pin(key.run(&common)).await?,
         Command::Config(show) => show.run(&common).await?,
         Command::Doctor(doctor) => return Box::pin(doctor.run(&common)).await,
+        Command::Bench(bench) => return bench.run().await,
         Command::Version => output::say(format_args!("parlor {}\n", env!("CARGO_PKG_VERSION")))?,
     }
     Ok(ExitCode::SUCCESS)

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    config::{Claims, Config, Issuer, Key, Mount, Secret},
+    config::{Claims, Config, Identity, Issuer, Key, MintIds, Mount, RoleName, Secret},
     secrets::Kept,
 };
 
@@ -15,6 +15,18 @@ pub const ISSUER: &str = "demo";
 
 /// Where the staff dialect is in --dev.
 pub const STAFF_PREFIX: &str = "/staff";
+
+/// The issuer in whose shape the support dialect's login makes tokens.
+pub const SHOP_ISSUER: &str = "demo-shop";
+
+/// Where the native dialect is in --dev.
+pub const NATIVE_PREFIX: &str = "/native";
+
+/// Where the support dialect is in --dev.
+pub const SUPPORT_PREFIX: &str = "/support";
+
+/// Where the old front-ends of the support dialect are served while they are worked on.
+const SHOP_ORIGINS: [&str; 2] = ["http://localhost:3000", "http://localhost:5173"];
 
 /// The tenant and its people, as a seed file.
 pub const DEMO_TOML: &str = include_str!("../demo.toml");
@@ -49,6 +61,52 @@ pub fn complete_with(config: &mut Config, kept: &Kept) {
             login_issuer: ISSUER.to_owned(),
             ..Mount::default()
         });
+        config.mount.push(Mount {
+            dialect: "native".to_owned(),
+            prefix: NATIVE_PREFIX.to_owned(),
+            tenant: TENANT.to_owned(),
+            guests: true,
+            ..Mount::default()
+        });
+        config.issuer.push(shop_issuer(&kept.demo_issuer_secret));
+        config.mount.push(support_mount());
+    }
+}
+
+/// The support dialect as its old front-ends use it without a login: by claims, on loopback, from their own pages.
+fn support_mount() -> Mount {
+    Mount {
+        dialect: "support".to_owned(),
+        prefix: SUPPORT_PREFIX.to_owned(),
+        tenant: TENANT.to_owned(),
+        issuers: vec![SHOP_ISSUER.to_owned()],
+        origins: SHOP_ORIGINS.map(str::to_owned).to_vec(),
+        login_issuer: SHOP_ISSUER.to_owned(),
+        allow_signup: true,
+        identity: Identity::Claims,
+        ..Mount::default()
+    }
+}
+
+/// The shape of token that the support dialect's old server made.
+fn shop_issuer(secret: &str) -> Issuer {
+    let path = |path: &str| vec![path.to_owned()];
+    let roles = [("CUSTOMER", RoleName::Customer), ("ADMIN", RoleName::Admin)];
+    Issuer {
+        name: SHOP_ISSUER.to_owned(),
+        tenant: TENANT.to_owned(),
+        mint: true,
+        mint_ids: MintIds::Number,
+        claims: Claims {
+            subject: path("id"),
+            username: Vec::new(),
+            name: Vec::new(),
+            email: path("email"),
+            roles: path("role"),
+        },
+        roles: roles.into_iter().map(|(name, role)| (name.to_owned(), role)).collect(),
+        key: vec![Key { secret: Secret::from(secret), ..Key::default() }],
+        ..Issuer::default()
     }
 }
 
@@ -74,7 +132,7 @@ mod tests {
         let mut config = Config { dev: true, data_dir: directory.path().to_owned(), ..Config::default() };
         complete(&mut config).unwrap();
         assert_eq!(config.check(), Ok(()));
-        assert_eq!(config.mount.len(), 1);
+        assert_eq!(config.mount.iter().map(Mount::label).collect::<Vec<_>>(), ["staff", "native", "support"]);
     }
 
     #[test]

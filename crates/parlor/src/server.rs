@@ -17,7 +17,7 @@ use parlor_gateway::{Backend, Gateway, Listener};
 pub use self::embedded::{Embedded, UNREACHED};
 use self::{internal::Internal, metrics::Upkeep};
 use crate::{
-    config::{Config, Refusal, Refused},
+    config::{Config, Identity, Refusal, Refused},
     contract::Contract,
     data_dir::{DataDir, Running},
     development,
@@ -155,6 +155,7 @@ impl Server {
                 format!("cannot listen on {address} (listener \"{name}\"); stop who has it, or choose another with --listen")
             })?);
         }
+        self.warn_of_claims();
         let gateway = Gateway::start(options::gateway(&self.config, &self.clock), backend)?;
         for listener in listeners {
             let name = listener.name().to_owned();
@@ -163,6 +164,17 @@ impl Server {
         }
         self.gateway = Some(gateway);
         Ok(())
+    }
+
+    /// Nobody shall find out later that a mount believes whatever it is told.
+    fn warn_of_claims(&self) {
+        for mount in self.config.mount.iter().filter(|mount| mount.identity == Identity::Claims) {
+            tracing::warn!(
+                mount = mount.label(),
+                "NOT SECURE: identity = \"claims\" lets everybody who can connect to this mount read and write as \
+                 anybody; use \"cookie\" or \"token\" unless everybody there is trusted"
+            );
+        }
     }
 
     fn announce(&self) -> Result<()> {

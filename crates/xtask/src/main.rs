@@ -1,7 +1,9 @@
-//! The errands of a developer and of CI: `cargo xtask test`, `cargo xtask check`, `cargo xtask ci`.
+//! The errands of a developer and of CI: `cargo xtask test`, `cargo xtask check`, `cargo xtask ci`, `cargo xtask
+//! autobahn`.
 //!
 //! Each brings up all it needs or says exactly what is missing: a suite that cannot run is a failure, never a skip.
 
+mod autobahn;
 mod check;
 mod command;
 mod machine;
@@ -16,7 +18,8 @@ usage: cargo xtask <errand>
 
   test [ARGS…]   every test of the workspace; ARGS go to the test runner (a filter, for example)
   check          formatting, lints, documentation, dependency rules, the contract
-  ci             check, then test";
+  ci             check, then test
+  autobahn       Autobahn's WebSocket suite against ours; needs a CPython 2.7, so it is no part of test";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
 fn run(errand: &str, rest: &[String]) -> Result<bool> {
     match (errand, rest) {
         ("test", rest) => test::run(rest)?,
+        ("autobahn", []) => autobahn::run()?,
         ("check", []) => check::run()?,
         ("ci", []) => {
             check::run()?;

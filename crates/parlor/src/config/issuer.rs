@@ -21,6 +21,7 @@ pub struct Issuer {
     pub provision: bool,
     pub mint: bool,
     pub mint_ttl_seconds: u64,
+    pub mint_ids: MintIds,
     pub key: Vec<Key>,
     pub claims: Claims,
     pub roles: BTreeMap<String, RoleName>,
@@ -45,6 +46,7 @@ impl Default for Issuer {
             provision: true,
             mint: false,
             mint_ttl_seconds: 12 * 60 * 60,
+            mint_ids: MintIds::Hex,
             key: Vec::new(),
             claims: Claims::default(),
             roles: roles.into_iter().map(|(name, role)| (name.to_owned(), role)).collect(),
@@ -77,6 +79,17 @@ pub enum Algorithm {
     RS256,
     ES256,
     EdDSA,
+}
+
+/// What tokens that Parlor makes call a person whom the issuer has never named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MintIds {
+    /// 24 hexadecimal digits.
+    #[default]
+    Hex,
+    /// The person's number.
+    Number,
 }
 
 /// A key of an issuer.

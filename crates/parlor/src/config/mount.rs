@@ -15,7 +15,26 @@ pub struct Mount {
     pub origins: Vec<String>,
     pub login_issuer: String,
     pub allow_signup: bool,
+    pub guests: bool,
+    pub identity: Identity,
+    pub cookie_name: String,
+    pub cookie_secure: bool,
+    pub rate_burst: u32,
+    pub rate_per_second: u32,
     pub linger_ms: u64,
+}
+
+/// What proves who somebody is where clients show no token of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Identity {
+    /// A token only.
+    #[default]
+    Token,
+    /// A token, or the cookie of the mount's login.
+    Cookie,
+    /// A token, or nothing but the claim. Not secure.
+    Claims,
 }
 
 impl Default for Mount {
@@ -30,6 +49,12 @@ impl Default for Mount {
             origins: Vec::new(),
             login_issuer: String::new(),
             allow_signup: false,
+            guests: false,
+            identity: Identity::Token,
+            cookie_name: "parlor_session".to_owned(),
+            cookie_secure: false,
+            rate_burst: 0,
+            rate_per_second: 0,
             linger_ms: 5_000,
         }
     }

@@ -180,6 +180,58 @@ fn mounts_name_only_what_is_there() {
     assert_eq!(refused(signup), ["mount[0].allow_signup"]);
 }
 
+/// The good configuration with a mount of the support dialect that trusts a cookie.
+fn with_cookies(change: impl FnOnce(&mut Mount)) -> Vec<String> {
+    refused(|config| {
+        let mount = &mut config.mount[0];
+        mount.dialect = "support".into();
+        mount.identity = Identity::Cookie;
+        mount.origins = vec!["http://localhost:3000".into()];
+        change(mount);
+    })
+}
+
+#[test]
+fn cookies_are_trusted_only_of_named_origins_and_a_login() {
+    assert_eq!(with_cookies(|_| {}), [""; 0]);
+    assert_eq!(with_cookies(|mount| mount.origins.clear()), ["mount[0].origins"]);
+    assert_eq!(with_cookies(|mount| mount.login_issuer.clear()), ["mount[0].login_issuer"]);
+    for bad in ["", "a b", "a;b", "a=b", "__Host-a"] {
+        assert_eq!(with_cookies(|mount| mount.cookie_name = bad.into()), ["mount[0].cookie_name"], "{bad:?}");
+    }
+    for bad in ["*", "shop.example", "https://shop.example/", "https://*.shop.example", "ftp://x", "https://"]
+    {
+        assert_eq!(with_cookies(|mount| mount.origins = vec![bad.into()]), ["mount[0].origins"], "{bad:?}");
+    }
+    for good in ["https://shop.example", "http://localhost:5173", "http://[::1]:80"] {
+        assert_eq!(with_cookies(|mount| mount.origins = vec![good.into()]), [""; 0], "{good:?}");
+    }
+}
+
+#[test]
+fn only_a_dialect_without_tokens_takes_cookies_or_claims() {
+    assert_eq!(refused(|config| config.mount[0].identity = Identity::Claims), ["mount[0].identity"]);
+    let claims = |mount: &mut Mount| {
+        mount.identity = Identity::Claims;
+        mount.origins.clear();
+    };
+    assert_eq!(with_cookies(claims), [""; 0]);
+}
+
+#[test]
+fn a_rate_is_two_numbers_within_their_limits() {
+    let rate = |burst, per_second| {
+        refused(|config| {
+            config.mount[0].rate_burst = burst;
+            config.mount[0].rate_per_second = per_second;
+        })
+    };
+    assert_eq!(rate(1, 10_000), [""; 0]);
+    assert_eq!(rate(5, 0), ["mount[0].rate_per_second"]);
+    assert_eq!(rate(0, 5), ["mount[0].rate_per_second"]);
+    assert_eq!(rate(10_001, 1), ["mount[0].rate_burst"]);
+}
+
 #[test]
 fn prefixes_are_well_formed_and_unique() {
     for bad in ["staff", "/staff/", "/st ff", "/healthz", "/metrics/x", "/parlor.v1.ChatService", ""] {

@@ -13,7 +13,10 @@ use parlor_core::{
     clock::Clock,
     edge, stack,
 };
-use parlor_gateway::{Limits, gateway, listener, mount::Mount};
+use parlor_gateway::{
+    Limits, gateway, listener,
+    mount::{Cookie, Identity, Mount, Rate},
+};
 use parlor_store::Roles;
 
 use super::metrics;
@@ -84,6 +87,7 @@ fn issuer(issuer: &config::Issuer) -> IssuerOptions {
         provision: issuer.provision,
         mint: issuer.mint,
         mint_ttl: Duration::from_secs(issuer.mint_ttl_seconds),
+        mint_numbers: issuer.mint_ids == config::MintIds::Number,
     }
 }
 
@@ -124,7 +128,7 @@ pub fn gateway(config: &Config, clock: &Clock) -> gateway::Options {
     gateway::Options {
         name: config.node.clone(),
         edge_key: config.secrets.edge_key.expose().to_owned(),
-        mounts: config.mount.iter().map(mount).collect(),
+        mounts: config.mount.iter().map(|mount| self::mount(mount, config)).collect(),
         limits: Limits {
             outbox_bytes: config.gateway.outbox_bytes,
             write_timeout: milliseconds(config.gateway.write_timeout_ms),
@@ -141,7 +145,7 @@ pub fn gateway(config: &Config, clock: &Clock) -> gateway::Options {
     }
 }
 
-fn mount(mount: &config::Mount) -> Mount {
+fn mount(mount: &config::Mount, config: &Config) -> Mount {
     Mount {
         name: mount.label().to_owned(),
         dialect: mount.dialect.clone(),
@@ -152,8 +156,26 @@ fn mount(mount: &config::Mount) -> Mount {
         origins: mount.origins.clone(),
         login_issuer: given(&mount.login_issuer),
         allow_signup: mount.allow_signup,
+        guests: mount.guests,
+        identity: match mount.identity {
+            config::Identity::Token => Identity::Token,
+            config::Identity::Cookie => Identity::Cookie(Cookie {
+                name: mount.cookie_name.clone(),
+                secure: mount.cookie_secure || is_over_tls(mount, config),
+            }),
+            config::Identity::Claims => Identity::Claims,
+        },
+        rate: (mount.rate_burst > 0)
+            .then_some(Rate { burst: mount.rate_burst, per_second: mount.rate_per_second }),
         linger: Duration::from_millis(mount.linger_ms),
     }
+}
+
+/// True if a mount answers over TLS wherever it is.
+fn is_over_tls(mount: &config::Mount, config: &Config) -> bool {
+    let here = |listener: &&config::Listener| mount.listener.is_empty() || mount.listener == listener.name;
+    let mut listeners = config.listener.iter().filter(here).peekable();
+    listeners.peek().is_some() && listeners.all(config::Listener::has_tls)
 }
 
 /// A public listener's part.

@@ -1,12 +1,14 @@
 //! Mounts: what they name must be there, and no two may answer under one URL.
 
+mod identity;
+
 use std::collections::HashSet;
 
 use super::{Config, Findings};
 use crate::config::Mount;
 
 /// The dialects there are.
-pub const DIALECTS: [&str; 1] = ["staff"];
+pub const DIALECTS: [&str; 3] = ["native", "staff", "support"];
 
 /// Paths that belong to the program on every listener.
 const OWN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
@@ -33,6 +35,14 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
         }
         findings.range(key("linger_ms"), mount.linger_ms, 0, 600_000);
         check_place(config, mount, index, findings);
+        identity::check(mount, index, findings);
+        check_rate(mount, index, findings);
+        if mount.guests && mount.dialect != "native" {
+            findings.refuse(
+                key("guests"),
+                "is for \"native\"; the other dialects have their own rule for guests",
+            );
+        }
         check_issuers(config, mount, index, findings);
         for listener in listeners_of(config, mount) {
             if !places.insert((listener, mount.prefix.as_str())) {
@@ -41,6 +51,20 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// A burst and a rate belong together.
+fn check_rate(mount: &Mount, index: usize, findings: &mut Findings) {
+    const RATE_MAX: u64 = 10_000;
+    let key = |name: &str| format!("mount[{index}].{name}");
+    if (mount.rate_burst == 0) != (mount.rate_per_second == 0) {
+        findings.refuse(
+            key("rate_per_second"),
+            "goes with rate_burst; set both, or neither for the dialect's own rate",
+        );
+    }
+    findings.range(key("rate_burst"), mount.rate_burst.into(), 0, RATE_MAX);
+    findings.range(key("rate_per_second"), mount.rate_per_second.into(), 0, RATE_MAX);
 }
 
 fn listeners_of<'a>(config: &'a Config, mount: &'a Mount) -> Vec<&'a str> {
