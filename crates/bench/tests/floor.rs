@@ -1,0 +1,164 @@
+//! The scenarios against the floor: what is counted is what was sent, and what goes wrong is said.
+//!
+//! Nothing here is timed. The floor runs on a thread of its own and ends with its test.
+
+#![allow(clippy::unwrap_used, reason = "a helper of tests that cannot go on has failed")]
+
+use std::{net::SocketAddr, rc::Rc, sync::mpsc, thread};
+
+use parlor_bench::{
+    cli::{Bench, Dialect, Scenario, Target},
+    floor,
+    outcome::Outcome,
+    scenario::{connect::Connect, cuts::Cuts, eviction::Eviction, idle::Idle, pairs::Pairs, room::Room},
+    script::{Script as _, person::Range, socketio::SocketIo, support::Support},
+};
+use tokio::sync::oneshot;
+
+/// A floor on a free port.
+struct Floor {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Floor {
+    fn start(namespace: &'static str) -> Self {
+        let (told, address) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            tokio::task::LocalSet::new().block_on(&runtime, async {
+                let listener = floor::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+                told.send(listener.local_addr().unwrap()).unwrap();
+                tokio::select! {
+                    ended = floor::serve(listener, namespace) => ended.unwrap(),
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { address: address.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn bench(&self, path: &str, scenario: Scenario) -> Bench {
+        let target = Target {
+            url: format!("ws://{}{path}", self.address).parse().unwrap(),
+            dialect: Dialect::Support,
+            pid: Some(std::process::id()),
+            socket_path: "/socket.io/".to_owned(),
+            origin: None,
+            admins: Range { first: 1, last: 5 },
+            customers: Range { first: 6, last: 100 },
+            as_customers: false,
+            recovery: false,
+            secret: None,
+            staff_token: None,
+        };
+        Bench { target, json: false, scenario }
+    }
+
+    fn measure(&self, scenario: Scenario) -> Outcome {
+        self.bench("", scenario).measure().unwrap()
+    }
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+fn room() -> Room {
+    Room { people: 20, rate: 200.0, seconds: 0.1, warmup: 0.05, ..Room::default() }
+}
+
+#[test]
+fn every_delivery_of_a_room_is_counted() {
+    for (namespace, path) in [("/", ""), ("/support", "/support")] {
+        let outcome = Floor::start(namespace).bench(path, Scenario::Room(room())).measure().unwrap();
+        assert_eq!(outcome.faults, Vec::<String>::new());
+        assert_eq!((outcome.get("messages"), outcome.get("deliveries")), (Some(20.0), Some(400.0)));
+    }
+}
+
+#[test]
+fn bursts_and_saturation_count_the_same_way() {
+    let floor = Floor::start("/");
+    let burst = floor.measure(Scenario::Room(Room { burst: 16, ..room() }));
+    assert_eq!(burst.faults, Vec::<String>::new());
+    assert_eq!(burst.get("deliveries"), Some(20.0 * 16.0 * 20.0));
+    let saturated = floor.measure(Scenario::Room(Room { outstanding: Some(8), ..room() }));
+    assert_eq!(saturated.faults, Vec::<String>::new());
+    assert_eq!(saturated.get("deliveries"), saturated.get("messages").map(|messages| messages * 20.0));
+}
+
+#[test]
+fn pairs_hear_each_message_twice() {
+    let outcome = Floor::start("/").measure(Scenario::Pairs(Pairs {
+        pairs: 10,
+        rate: 500.0,
+        seconds: 0.1,
+        warmup: 0.02,
+        bytes: 50,
+    }));
+    assert_eq!(outcome.faults, Vec::<String>::new());
+    assert_eq!((outcome.get("messages"), outcome.get("deliveries")), (Some(50.0), Some(100.0)));
+}
+
+#[test]
+fn connections_come_in_and_stay() {
+    let floor = Floor::start("/");
+    let connect = floor.measure(Scenario::Connect(Connect { connections: 100 }));
+    assert_eq!((connect.get("connects"), connect.faults.len()), (Some(100.0), 0));
+    let idle = Idle { connections: vec![10, 50], settle: 0.01, hold: 0.01 };
+    let idle = floor.measure(Scenario::Idle(idle));
+    assert!(idle.faults.is_empty());
+    assert!(idle.get("RSS each, of those added").is_some());
+}
+
+#[test]
+fn what_a_server_without_recovery_loses_in_a_cut_is_missing() {
+    let cuts = Cuts {
+        clients: 10,
+        rooms: 3,
+        rate: 100.0,
+        every: 0.2,
+        away: 0.1,
+        seconds: 0.5,
+        bytes: 40,
+        patience: 0.5,
+    };
+    let bench = Floor::start("/");
+    let outcome = bench.bench("", Scenario::Cuts(cuts)).measure().unwrap();
+    assert!(outcome.get("cuts").unwrap() >= 10.0);
+    assert!(outcome.faults.iter().any(|fault| fault.ends_with("missing")), "{:?}", outcome.faults);
+}
+
+#[test]
+fn a_floor_keeps_who_does_not_read() {
+    let eviction = Eviction { readers: 10, stalled: 2, rate: 100.0, bytes: 40, patience: 0.3 };
+    let outcome = Floor::start("/").measure(Scenario::Eviction(eviction));
+    assert_eq!(outcome.faults, ["not all who stopped reading were gone after 0.3 s"]);
+    assert!(outcome.get("deliveries to others").unwrap() > 0.0);
+}
+
+#[test]
+fn nobody_there_is_an_error_and_not_a_figure() {
+    let floor = Floor::start("/");
+    let bench = floor.bench("", Scenario::Room(room()));
+    drop(floor);
+    assert!(bench.measure().unwrap_err().to_string().contains("could not come in"));
+}
+
+#[test]
+fn scripts_cast_distinct_people_while_there_are_some() {
+    let words = Support { admins: Range { first: 1, last: 2 }, ..Support::default() };
+    let script = SocketIo { path: "/socket.io/".to_owned(), namespace: "/".to_owned(), origin: None, words };
+    let script = Rc::new(script);
+    assert_ne!(script.hearer(0, 0), script.hearer(0, 1));
+    assert_eq!(script.hearer(0, 0), script.hearer(0, 2));
+    assert_ne!(script.speaker(0), script.speaker(1));
+}
