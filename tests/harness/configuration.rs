@@ -1,4 +1,4 @@
-//! The configuration of one installation: one tenant, one issuer, one staff mount, and secrets of its own.
+//! The configuration of one installation: one tenant, a mount and an issuer for each dialect, and secrets of its own.
 
 use parlor_api::v1;
 use toml::{Table, Value, toml};
@@ -15,6 +15,10 @@ MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF
 /// The path of the staff mount.
 pub(crate) const STAFF: &str = "/staff";
 
+/// The paths of the support mounts: one believes claims, the other the cookie of its login.
+pub const SUPPORT_BY_CLAIMS: &str = "/support";
+pub const SUPPORT_BY_COOKIE: &str = "/support-by-cookie";
+
 /// Tokens live so long unless a test says otherwise.
 const TOKEN_LIVES_S: i64 = 12 * 3600;
 
@@ -27,6 +31,8 @@ pub struct Configuration {
     pub edge_key: String,
     /// What the tenant's issuer signs with.
     pub issuer_secret: String,
+    /// What the issuer of the support mounts signs with.
+    pub shop_secret: String,
     table: Table,
 }
 
@@ -39,9 +45,11 @@ impl Configuration {
             operator_key: random_secret(),
             edge_key: random_secret(),
             issuer_secret: random_secret(),
+            shop_secret: random_secret(),
             table: template(),
         };
         configuration.fill(database_url, mount);
+        configuration.fill_support();
         merge(&mut configuration.table, settings);
         configuration
     }
@@ -64,6 +72,30 @@ impl Configuration {
         put(issuer, "tenant", self.tenant.as_str().into());
         let key = Table::from_iter([("secret".to_owned(), Value::from(self.issuer_secret.as_str()))]);
         put(issuer, "key", vec![Value::Table(key)].into());
+    }
+
+    /// With these settings of the support mounts.
+    #[must_use]
+    pub fn with_support(mut self, settings: &Table) -> Self {
+        for mount in support_tables(&mut self.table, "mount") {
+            if mount.get("dialect").and_then(Value::as_str) == Some("support") {
+                mount.extend(settings.clone());
+            }
+        }
+        self
+    }
+
+    fn fill_support(&mut self) {
+        let table = &mut self.table;
+        let (tenant, secret) = (self.tenant.as_str(), self.shop_secret.as_str());
+        for mount in support_tables(table, "mount") {
+            put(mount, "tenant", tenant.into());
+        }
+        for issuer in support_tables(table, "issuer") {
+            put(issuer, "tenant", tenant.into());
+            let key = Table::from_iter([("secret".to_owned(), Value::from(secret))]);
+            put(issuer, "key", vec![Value::Table(key)].into());
+        }
     }
 
     /// The configuration of one server: this, and what is its own.
@@ -122,10 +154,60 @@ fn template() -> Table {
         dialect = "staff"
         issuers = ["legacy"]
 
+        [[mount]]
+        name = "support"
+        dialect = "support"
+        prefix = "/support"
+        issuers = ["shop"]
+        origins = ["http://localhost:3000", "http://localhost:5173"]
+        login_issuer = "shop"
+        identity = "claims"
+
+        [[mount]]
+        name = "support-by-cookie"
+        dialect = "support"
+        prefix = "/support-by-cookie"
+        issuers = ["shop"]
+        origins = ["http://localhost:3000", "http://localhost:5173"]
+        login_issuer = "shop"
+        allow_signup = true
+        identity = "cookie"
+        cookie_name = "shop_session"
+
+        [[mount]]
+        name = "native"
+        dialect = "native"
+        prefix = "/native"
+        issuers = ["legacy"]
+
+        [[mount]]
+        name = "native-for-guests"
+        dialect = "native"
+        prefix = "/native-for-guests"
+        issuers = ["legacy"]
+        guests = true
+
         [[issuer]]
         name = "legacy"
         algorithms = ["HS256"]
         mint = true
+
+        [[issuer]]
+        name = "shop"
+        algorithms = ["HS256"]
+        mint = true
+        mint_ids = "number"
+
+        [issuer.claims]
+        subject = ["id"]
+        username = []
+        name = []
+        email = ["email"]
+        roles = ["role"]
+
+        [issuer.roles]
+        CUSTOMER = "customer"
+        ADMIN = "admin"
     }
 }
 
@@ -133,8 +215,17 @@ fn random_secret() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
-fn first<'a>(table: &'a mut Table, list: &str) -> &'a mut Table {
-    table[list].as_array_mut().and_then(|list| list[0].as_table_mut()).expect("the template has one")
+fn list<'a>(table: &'a mut Table, name: &str) -> &'a mut Vec<Value> {
+    table[name].as_array_mut().expect("the template has one")
+}
+
+fn first<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
+    list(table, name)[0].as_table_mut().expect("the template has one")
+}
+
+/// The mounts or issuers after the first, which is staff's.
+fn support_tables<'a>(table: &'a mut Table, name: &str) -> impl Iterator<Item = &'a mut Table> {
+    list(table, name).iter_mut().skip(1).filter_map(Value::as_table_mut)
 }
 
 /// Lays the plan's settings over the template.

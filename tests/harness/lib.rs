@@ -27,12 +27,12 @@ mod world;
 use std::time::Duration;
 
 pub use crate::{
-    configuration::Configuration,
+    configuration::{Configuration, SUPPORT_BY_CLAIMS, SUPPORT_BY_COOKIE},
     database::Database,
     entrance::Entrance,
     grpc::{Chat, Clients, Directory, Presence, Tokens, failure_reason},
     link::Link,
-    people::{Person, text_of},
+    people::{Person, shop_token, text_of},
     plan::{Backend, Plan, Topology},
     program::Program,
     rest::{Reply, Rest},

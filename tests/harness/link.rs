@@ -50,7 +50,7 @@ impl Link {
     }
 
     /// Leads new connections elsewhere.
-    pub(crate) fn lead_to(&self, upstream: SocketAddr) {
+    pub fn lead_to(&self, upstream: SocketAddr) {
         *self.upstream.lock().unwrap() = upstream;
     }
 

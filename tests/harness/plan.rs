@@ -27,6 +27,7 @@ pub struct Plan {
     pub backend: Backend,
     pub(crate) settings: Table,
     pub(crate) mount: Table,
+    pub(crate) support: Table,
     pub(crate) own_cluster: bool,
     pub(crate) tenant: bool,
 }
@@ -39,6 +40,7 @@ impl Plan {
             backend,
             settings: Table::new(),
             mount: Table::new(),
+            support: Table::new(),
             own_cluster: false,
             tenant: true,
         }
@@ -55,6 +57,13 @@ impl Plan {
     #[must_use]
     pub fn set_mount(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.mount.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Sets a key of the world's support mounts, such as `rate_burst`.
+    #[must_use]
+    pub fn set_support(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.support.insert(key.to_owned(), value.into());
         self
     }
 

@@ -31,7 +31,8 @@ impl World {
     pub(crate) async fn start(plan: Plan) -> Self {
         let folder = TempDir::new().unwrap();
         let database = Database::create(plan.backend, plan.own_cluster, folder.path()).await;
-        let configuration = Configuration::new(database.url(), &plan.mount, &plan.settings);
+        let configuration =
+            Configuration::new(database.url(), &plan.mount, &plan.settings).with_support(&plan.support);
         let data_dir = folder.path().join("core");
         let role = match plan.topology {
             Topology::Local => "all",

@@ -53,6 +53,19 @@ fn the_gateway_knows_of_ours_only_the_contract() {
 }
 
 #[test]
+fn the_load_generator_knows_of_ours_only_the_contract() {
+    let packages = packages();
+    let bench = packages.iter().find(|package| package.name == "parlor-bench").unwrap();
+    let foreign: Vec<String> = packages
+        .iter()
+        .filter(|package| !["parlor-bench", "parlor-api"].contains(&package.name.as_str()))
+        .map(|package| package.name.replace('-', "_"))
+        .collect();
+    let broken: Vec<&String> = bench.dependencies.iter().filter(|name| foreign.contains(name)).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+}
+
+#[test]
 fn the_store_knows_no_messages_and_the_bus_only_bytes() {
     let broken: Vec<String> = packages()
         .iter()

@@ -70,7 +70,7 @@ impl Gateway {
         let mount = v1::MountContext {
             name: "staff".to_owned(),
             tenant: world.configuration.tenant.clone(),
-            issuers: Vec::new(),
+            ..v1::MountContext::default()
         };
         let attach = v1::LinkAttach {
             connection: connection.to_owned(),

@@ -1,6 +1,8 @@
-// Plays one transcript with the official `ws` client and Node's fetch, and says line by line what held.
+// Plays one transcript with the official `ws` and `socket.io-client` clients and Node's fetch, and says line by line what
+// held.
 //
 //   node play.mjs TRANSCRIPT --base http://127.0.0.1:8080/staff [--ws ws://127.0.0.1:8080/staff] --vars JSON
+//     [--transport websocket|polling] [--tenant SLUG]
 //
 // The vars are the people of the story: {"admin": {"token": …, "id": …, "username": …}, …}. What a transcript needs of
 // them, and the whole format, is in ../transcripts/README.md. Exit: 0 all held, 1 something did not, 2 wrong usage.
@@ -11,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { Mismatch } from './transcript/pattern.mjs';
 import { Story } from './transcript/story.mjs';
 
-const USAGE = 'usage: node play.mjs TRANSCRIPT --base URL [--ws URL] --vars JSON [--timeout MS]';
+const USAGE = 'usage: node play.mjs TRANSCRIPT --base URL [--ws URL] --vars JSON [--transport websocket|polling] [--tenant SLUG] [--timeout MS]';
 
 /** So long a frame or an answer is waited for, unless said: a machine under load is slow, a missing frame never comes. */
 const TIMEOUT_MS = '15000';
@@ -29,6 +31,8 @@ function readArguments() {
         base: { type: 'string' },
         ws: { type: 'string' },
         vars: { type: 'string', default: '{}' },
+        transport: { type: 'string', default: 'websocket' },
+        tenant: { type: 'string', default: 'demo' },
         timeout: { type: 'string', default: TIMEOUT_MS },
       },
     });
@@ -39,6 +43,8 @@ function readArguments() {
       base,
       ws: values.ws ?? base.replace(/^http/, 'ws'),
       people: JSON.parse(values.vars),
+      transports: [values.transport],
+      tenant: values.tenant,
       timeoutMs: Number(values.timeout),
     };
   } catch (problem) {

@@ -10,7 +10,7 @@ const ORDER: [&[&str]; 15] = [
     &["status"],
     &["caller"],
     &["seal"],
-    &["wire", "page", "health"],
+    &["wire", "page", "health", "offset", "heads"],
     &["auth"],
     &["rights"],
     &["stack"],

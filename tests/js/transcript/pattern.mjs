@@ -26,6 +26,9 @@ export function matchText(text, pattern, captured) {
 
 /** Replaces `$name` and `$name.field` in every string by what is known. */
 export function fill(value, known) {
+  const whole = typeof value === 'string' && value.match(/^\$([A-Za-z][A-Za-z0-9_]*)$/);
+  // A number that is known stays one.
+  if (whole && typeof known[whole[1]] === 'number') return known[whole[1]];
   if (typeof value === 'string') {
     return value.replace(/\$([A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z]+)?)/g, (_, path) => {
       const found = path.split('.').reduce((inner, name) => inner?.[name], known);

@@ -2,6 +2,8 @@
 
 import { Mismatch, fill, matchText } from './pattern.mjs';
 import { Socket } from './socket.mjs';
+import { Talk } from './talk.mjs';
+import { closeConversation } from './typed.mjs';
 
 /** Counts what happens, so that a line can say what came before what. */
 class Clock {
@@ -20,11 +22,13 @@ export class Story {
   #sockets = new Map();
   /** Requests that were begun and not yet awaited, by name. */
   #requests = new Map();
+  #talk;
 
   constructor(header, options) {
     this.#options = options;
     this.#known = { ...options.people };
     for (const name of header.sessions ?? []) this.#known[name] = sessionId();
+    this.#talk = new Talk(options, this.#known, (value, known = this.#known) => fill(value, known));
   }
 
   /** What a line is called in the report. */
@@ -38,6 +42,8 @@ export class Story {
     if ('open' in step) return this.#open(step);
     if ('http' in step) return this.#request(step);
     if ('answer' in step) return this.#answer(step);
+    if ('closes' in step) return closeConversation(this.#options, this.#token(step.auth), step.closes);
+    if (await this.#talk.play(step)) return undefined;
     const socket = this.#sockets.get(step.who);
     if (!socket) throw new Mismatch(`${step.who} has no socket`);
     if ('send' in step) return socket.send(JSON.stringify(this.#fill(step.send)));
@@ -57,6 +63,7 @@ export class Story {
   /** Leaves everything as it is. */
   leave() {
     for (const socket of this.#sockets.values()) socket.terminate();
+    this.#talk.terminate();
   }
 
   async #open({ who, open }) {
@@ -125,7 +132,7 @@ export class Story {
     return { status: response.status, headers: response.headers, text: await response.text() };
   }
 
-  #check({ status, body, plain, has = {} }, answer) {
+  #check({ status, body, plain, has = {}, lacks = [], keeps = {} }, answer) {
     if (answer.status !== status) {
       throw new Mismatch(`expected: status ${status}\nreceived: status ${answer.status} ${answer.text}`);
     }
@@ -137,6 +144,18 @@ export class Story {
       const received = answer.headers.get(name);
       if (received !== value) throw new Mismatch(`expected: ${name}: ${value}\nreceived: ${name}: ${received}`);
     }
+    for (const name of lacks) {
+      const received = answer.headers.get(name);
+      if (received !== null) throw new Mismatch(`expected: no ${name}\nreceived: ${name}: ${received}`);
+    }
+    for (const [name, pattern] of Object.entries(keeps)) this.#keep(answer.headers.get(name) ?? '', pattern);
+  }
+
+  /** Keeps the named groups of what a header matches. */
+  #keep(received, pattern) {
+    const found = received.match(new RegExp(pattern));
+    if (!found) throw new Mismatch(`expected: ${pattern}\nreceived: ${received}`);
+    Object.assign(this.#known, found.groups);
   }
 
   /** The token of one of the people, or any other text as it is. */

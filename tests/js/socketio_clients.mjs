@@ -1,0 +1,130 @@
+// The official Socket.IO clients of three generations against the crate's protocol server: each by polling, by WebSocket
+// and by an upgrade. Says what it tried, and exits with 1 if something did not hold.
+//
+//   node socketio_clients.mjs http://127.0.0.1:3000
+
+import assert from 'node:assert/strict';
+
+import old from 'sio2';
+import { io as three } from 'sio3';
+import { io as four } from 'socket.io-client';
+
+const url = process.argv[2];
+if (!url) {
+  console.error('usage: node socketio_clients.mjs URL');
+  process.exit(2);
+}
+
+/** A missing event never comes; a machine under load is slow. */
+const PATIENCE_MS = 15_000;
+
+const CLIENTS = { '2.5': old, '3.1': three, '4.8': four };
+const WAYS = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polling', 'websocket'] };
+
+function within(promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), PATIENCE_MS);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+const once = (emitter, event) => within(new Promise((resolve) => emitter.once(event, (...args) => resolve(args))), event);
+const asked = (socket, ...args) => within(new Promise((resolve) => socket.emit(...args, (...answer) => resolve(answer))), args[0]);
+
+/** Buffers, typed arrays and ArrayBuffers alike, as plain arrays. */
+function plain(value) {
+  if (value instanceof ArrayBuffer) return [...new Uint8Array(value)];
+  if (ArrayBuffer.isView(value)) return [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)];
+  if (Array.isArray(value)) return value.map(plain);
+  if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, plain(v)]));
+  return value;
+}
+
+function open(version, transports, namespace = '/', options = {}) {
+  return CLIENTS[version](url + namespace, { transports, forceNew: true, reconnection: false, ...options });
+}
+
+async function events(socket) {
+  socket.emit('message', 1, 'ü€😀', { 3: [true, null] });
+  assert.deepEqual(await once(socket, 'message-back'), [1, 'ü€😀', { 3: [true, null] }]);
+  socket.emit('message', Buffer.from([0, 1, 255]), { deep: [Buffer.from([2])] }, 'end');
+  assert.deepEqual(plain(await once(socket, 'message-back')), [[0, 1, 255], { deep: [[2]] }, 'end']);
+}
+
+async function acknowledgements(socket) {
+  assert.deepEqual(await asked(socket, 'message-with-ack', 'a', { b: 1 }), ['a', { b: 1 }]);
+  const binary = await asked(socket, 'message-with-ack', Buffer.from([9, 8]), 'x');
+  assert.deepEqual(plain(binary), [[9, 8], 'x']);
+  socket.once('asked', (question, bytes, answer) => answer(question, bytes));
+  socket.emit('ask', 'how?', Buffer.from([7]));
+  assert.deepEqual(plain(await once(socket, 'acked')), ['how?', [7]]);
+}
+
+/** Two hundred events, some with bytes, while the transport may change under them. */
+async function burst(socket) {
+  const seen = [];
+  const done = new Promise((resolve) => {
+    const take = (number) => {
+      seen.push(number);
+      if (seen.length === 200) resolve(socket.off('message-back', take));
+    };
+    socket.on('message-back', take);
+  });
+  for (let number = 0; number < 200; number += 1) {
+    if (number % 10 === 0) socket.emit('message', number, Buffer.from([number]));
+    else socket.emit('message', number);
+    if (number % 25 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await within(done, 'two hundred events');
+  assert.deepEqual(seen, Array.from({ length: 200 }, (_, number) => number));
+}
+
+async function namespaces(version, transports) {
+  const socket = open(version, transports, version === '2.5' ? '/custom?token=a%20b' : '/custom', { auth: { token: 'a b' } });
+  assert.deepEqual(await once(socket, 'auth'), [{ token: 'a b' }]);
+  socket.emit('leave');
+  assert.equal((await once(socket, 'disconnect'))[0], 'io server disconnect');
+  socket.close();
+  const nowhere = open(version, transports, '/nowhere');
+  const [error] = await once(nowhere, version === '2.5' ? 'error' : 'connect_error');
+  assert.equal(error.message ?? error, 'Invalid namespace');
+  nowhere.close();
+}
+
+async function story(version, way) {
+  const transports = WAYS[way];
+  const socket = open(version, transports);
+  const engine = () => socket.io.engine;
+  await once(socket, 'connect');
+  if (version !== '2.5') assert.equal(socket.id.length, 20);
+  const still = way === 'upgrade' && engine().transport.name === 'polling';
+  const upgraded = still ? once(engine(), 'upgrade') : undefined;
+  await burst(socket);
+  if (upgraded) await upgraded;
+  assert.equal(engine().transport.name, way === 'polling' ? 'polling' : 'websocket');
+  await events(socket);
+  await acknowledgements(socket);
+  // Two heartbeats of the protocol server, and it is still there.
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  await burst(socket);
+  assert.equal(socket.connected, true);
+  await namespaces(version, transports);
+  const gone = once(socket, 'disconnect');
+  socket.close();
+  assert.equal((await gone)[0], 'io client disconnect');
+}
+
+let failed = false;
+for (const version of Object.keys(CLIENTS)) {
+  for (const way of Object.keys(WAYS)) {
+    try {
+      await story(version, way);
+      console.log(`ok      socket.io-client ${version} by ${way}`);
+    } catch (error) {
+      failed = true;
+      console.log(`FAILED  socket.io-client ${version} by ${way}: ${error.stack}`);
+    }
+  }
+}
+process.exit(failed ? 1 : 0);
