@@ -1,6 +1,6 @@
 //! WebSockets (RFC 6455), server side, without extensions: under Engine.IO, and raw for whoever wants frames only.
 //!
-//! [`accept`] answers a request and gives a [`Socket`] once the connection is upgraded. One task owns the socket and
+//! [`accept()`] answers a request and gives a [`Socket`] once the connection is upgraded. One task owns the socket and
 //! calls [`Socket::next`]; any number of [`Sender`]s send on it. A socket at rest holds no buffer: reads go into one that
 //! the thread lends, and of what was read only the rest that is incomplete is kept.
 //!

@@ -6,6 +6,7 @@ use parlor_api::v1::{self, link_request::Command as Asked, link_response::Body, 
 use tokio::time::{Duration, Instant};
 
 use super::*;
+use crate::dialect::TopicHandle;
 use crate::{
     dialect::{Frame, Memory},
     mount::Mount,
