@@ -2,6 +2,7 @@
 
 import WebSocket from 'ws';
 
+import { Patience } from './patience.mjs';
 import { Mismatch } from './pattern.mjs';
 
 /** Every socket answers this so, at once and in order, whoever it is: what comes between is not silence. */
@@ -11,16 +12,15 @@ const BARRIER_ANSWER = '{"type":"error","message":"Invalid message format"}';
 export class Socket {
   #ws;
   #clock;
-  #timeoutMs;
+  #patience;
   #frames = [];
   #closed;
   #pongs = 0;
   #flooded = false;
-  #wake = () => {};
 
   constructor(url, clock, timeoutMs) {
     this.#clock = clock;
-    this.#timeoutMs = timeoutMs;
+    this.#patience = new Patience(timeoutMs);
     this.#ws = new WebSocket(url);
     this.#ws.on('message', (data) => this.#note(() => this.#frames.push({ text: data.toString(), at: clock.next() })));
     this.#ws.on('pong', () => this.#note(() => { this.#pongs += 1; }));
@@ -30,8 +30,8 @@ export class Socket {
 
   async opened() {
     if (this.#ws.readyState === WebSocket.CONNECTING) {
-      this.#ws.once('open', () => this.#wake());
-      await this.#until(() => this.#ws.readyState === WebSocket.OPEN || this.#closed, 'the socket to open');
+      this.#ws.once('open', () => this.#patience.wake());
+      await this.#patience.until(() => this.#ws.readyState === WebSocket.OPEN || this.#closed, 'the socket to open');
     }
     if (this.#closed) throw new Mismatch(`the socket did not open: ${this.#closed.code} ${this.#closed.reason}`);
   }
@@ -42,7 +42,7 @@ export class Socket {
 
   /** The next frame: its text, and its place in time. */
   async next() {
-    await this.#until(() => this.#frames.length > 0 || this.#closed, 'a frame');
+    await this.#patience.until(() => this.#frames.length > 0 || this.#closed, 'a frame');
     if (this.#frames.length > 0) return this.#frames.shift();
     throw new Mismatch(`expected: a frame\nreceived: the end, ${this.#closed.code} ${this.#closed.reason}`);
   }
@@ -76,7 +76,7 @@ export class Socket {
 
   /** The code the server closed with. */
   async closed() {
-    await this.#until(() => this.#closed, 'the server to close the socket');
+    await this.#patience.until(() => this.#closed, 'the server to close the socket');
     this.#nothingUnread();
     return this.#closed.code;
   }
@@ -84,7 +84,7 @@ export class Socket {
   async close() {
     await this.silence();
     this.#ws.close(1000);
-    await this.#until(() => this.#closed, 'the socket to close');
+    await this.#patience.until(() => this.#closed, 'the socket to close');
     this.#nothingUnread();
   }
 
@@ -96,7 +96,7 @@ export class Socket {
   async #ping() {
     const before = this.#pongs;
     this.#ws.ping();
-    await this.#until(() => this.#pongs > before || this.#closed, 'a pong');
+    await this.#patience.until(() => this.#pongs > before || this.#closed, 'a pong');
     if (this.#closed) throw new Mismatch(`expected: a pong\nreceived: the end, ${this.#closed.code} ${this.#closed.reason}`);
   }
 
@@ -106,18 +106,6 @@ export class Socket {
 
   #note(change) {
     change();
-    this.#wake();
-  }
-
-  async #until(condition, what) {
-    const deadline = Date.now() + this.#timeoutMs;
-    while (!condition()) {
-      const left = deadline - Date.now();
-      if (left <= 0) throw new Mismatch(`expected: ${what}\nreceived: nothing for ${this.#timeoutMs} ms`);
-      await new Promise((resume) => {
-        const timer = setTimeout(resume, left);
-        this.#wake = () => { clearTimeout(timer); resume(); };
-      });
-    }
+    this.#patience.wake();
   }
 }

@@ -2,6 +2,7 @@
 
 import { io } from 'socket.io-client';
 
+import { Patience } from './patience.mjs';
 import { Mismatch } from './pattern.mjs';
 
 /** Every connection answers this so, in order, whoever it is and joined or not: what comes before it is not silence. */
@@ -10,15 +11,14 @@ const BARRIER_ANSWER = '[[]]';
 
 export class SocketIo {
   #socket;
-  #timeoutMs;
+  #patience;
   /** Events, and acknowledgements by the name they were asked for, as they came. */
   #received = [];
   #ended;
   #refused;
-  #wake = () => {};
 
   constructor(url, { transports, timeoutMs, auth, headers }) {
-    this.#timeoutMs = timeoutMs;
+    this.#patience = new Patience(timeoutMs);
     // Reconnecting is a line of the story.
     this.#socket = io(url, { transports, auth, extraHeaders: headers, forceNew: true, reconnection: false });
     this.#socket.onAny((...event) => this.#note(() => this.#received.push({ event: JSON.stringify(event) })));
@@ -28,13 +28,13 @@ export class SocketIo {
   }
 
   async connected() {
-    await this.#until(() => this.#socket.connected || this.#refused, 'the connection');
+    await this.#patience.until(() => this.#socket.connected || this.#refused, 'the connection');
     if (this.#refused) throw new Mismatch(`expected: a connection\nreceived: ${this.#refused.message}`);
   }
 
   /** Why it was kept out. */
   async refused() {
-    await this.#until(() => this.#socket.connected || this.#refused, 'a refusal');
+    await this.#patience.until(() => this.#socket.connected || this.#refused, 'a refusal');
     if (!this.#refused) throw new Mismatch('expected: a refusal\nreceived: a connection');
     this.#socket.disconnect();
     return this.#refused.message;
@@ -74,7 +74,7 @@ export class SocketIo {
       engine.transport.ws.addEventListener('close', over);
     });
     engine.close();
-    await this.#until(() => this.#ended, 'the end');
+    await this.#patience.until(() => this.#ended, 'the end');
     await closed;
   }
 
@@ -93,7 +93,7 @@ export class SocketIo {
 
   /** Why the server ended it. */
   async ended() {
-    await this.#until(() => this.#ended, 'the server to end the connection');
+    await this.#patience.until(() => this.#ended, 'the server to end the connection');
     this.#nothingUnread();
     return this.#ended;
   }
@@ -103,7 +103,7 @@ export class SocketIo {
   }
 
   async #next(what) {
-    await this.#until(() => this.#received.length > 0 || this.#ended, what);
+    await this.#patience.until(() => this.#received.length > 0 || this.#ended, what);
     if (this.#received.length > 0) return this.#received.shift();
     throw new Mismatch(`expected: ${what}\nreceived: the end, ${this.#ended}`);
   }
@@ -114,18 +114,6 @@ export class SocketIo {
 
   #note(change) {
     change();
-    this.#wake();
-  }
-
-  async #until(condition, what) {
-    const deadline = Date.now() + this.#timeoutMs;
-    while (!condition()) {
-      const left = deadline - Date.now();
-      if (left <= 0) throw new Mismatch(`expected: ${what}\nreceived: nothing for ${this.#timeoutMs} ms`);
-      await new Promise((resume) => {
-        const timer = setTimeout(resume, left);
-        this.#wake = () => { clearTimeout(timer); resume(); };
-      });
-    }
+    this.#patience.wake();
   }
 }
