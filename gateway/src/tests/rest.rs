@@ -3,6 +3,10 @@
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::{
     Limits,
@@ -26,6 +30,28 @@ async fn a_body_at_the_limit_passes_and_one_over_is_refused() {
     assert_eq!((status, body.as_str()), (StatusCode::OK, "POST /x  65536"));
     let (status, _) = world.post("/echo/x", &"x".repeat(BODY_BYTES_MAX + 1)).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn who_still_sends_a_body_that_is_too_large_learns_so() {
+    let world = world().await;
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    let body = vec![b'x'; 4 * 1024 * 1024];
+    let (first, rest) = body.split_at(BODY_BYTES_MAX + 1);
+    let head = format!("POST /echo/x HTTP/1.1\r\nhost: parlor\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(first).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+
+    // The connection takes the rest, and the next request after it.
+    stream.write_all(rest).await.unwrap();
+    let next = b"GET /echo/y HTTP/1.1\r\nhost: parlor\r\nconnection: close\r\n\r\n";
+    stream.write_all(next).await.unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).await.unwrap();
+    assert!(answers.ends_with("GET /y  0"), "{answers}");
 }
 
 #[tokio::test]

@@ -22,6 +22,11 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// A body arrives within this; it is at most 64 KiB.
 const BODY_WITHIN: Duration = Duration::from_secs(15);
 
+/// How much of a body that is too large is read past the answer, and for how long. Who still sends when the connection
+/// is closed sees it broken and never learns why; this is enough for a picture pasted into a chat.
+const OVERRUN_BYTES_MAX: usize = 8 * 1024 * 1024;
+const OVERRUN_WITHIN: Duration = Duration::from_secs(2);
+
 /// A machine answers within this, whatever it asks the core; a few calls of the longest deadline.
 const EXCHANGE_WITHIN: Duration = Duration::from_secs(30);
 
@@ -48,7 +53,10 @@ pub(super) async fn serve(
     } else if let Ok(place) = Arc::clone(&edge.exchanges).try_acquire_owned() {
         match read(edge, path, request).await {
             Ok(request) => exchange(edge, mounted, peer, request, place).await,
-            Err(Unread::TooLarge) => dialect.too_large(),
+            Err(Unread::TooLarge(rest)) => {
+                edge.tasks.spawn(swallow(rest, place));
+                dialect.too_large()
+            }
             Err(Unread::Broken) => return plain(StatusCode::BAD_REQUEST, "the request could not be read\n"),
         }
     } else {
@@ -60,21 +68,31 @@ pub(super) async fn serve(
 
 /// Why a request has no body.
 enum Unread {
-    TooLarge,
+    /// With what is left of it.
+    TooLarge(Body),
     Broken,
 }
 
 async fn read(edge: &Edge, path: String, request: Request<Body>) -> Result<dialect::Request, Unread> {
-    let (head, body) = request.into_parts();
-    let collected = tokio::time::timeout(BODY_WITHIN, Limited::new(body, BODY_BYTES_MAX).collect()).await;
-    let body: Bytes = match collected {
+    let (head, mut body) = request.into_parts();
+    let collecting = Limited::new(&mut body, BODY_BYTES_MAX).collect();
+    let body: Bytes = match tokio::time::timeout(BODY_WITHIN, collecting).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Unread::TooLarge),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Unread::TooLarge(body)),
         Ok(Err(_)) | Err(_) => return Err(Unread::Broken),
     };
     let query = head.uri.query().unwrap_or_default().to_owned();
     let received = (edge.now)();
     Ok(dialect::Request { method: head.method, path, query, headers: head.headers, body, received })
+}
+
+/// Reads on while the refusal is on its way, and forgets what it reads.
+async fn swallow(rest: Body, place: OwnedSemaphorePermit) {
+    let mut rest = Limited::new(rest, OVERRUN_BYTES_MAX);
+    let read = async { while let Some(Ok(_)) = rest.frame().await {} };
+    // Over a bound the connection is cut after all.
+    let _ = tokio::time::timeout(OVERRUN_WITHIN, read).await;
+    drop(place);
 }
 
 /// Runs in a task of its own: a client that leaves does not undo half of what it asked for.
