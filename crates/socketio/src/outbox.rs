@@ -30,13 +30,19 @@ pub const PIECE_BYTES: usize = mem::size_of::<Piece>();
 /// So many pieces go out with one system call: a burst of that many messages, well below what the kernel allows.
 const PIECES_AT_ONCE: usize = 128;
 
-/// A drained queue that has grown beyond so many places gives them back.
-const PLACES_KEPT: usize = 4;
-
 /// The connection has ended, or has been told to; nothing more is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the connection has ended: {0}")]
 pub struct Closed(pub Reason);
+
+/// What became of something that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The kernel has it, and all that was before it.
+    Left,
+    /// Some of it waits.
+    Waits,
+}
 
 /// The line of one connection: its stream, and what waits for it.
 ///
@@ -157,6 +163,11 @@ impl<S: Stream + ?Sized> Outbox<S> {
     /// What waits, with the cost of its places.
     pub fn waiting_bytes(&self) -> usize {
         self.lock().bytes
+    }
+
+    /// Whether all that was sent has left.
+    pub fn sent(&self) -> Sent {
+        if self.lock().is_idle() { Sent::Left } else { Sent::Waits }
     }
 
     /// What waited when the connection ended and was dropped with it.
@@ -343,9 +354,8 @@ impl State {
             self.waiting.pop_front();
         }
         self.stalled = None;
-        if self.waiting.capacity() > PLACES_KEPT {
-            self.waiting = VecDeque::new();
-        }
+        // At rest nothing waits, and most connections are at rest.
+        self.waiting = VecDeque::new();
     }
 
     fn driven_by(&mut self, cx: &Context<'_>) {

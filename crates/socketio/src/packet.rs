@@ -5,6 +5,7 @@
 //! on as the text it is.
 
 mod attach;
+mod burst;
 mod decode;
 mod encode;
 mod event;
@@ -13,6 +14,7 @@ mod properties;
 mod scan;
 
 pub use attach::Assembler;
+pub use burst::Burst;
 pub use decode::{Error, Packet, decode};
 pub use encode::{Head, connect, connect_error, disconnect};
 pub use event::{Event, InvalidEvent};

@@ -29,6 +29,7 @@ pub mod close;
 pub(crate) mod frame;
 pub mod handshake;
 mod heart;
+mod joined;
 mod mask;
 mod reader;
 mod sender;
@@ -41,6 +42,7 @@ pub use self::{
     frame::HEAD_BYTES_MAX,
     handshake::{Rejection, is_upgrade},
     heart::Pulse,
+    joined::Joined,
     reader::{Reader, Received},
     sender::{Kind, Sender},
     socket::{Ended, Event, GOODBYE, Socket},

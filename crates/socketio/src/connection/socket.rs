@@ -11,8 +11,8 @@ use bytes::Bytes;
 
 use crate::{
     engine::{Session, Told},
-    outbox::Closed,
-    packet::{Event, Head, Kind, disconnect},
+    outbox::{Closed, Sent},
+    packet::{Burst, Event, Head, Kind, disconnect},
     reason::Reason,
 };
 
@@ -78,6 +78,17 @@ impl Socket {
         self.send(Kind::Event, None, event, false)
     }
 
+    /// Sends several events with one write, as far as nothing waits before them; else they wait.
+    ///
+    /// # Errors
+    /// As for [`Self::emit`].
+    pub fn emit_all(&self, burst: &Burst) -> Result<Sent, Closed> {
+        match self.left() {
+            Some(reason) => Err(Closed(reason)),
+            None => self.0.session.send_burst(&self.0.namespace, burst),
+        }
+    }
+
     /// Writes what waits.
     pub fn flush(&self) {
         self.0.session.flush();
@@ -118,6 +129,12 @@ impl Socket {
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
         self.0.session.waiting_bytes()
+    }
+
+    /// What waited for the connection when it ended, where a WebSocket carried it and it is still there.
+    #[must_use]
+    pub fn dropped_bytes(&self) -> usize {
+        self.0.session.dropped_bytes()
     }
 
     /// Why nothing can be sent any more.

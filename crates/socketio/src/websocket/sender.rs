@@ -8,9 +8,10 @@ use tokio::time::Instant;
 use super::{
     close::Close,
     frame::{Head, Opcode},
+    joined::Joined,
 };
 use crate::{
-    outbox::{Closed, Outbox},
+    outbox::{Closed, Outbox, Sent},
     reason::Reason,
 };
 
@@ -22,7 +23,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const fn opcode(self) -> Opcode {
+    pub(super) const fn opcode(self) -> Opcode {
         match self {
             Self::Text => Opcode::Text,
             Self::Binary => Opcode::Binary,
@@ -56,6 +57,16 @@ impl Sender {
     /// If the socket has ended or has been told to, or ends now because too much waits for it.
     pub fn queue(&self, kind: Kind, head: &[u8], body: &Bytes) -> Result<(), Closed> {
         self.line()?.queue(Head::new(kind.opcode(), head, body.len()).as_bytes(), body)
+    }
+
+    /// Sends messages that are frames already: written at once if nothing waits, else they wait.
+    ///
+    /// # Errors
+    /// If the socket has ended or has been told to, or ends now because too much waits for it.
+    pub fn send_joined(&self, messages: &Joined) -> Result<Sent, Closed> {
+        let line = self.line()?;
+        line.send(b"", messages.as_bytes())?;
+        Ok(line.sent())
     }
 
     /// Writes what waits, as far as the kernel takes it.

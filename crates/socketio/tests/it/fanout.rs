@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parlor_socketio::{Closed, Config, Connection, Engine, Event, Handler, Incoming, Reason, Socket};
+use parlor_socketio::{
+    Burst, Closed, Config, Connection, Engine, Event, Handler, Incoming, Reason, Sent, Socket,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, mpsc},
@@ -107,6 +109,29 @@ async fn a_burst_waits_until_it_is_flushed_and_keeps_its_order() {
     for number in 0..64 {
         assert_eq!(ws.text().await, format!("42[\"n\",{number}]"));
     }
+}
+
+#[tokio::test]
+async fn a_burst_is_encoded_once_and_each_takes_it_in_its_way() {
+    let mut world = World::start().await;
+    let (mut main, first) = world.join("").await;
+    let (mut side, second) = world.join("/support").await;
+    let burst = Burst::new((0..3).map(|number| Event::new("n", &[number.to_string()])).collect());
+    first.queue(&Event::new("before", &["0"])).unwrap();
+    for socket in [&first, &second] {
+        assert_eq!(socket.emit_all(&burst), Ok(Sent::Left));
+    }
+    assert_eq!(main.text().await, "42[\"before\",0]");
+    for number in 0..3 {
+        assert_eq!(main.text().await, format!("42[\"n\",{number}]"));
+        assert_eq!(side.text().await, format!("42/support,[\"n\",{number}]"));
+    }
+    let attached = Event::new("a", &["1"]).with_attachments(vec![Bytes::from_static(b"x")]);
+    assert_eq!(first.emit_all(&Burst::new(vec![attached])), Ok(Sent::Left));
+    assert_eq!(main.text().await, "451-[\"a\",1]");
+    assert_eq!(main.next().await, Came::Binary(b"x".to_vec()));
+    first.leave();
+    assert!(first.emit_all(&burst).is_err());
 }
 
 /// Threads that send to one socket at once do not mix their packets: bytes follow their own text.

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::{Session, State, Told};
 use crate::{
-    outbox::Closed,
+    outbox::{Closed, Sent},
+    packet::{Burst, Head, Kind},
     reason::Reason,
     websocket::{self, Sender},
 };
@@ -42,6 +43,25 @@ impl Session {
             polling.release();
         }
         Ok(())
+    }
+
+    /// Sends the events of a burst to a namespace, with one write where they are encoded together.
+    pub fn send_burst(self: &Arc<Self>, namespace: &Arc<str>, burst: &Burst) -> Result<Sent, Closed> {
+        let mut state = self.open()?;
+        if let (Some(socket), Some(joined)) = (&state.socket, burst.joined(namespace)) {
+            let sent = socket.send_joined(joined);
+            if let Err(Closed(reason)) = sent {
+                self.finish(&mut state, reason, Told::AtOnce);
+            }
+            return sent;
+        }
+        drop(state);
+        for event in burst.events() {
+            let head = Head::new(Kind::Event, event.attachments.len(), namespace, None);
+            self.send(head.as_bytes(), &event.json, &event.attachments, false)?;
+        }
+        self.flush();
+        Ok(if self.waiting_bytes() == 0 { Sent::Left } else { Sent::Waits })
     }
 
     /// Sends bytes that belong to no text.
@@ -94,6 +114,11 @@ impl Session {
             (None, Some(polling)) => polling.waiting_bytes(),
             (None, None) => 0,
         }
+    }
+
+    /// What waited with the socket when it ended, in bytes.
+    pub fn dropped_bytes(&self) -> usize {
+        self.lock().socket.as_ref().map_or(0, Sender::dropped_bytes)
     }
 
     fn open(&self) -> Result<MutexGuard<'_, State>, Closed> {
