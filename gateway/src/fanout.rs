@@ -4,15 +4,20 @@ use std::{collections::HashMap, sync::Arc};
 
 use parlor_api::v1;
 
+use self::hearers::Hearers;
 use crate::{
     dialect::{Audience, Dialect, Input, Rendered},
-    outbox::{Item, Outbox, Ticket},
+    outbox::{Item, Outbox, Shown, Ticket},
 };
+
+mod hearers;
 
 /// The connections that hear one topic.
 #[derive(Debug, Default)]
 pub(crate) struct Subscribers {
     groups: Vec<Group>,
+    /// Of what is owed, as its frames count it.
+    owed_bytes: usize,
 }
 
 /// Those for whom an event looks the same.
@@ -20,17 +25,11 @@ pub(crate) struct Subscribers {
 struct Group {
     dialect: Arc<dyn Dialect>,
     audience: Audience,
-    members: HashMap<Arc<str>, Member>,
+    /// Those who hear all of it.
+    hearers: Hearers,
     /// Those who hear single conversations of a feed, by conversation; and which, by connection.
-    picky: HashMap<String, HashMap<Arc<str>, Member>>,
+    picky: HashMap<String, Hearers>,
     picks: HashMap<Arc<str>, Vec<String>>,
-}
-
-#[derive(Debug)]
-struct Member {
-    outbox: Arc<Outbox>,
-    /// It is given events above this number only.
-    from: u64,
 }
 
 /// One who begins to hear a topic.
@@ -60,17 +59,13 @@ impl Subscribers {
             self.groups.push(Group::new(dialect, joining.audience));
             self.groups.len() - 1
         });
-        self.groups[index]
-            .members_of(joining)
-            .entry(Arc::clone(joining.connection))
-            .or_insert_with(|| Member { outbox: Arc::clone(joining.outbox), from: joining.from });
+        let hearers = self.groups[index].hearers_of(joining);
+        hearers.join(joining.connection, joining.outbox, joining.from);
     }
 
     pub fn leave(&mut self, connection: &str) {
         for group in &mut self.groups {
-            if let Some(member) = group.members.remove(connection) {
-                member.outbox.flush();
-            }
+            group.hearers.leave(connection);
             for conversation_id in group.picks.remove(connection).unwrap_or_default() {
                 group.drop_pick(connection, &conversation_id);
             }
@@ -94,67 +89,59 @@ impl Subscribers {
 
     /// Everybody has been given the events up to this number, and is not given them again after a rewind.
     pub fn passed(&mut self, number: u64) {
-        for member in self.groups.iter_mut().flat_map(Group::everybody) {
-            member.from = member.from.max(number);
-        }
+        self.everybody().for_each(|hearers| hearers.go_on(|from| from.max(number)));
     }
 
     /// Everybody is given the events above this number, whatever they were given before.
     pub fn restart(&mut self, number: u64) {
-        for member in self.groups.iter_mut().flat_map(Group::everybody) {
-            member.from = number;
+        self.everybody().for_each(|hearers| hearers.go_on(|_| number));
+    }
+
+    /// Everybody who may see an event and has not is owed it until the next [`Self::flush`]; the ticket tells when it has
+    /// left.
+    pub fn deliver(&mut self, number: u64, event: &Arc<v1::Event>, ticket: &Ticket) {
+        for group in &mut self.groups {
+            self.owed_bytes += group.deliver(number, event, ticket);
         }
     }
 
-    /// Hands an event to everybody who may see it and has not; the ticket tells when it has left. Quietly, it is written
-    /// with the next [`Self::flush`].
-    pub fn deliver(&self, number: u64, event: &Arc<v1::Event>, ticket: &Ticket, quietly: bool) {
-        for group in &self.groups {
-            let picky = group.picky.get(&event.conversation_id).into_iter().flat_map(HashMap::values);
-            let waiting = group.members.values().chain(picky).filter(|member| number > member.from);
-            if waiting.clone().next().is_none() {
-                continue;
-            }
-            group.deliver(waiting, event, ticket, quietly);
-        }
+    /// What is owed, as its frames count it: each once, however many are owed it.
+    pub fn owed_bytes(&self) -> usize {
+        self.owed_bytes
     }
 
-    /// Writes what was delivered quietly.
-    pub fn flush(&self) {
-        self.groups.iter().flat_map(Group::all).for_each(|member| member.outbox.flush());
+    /// Writes what is owed, to each with one write.
+    pub fn flush(&mut self) {
+        self.owed_bytes = 0;
+        self.everybody().for_each(Hearers::flush);
     }
 
     /// Hands the state itself to everybody, as it is after a break.
-    pub fn snapshot(&self, event: &Arc<v1::Event>) {
-        for group in &self.groups {
-            for member in group.members.values() {
-                member.outbox.push(step(event, group.audience, None));
-            }
+    pub fn snapshot(&mut self, event: &Arc<v1::Event>) {
+        for group in &mut self.groups {
+            let audience = group.audience;
+            group.hearers.push_to_all(|| step(event, audience, None));
         }
+    }
+
+    fn everybody(&mut self) -> impl Iterator<Item = &mut Hearers> {
+        self.groups.iter_mut().flat_map(|group| group.picky.values_mut().chain([&mut group.hearers]))
     }
 }
 
 impl Group {
     fn new(dialect: Arc<dyn Dialect>, audience: Audience) -> Self {
         let (picky, picks) = (HashMap::new(), HashMap::new());
-        Self { dialect, audience, members: HashMap::new(), picky, picks }
+        Self { dialect, audience, hearers: Hearers::default(), picky, picks }
     }
 
     fn is_empty(&self) -> bool {
-        self.members.is_empty() && self.picky.is_empty()
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Member> {
-        self.members.values().chain(self.picky.values().flat_map(HashMap::values))
-    }
-
-    fn everybody(&mut self) -> impl Iterator<Item = &mut Member> {
-        self.members.values_mut().chain(self.picky.values_mut().flat_map(HashMap::values_mut))
+        self.hearers.is_empty() && self.picky.is_empty()
     }
 
     /// Where somebody who joins belongs.
-    fn members_of(&mut self, joining: &Joining<'_>) -> &mut HashMap<Arc<str>, Member> {
-        let Some(conversation_id) = joining.only else { return &mut self.members };
+    fn hearers_of(&mut self, joining: &Joining<'_>) -> &mut Hearers {
+        let Some(conversation_id) = joining.only else { return &mut self.hearers };
         let picks = self.picks.entry(Arc::clone(joining.connection)).or_default();
         if !picks.iter().any(|pick| pick == conversation_id) {
             picks.push(conversation_id.to_owned());
@@ -163,42 +150,41 @@ impl Group {
     }
 
     fn drop_pick(&mut self, connection: &str, conversation_id: &str) {
-        let Some(members) = self.picky.get_mut(conversation_id) else { return };
-        if let Some(member) = members.remove(connection) {
-            member.outbox.flush();
-        }
-        if members.is_empty() {
+        let Some(hearers) = self.picky.get_mut(conversation_id) else { return };
+        hearers.leave(connection);
+        if hearers.is_empty() {
             self.picky.remove(conversation_id);
         }
     }
 
-    fn deliver<'a>(
-        &self,
-        members: impl Iterator<Item = &'a Member>,
-        event: &Arc<v1::Event>,
-        ticket: &Ticket,
-        quietly: bool,
-    ) {
+    /// Returns the bytes of what is owed for it.
+    fn deliver(&mut self, number: u64, event: &Arc<v1::Event>, ticket: &Ticket) -> usize {
         if !may_see(event, self.audience) {
-            return;
+            return 0;
         }
-        let rendered = self.dialect.render(event, self.audience);
-        let mut count = 0;
-        for member in members {
-            count += 1;
-            let item = match &rendered {
-                Rendered::Frame(frame) => Item::Frame(frame.clone(), Some(Arc::clone(ticket))),
-                Rendered::Step => step(event, self.audience, Some(Arc::clone(ticket))),
-                Rendered::Nothing => return,
-            };
-            if quietly {
-                member.outbox.push_quietly(item);
-            } else {
-                member.outbox.push(item);
+        let picky = self.picky.get_mut(&event.conversation_id);
+        let mut hearers: Vec<_> = picky.into_iter().chain([&mut self.hearers]).collect();
+        let count: usize = hearers.iter().map(|hearers| hearers.waiting_for(number)).sum();
+        if count == 0 {
+            return 0;
+        }
+        let mut bytes = 0;
+        match self.dialect.render(event, self.audience) {
+            Rendered::Frame(frame) => {
+                let shown = Shown { number, frame, ticket: Arc::clone(ticket) };
+                bytes = shown.bytes();
+                let somebody = hearers.iter_mut().filter(|hearers| !hearers.is_empty());
+                somebody.for_each(|hearers| hearers.owe(shown.clone()));
             }
+            Rendered::Step => {
+                let item = || step(event, self.audience, Some(Arc::clone(ticket)));
+                hearers.iter_mut().for_each(|hearers| hearers.push(number, item));
+            }
+            Rendered::Nothing => return 0,
         }
         metrics::counter!("parlor_gateway_deliveries_total", "dialect" => self.dialect.name())
-            .increment(count);
+            .increment(count as u64);
+        bytes
     }
 }
 

@@ -14,7 +14,12 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
+use parlor_socketio::Sent;
+
+pub(crate) use self::run::{Run, Shown};
 use crate::dialect::{Frame, Input};
+
+mod run;
 
 /// What may wait for one connection. A client a few seconds behind in a busy room stays below; 1,000 clients that have
 /// stopped reading hold a quarter of a gigabyte at most, until their write time-out.
@@ -23,9 +28,6 @@ pub const OUTBOX_BYTES: usize = 256 * 1024;
 /// What an item costs beside its bytes: its place in the queue, and the frame's header.
 pub const ITEM_BYTES: usize = 64;
 
-/// A drained queue that has grown beyond so many places gives them back.
-const PLACES_KEPT: usize = 4;
-
 /// Held by everything that carries one event; the last one to be dropped says that the event has left.
 pub(crate) type Ticket = Arc<Departure>;
 
@@ -33,14 +35,19 @@ pub(crate) type Ticket = Arc<Departure>;
 #[derive(Debug, Default)]
 pub(crate) struct Departure {
     token: CancellationToken,
-    /// The event's number in its topic.
-    number: u64,
+    /// Where the event stands in the log of its tenant, if it came from there.
+    position: Option<u64>,
 }
 
 impl Departure {
-    /// Of the event of this number.
-    pub fn of(number: u64) -> Self {
-        Self { token: CancellationToken::new(), number }
+    /// Of the event at this position of its tenant's log, if it has one.
+    pub fn of(position: Option<u64>) -> Self {
+        Self { token: CancellationToken::new(), position }
+    }
+
+    /// It does not stand at or before this position.
+    pub fn is_past(&self, position: u64) -> bool {
+        self.position.is_none_or(|own| own > position)
     }
 
     /// What completes when the last holder of the ticket is gone.
@@ -59,7 +66,7 @@ impl Drop for Departure {
 #[derive(Debug)]
 pub(crate) enum Item {
     /// Goes to the client as it is.
-    Frame(Frame, Option<Ticket>),
+    Frame(Frame, Ticket),
     /// Goes to the machine.
     Input(Box<Input>, Option<Ticket>),
 }
@@ -69,17 +76,18 @@ impl Item {
         matches!(self, Self::Frame(..))
     }
 
-    /// Of the event that it shows, in its log.
-    fn number(&self) -> Option<u64> {
+    /// It shows no event at or before this position.
+    fn is_past(&self, position: u64) -> bool {
         match self {
-            Self::Frame(_, Some(ticket)) => Some(ticket.number),
-            Self::Frame(_, None) | Self::Input(..) => None,
+            Self::Frame(_, ticket) => ticket.is_past(position),
+            Self::Input(..) => true,
         }
     }
 
     pub fn ticket(&self) -> Option<Ticket> {
         match self {
-            Self::Frame(_, ticket) | Self::Input(_, ticket) => ticket.clone(),
+            Self::Frame(_, ticket) => Some(Arc::clone(ticket)),
+            Self::Input(_, ticket) => ticket.clone(),
         }
     }
 }
@@ -104,29 +112,14 @@ impl Ending {
 
 /// What takes frames without anybody waiting for it.
 pub(crate) trait Wire: Send + Sync {
-    /// Writes the frame, or keeps what the kernel does not take. An error is why the connection has ended.
-    fn send(&self, frame: &Frame) -> Result<(), Ending>;
-
-    /// Keeps the frame until [`Self::flush`].
-    fn queue(&self, frame: &Frame) -> Result<(), Ending>;
-
-    /// Writes what it keeps, as far as the kernel takes it.
-    fn flush(&self);
+    /// Writes a run of frames, or keeps what the kernel does not take. An error is why the connection has ended.
+    fn send(&self, run: &Run) -> Result<Sent, Ending>;
 
     /// What it keeps.
     fn waiting_bytes(&self) -> usize;
 
     /// What it kept when the connection ended, where it knows that.
-    fn dropped_bytes(&self) -> usize {
-        0
-    }
-}
-
-/// When a frame that may go straight to the wire is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Writing {
-    AtOnce,
-    Later,
+    fn dropped_bytes(&self) -> usize;
 }
 
 /// The queue of one connection.
@@ -146,6 +139,8 @@ struct State {
     calm: bool,
     /// Frames wait, and only inputs are taken.
     held: bool,
+    /// The client was given the events up to this position of its tenant's log in another way.
+    given: u64,
     /// Of frames that went to the wire, and of which some still waits there.
     tickets: Vec<Ticket>,
     /// The connection's task.
@@ -164,40 +159,47 @@ impl Outbox {
 
     /// Adds an item; false if the connection has ended, or ends now because it is over its bound.
     pub fn push(&self, item: Item) -> bool {
-        self.push_as(item, Writing::AtOnce)
-    }
-
-    /// Adds an item that is written with the next [`Self::flush`], or with what comes after it.
-    pub fn push_quietly(&self, item: Item) -> bool {
-        self.push_as(item, Writing::Later)
-    }
-
-    /// Writes what was pushed quietly.
-    pub fn flush(&self) {
-        let mut state = self.lock();
-        let Some(wire) = &state.wire else { return };
-        wire.flush();
-        if wire.waiting_bytes() == 0 {
-            let left = std::mem::take(&mut state.tickets);
-            drop(state);
-            drop(left);
-        }
-    }
-
-    fn push_as(&self, item: Item, writing: Writing) -> bool {
-        let mut state = self.lock();
+        let state = self.lock();
         if state.ending.is_some() {
             return false;
         }
+        if !item.is_past(state.given) {
+            return true;
+        }
         match item {
-            Item::Frame(frame, ticket) if state.is_free() => match state.send(&frame, ticket, writing) {
-                Ok(()) => true,
-                Err(ending) => {
-                    self.end_in(state, ending);
-                    false
-                }
-            },
+            Item::Frame(frame, ticket) if state.is_free() => {
+                self.send(state, &Run::new(vec![Shown { number: 0, frame, ticket }]))
+            }
             item => self.wait(state, item),
+        }
+    }
+
+    /// Adds the frames of a run whose numbers are above `above`.
+    pub fn push_run(&self, run: &Run, above: u64) {
+        let state = self.lock();
+        if state.ending.is_none() && state.is_free() && run.is_above(above) && run.is_past(state.given) {
+            self.send(state, run);
+            return;
+        }
+        drop(state);
+        for shown in run.shown().iter().filter(|shown| shown.number > above) {
+            self.push(Item::Frame(shown.frame.clone(), Arc::clone(&shown.ticket)));
+        }
+    }
+
+    /// Under the lock, so that the order is that of the pushes.
+    fn send(&self, mut state: MutexGuard<'_, State>, run: &Run) -> bool {
+        let wire = state.wire.as_ref().expect("a free connection has a wire");
+        match wire.send(run) {
+            Ok(Sent::Left) => true,
+            Ok(Sent::Waits) => {
+                state.tickets.extend(run.shown().iter().map(|shown| Arc::clone(&shown.ticket)));
+                true
+            }
+            Err(ending) => {
+                self.end_in(state, ending);
+                false
+            }
         }
     }
 
@@ -282,16 +284,19 @@ impl Outbox {
 
     /// From here on frames wait until [`Self::go_on`].
     pub fn hold(&self) {
-        self.lock().held = true;
+        let mut state = self.lock();
+        state.held = true;
+        state.given = 0;
     }
 
-    /// Frames wait no longer; those up to this number of their log are forgotten.
+    /// Frames wait no longer; those of events up to this position are forgotten, and so are those still to come.
     pub fn go_on(&self, above: u64) {
         let mut state = self.lock();
         state.held = false;
+        state.given = state.given.max(above);
         let items = std::mem::take(&mut state.items);
         let (kept, passed): (VecDeque<_>, VecDeque<_>) =
-            items.into_iter().partition(|(item, _)| item.number().is_none_or(|number| number > above));
+            items.into_iter().partition(|(item, _)| item.is_past(above));
         state.items = kept;
         state.bytes -= passed.iter().map(|(_, bytes)| bytes).sum::<usize>();
         state.wake();
@@ -308,7 +313,8 @@ impl Outbox {
             taken += bytes;
             items.push(item);
         }
-        if state.items.is_empty() && state.items.capacity() > PLACES_KEPT {
+        if state.items.is_empty() {
+            // At rest nothing waits, and most connections are at rest.
             state.items = VecDeque::new();
         }
         taken
@@ -342,21 +348,6 @@ impl State {
     /// Nothing is before a frame that comes now, or will be.
     fn is_free(&self) -> bool {
         self.calm && !self.held && self.wire.is_some() && self.items.is_empty()
-    }
-
-    /// Under the lock, so that the order is that of the pushes.
-    fn send(&mut self, frame: &Frame, ticket: Option<Ticket>, writing: Writing) -> Result<(), Ending> {
-        let wire = self.wire.as_ref().expect("a free connection has a wire");
-        match writing {
-            Writing::AtOnce => wire.send(frame)?,
-            Writing::Later => wire.queue(frame)?,
-        }
-        if let Some(ticket) = ticket
-            && wire.waiting_bytes() > 0
-        {
-            self.tickets.push(ticket);
-        }
-        Ok(())
     }
 
     fn wired(&self) -> usize {

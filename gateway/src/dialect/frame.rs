@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Deref};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
-use parlor_socketio::{Event, Text};
+use parlor_socketio::{Event, Text, websocket::Kind};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -17,6 +17,17 @@ pub enum Frame {
     Binary(Bytes),
     /// An event of Socket.IO.
     Event(SocketEvent),
+}
+
+impl Frame {
+    /// It as a message of a raw WebSocket. An event is the same JSON array without Socket.IO's packet around it.
+    pub(crate) fn message(&self) -> (Kind, &Bytes) {
+        match self {
+            Self::Text(text) => (Kind::Text, text.as_bytes()),
+            Self::Binary(bytes) => (Kind::Binary, bytes),
+            Self::Event(event) => (Kind::Text, &event.json),
+        }
+    }
 }
 
 /// An event of Socket.IO, `["name", argument, …]`, or the arguments of an acknowledgement: JSON text made once and shared.

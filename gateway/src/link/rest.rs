@@ -1,8 +1,9 @@
 //! When what a topic delivers is written: at once, or, right after a costly delivery, a little later and all together.
 //!
-//! A write to a thousand sockets is a thousand system calls. A topic that has just made them rests for as long as they
-//! took; what comes meanwhile is queued at the sockets and goes out with one write to each. So a burst costs a few writes
-//! to each socket instead of one for each event, and an event that comes alone waits for nothing.
+//! A write to a thousand sockets is a thousand system calls. A topic that has just made them rests, three times as long as
+//! they took; what comes meanwhile is owed, and goes out with one write to each. So a burst costs a few writes to each
+//! socket instead of one for each event, a busy topic leaves most of the time to others, and an event that comes alone
+//! waits for nothing.
 
 use std::time::Duration;
 
@@ -11,8 +12,11 @@ use tokio::time::Instant;
 /// A delivery that took less is no load, however often it comes.
 const COSTLY: Duration = Duration::from_millis(1);
 
+/// How much longer than its writing a topic rests.
+const REST_TIMES: u32 = 3;
+
 /// The longest rest: nobody sees that something came so much later.
-const REST_MAX: Duration = Duration::from_millis(20);
+const REST_MAX: Duration = Duration::from_millis(30);
 
 /// Whether a topic rests, and what it owes.
 #[derive(Debug, Default)]
@@ -22,12 +26,12 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    /// True if what is delivered now shall only be queued.
+    /// True if what is delivered now shall only be owed.
     pub fn is_resting(&self, now: Instant) -> bool {
         self.owing || self.until.is_some_and(|until| now < until)
     }
 
-    /// Something was queued. Answers when it is to be written, if it is the first.
+    /// Something is owed. Answers when it is to be written, if it is the first.
     pub fn owe(&mut self, now: Instant) -> Option<Instant> {
         let first = !self.owing;
         self.owing = true;
@@ -38,7 +42,7 @@ impl Rest {
     pub fn wrote(&mut self, began: Instant, now: Instant) {
         let took = now - began;
         self.owing = false;
-        self.until = (took >= COSTLY).then(|| now + took.min(REST_MAX));
+        self.until = (took >= COSTLY).then(|| now + (took * REST_TIMES).min(REST_MAX));
     }
 }
 
@@ -57,11 +61,11 @@ mod tests {
     }
 
     #[test]
-    fn a_costly_one_is_followed_by_a_rest_of_its_length() {
+    fn a_costly_one_is_followed_by_a_longer_rest() {
         let (mut rest, now) = (Rest::default(), Instant::now());
         rest.wrote(now, now + 5 * MS);
-        assert!(rest.is_resting(now + 9 * MS));
-        assert!(!rest.is_resting(now + 10 * MS));
+        assert!(rest.is_resting(now + 19 * MS));
+        assert!(!rest.is_resting(now + 20 * MS));
         rest.wrote(now, now + 500 * MS);
         assert!(!rest.is_resting(now + 500 * MS + REST_MAX), "and never a long one");
     }
@@ -70,10 +74,10 @@ mod tests {
     fn what_is_owed_is_due_once_at_the_end_of_the_rest() {
         let (mut rest, now) = (Rest::default(), Instant::now());
         rest.wrote(now, now + 5 * MS);
-        assert_eq!(rest.owe(now + 6 * MS), Some(now + 10 * MS));
+        assert_eq!(rest.owe(now + 6 * MS), Some(now + 20 * MS));
         assert_eq!(rest.owe(now + 7 * MS), None);
-        assert!(rest.is_resting(now + 11 * MS), "what comes later stays behind what is owed");
-        rest.wrote(now + 11 * MS, now + 11 * MS);
-        assert!(!rest.is_resting(now + 11 * MS));
+        assert!(rest.is_resting(now + 21 * MS), "what comes later stays behind what is owed");
+        rest.wrote(now + 21 * MS, now + 21 * MS);
+        assert!(!rest.is_resting(now + 21 * MS));
     }
 }

@@ -24,6 +24,9 @@ pub(crate) type Passed = Option<tokio_util::sync::CancellationToken>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TopicId(pub u64);
 
+/// A topic rests no longer when it owes so much to each: a piece that fits every outbox with what comes meanwhile.
+const OWED_BYTES_MAX: usize = 64 * 1024;
+
 type Shared = Arc<v1::Event>;
 
 /// One open topic.
@@ -180,7 +183,10 @@ impl Topic {
 
     /// Writes what was delivered while the topic rested.
     pub fn flush(&mut self) {
-        let began = Instant::now();
+        self.flush_since(Instant::now());
+    }
+
+    fn flush_since(&mut self, began: Instant) {
         self.subscribers.flush();
         self.rest.wrote(began, Instant::now());
     }
@@ -190,20 +196,16 @@ impl Topic {
             return;
         }
         let began = Instant::now();
-        let rests = self.rest.is_resting(began);
-        let quietly = rests || events.len() > 1;
+        let is_feed = matches!(self.key, Some(Key::Feed { .. }));
         for (number, event) in events {
-            let ticket: Ticket = Arc::new(Departure::of(number));
+            let ticket: Ticket = Arc::new(Departure::of(is_feed.then_some(number)));
             self.last = Some(ticket.left());
-            self.subscribers.deliver(number, &event, &ticket, quietly);
+            self.subscribers.deliver(number, &event, &ticket);
         }
-        if rests {
+        if self.rest.is_resting(began) && self.subscribers.owed_bytes() < OWED_BYTES_MAX {
             self.due = self.due.or(self.rest.owe(began));
         } else {
-            if quietly {
-                self.subscribers.flush();
-            }
-            self.rest.wrote(began, Instant::now());
+            self.flush_since(began);
         }
         let seen = self.seen();
         let (passed, waiting) =

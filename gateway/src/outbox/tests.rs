@@ -3,7 +3,7 @@
 use super::*;
 
 fn frame(bytes: usize) -> Item {
-    Item::Frame(Frame::Text("x".repeat(bytes).into()), None)
+    Item::Frame(Frame::Text("x".repeat(bytes).into()), Ticket::default())
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn over_the_bound_everything_is_dropped_and_the_event_counts_as_left() {
     let outbox = Outbox::new(ITEM_BYTES + 10);
     let ticket = Ticket::default();
     let left = ticket.left();
-    assert!(outbox.push(Item::Frame(Frame::Text("x".into()), Some(ticket))));
+    assert!(outbox.push(Item::Frame(Frame::Text("x".into()), ticket)));
     assert!(!left.is_cancelled());
     assert!(!outbox.push(frame(100)));
     assert!(left.is_cancelled(), "nobody waits for a reader that is gone");
@@ -46,9 +46,9 @@ fn over_the_bound_everything_is_dropped_and_the_event_counts_as_left() {
 #[tokio::test]
 async fn what_was_pushed_comes_out_in_its_order() {
     let outbox = Outbox::new(OUTBOX_BYTES);
-    outbox.push(Item::Frame(Frame::Text("first".into()), None));
+    outbox.push(Item::Frame(Frame::Text("first".into()), Ticket::default()));
     outbox.push(Item::Input(Box::new(Input::Timer(7)), None));
-    outbox.push(Item::Frame(Frame::Text("last".into()), None));
+    outbox.push(Item::Frame(Frame::Text("last".into()), Ticket::default()));
     outbox.ready().await;
     let mut items = Vec::new();
     outbox.take(OUTBOX_BYTES, &mut items);
@@ -65,28 +65,31 @@ struct Taker {
 }
 
 impl Wire for Taker {
-    fn send(&self, frame: &Frame) -> Result<(), Ending> {
-        self.sent.lock().unwrap().push(frame.clone());
-        Ok(())
-    }
-
-    fn queue(&self, frame: &Frame) -> Result<(), Ending> {
-        *self.kept.lock().unwrap() += frame_bytes(frame);
-        self.send(frame)
-    }
-
-    fn flush(&self) {
-        *self.kept.lock().unwrap() = 0;
+    fn send(&self, run: &Run) -> Result<Sent, Ending> {
+        self.sent.lock().unwrap().extend(run.shown().iter().map(|shown| shown.frame.clone()));
+        Ok(if self.waiting_bytes() == 0 { Sent::Left } else { Sent::Waits })
     }
 
     fn waiting_bytes(&self) -> usize {
         *self.kept.lock().unwrap()
+    }
+
+    fn dropped_bytes(&self) -> usize {
+        0
     }
 }
 
 impl Taker {
     fn sent(&self) -> usize {
         self.sent.lock().unwrap().len()
+    }
+
+    fn texts(&self) -> Vec<String> {
+        let text = |frame: &Frame| match frame {
+            Frame::Text(text) => text.to_string(),
+            Frame::Binary(_) | Frame::Event(_) => "other".to_owned(),
+        };
+        self.sent.lock().unwrap().iter().map(text).collect()
     }
 }
 
@@ -102,7 +105,7 @@ fn a_frame_that_finds_nothing_before_it_goes_straight_to_the_wire() {
     let (outbox, taker) = wired(OUTBOX_BYTES);
     let ticket = Ticket::default();
     let left = ticket.left();
-    assert!(outbox.push(Item::Frame(Frame::Text("x".into()), Some(ticket))));
+    assert!(outbox.push(Item::Frame(Frame::Text("x".into()), ticket)));
     assert_eq!(taker.sent(), 1);
     assert!(left.is_cancelled(), "the wire took it");
 }
@@ -133,7 +136,7 @@ fn an_event_has_left_when_the_wire_keeps_nothing() {
     let tickets = [Ticket::default(), Ticket::default()];
     let left = tickets.each_ref().map(|ticket| ticket.left());
     let [pushed, written] = tickets;
-    outbox.push(Item::Frame(Frame::Text("x".into()), Some(pushed)));
+    outbox.push(Item::Frame(Frame::Text("x".into()), pushed));
     outbox.busy();
     outbox.calm(vec![written]);
     assert!(left.iter().all(|left| !left.is_cancelled()));
@@ -141,15 +144,61 @@ fn an_event_has_left_when_the_wire_keeps_nothing() {
     assert!(left.iter().all(CancellationToken::is_cancelled));
 }
 
+/// Of the events 4, 5 and 6 of a topic, at the positions 14, 15 and 16 of their tenant.
+fn run() -> Run {
+    let shown = [4, 5, 6].map(|number| Shown {
+        number,
+        frame: Frame::Text(number.to_string().into()),
+        ticket: Arc::new(Departure::of(Some(10 + number))),
+    });
+    Run::new(shown.into())
+}
+
 #[test]
-fn what_is_pushed_quietly_leaves_with_the_flush() {
+fn a_run_goes_straight_to_the_wire_and_has_left() {
     let (outbox, taker) = wired(OUTBOX_BYTES);
-    let ticket = Ticket::default();
-    let left = ticket.left();
-    assert!(outbox.push_quietly(Item::Frame(Frame::Text("x".into()), Some(ticket))));
-    assert_eq!((taker.sent(), left.is_cancelled()), (1, false));
-    outbox.flush();
+    let run = run();
+    let left = run.shown()[0].ticket.left();
+    outbox.push_run(&run, 3);
+    assert_eq!(taker.texts(), ["4", "5", "6"]);
+    drop(run);
     assert!(left.is_cancelled());
+}
+
+#[test]
+fn of_a_run_the_wire_keeps_something_of_nothing_has_left() {
+    let (outbox, taker) = wired(OUTBOX_BYTES);
+    *taker.kept.lock().unwrap() = 1;
+    let run = run();
+    let left = run.shown()[0].ticket.left();
+    outbox.push_run(&run, 3);
+    drop(run);
+    assert!(!left.is_cancelled());
+    outbox.has_left();
+    assert!(left.is_cancelled());
+}
+
+#[test]
+fn what_somebody_was_given_before_is_left_out_of_a_run() {
+    let (outbox, taker) = wired(OUTBOX_BYTES);
+    outbox.push_run(&run(), 4);
+    assert_eq!(taker.texts(), ["5", "6"]);
+
+    let (outbox, taker) = wired(OUTBOX_BYTES);
+    outbox.go_on(15);
+    outbox.push_run(&run(), 3);
+    assert_eq!(taker.texts(), ["6"]);
+}
+
+#[test]
+fn a_run_waits_behind_what_waits() {
+    let (outbox, taker) = wired(OUTBOX_BYTES);
+    outbox.push(Item::Input(Box::new(Input::Timer(7)), None));
+    outbox.push_run(&run(), 3);
+    assert_eq!(taker.sent(), 0);
+    let mut items = Vec::new();
+    outbox.take(OUTBOX_BYTES, &mut items);
+    assert_eq!(items.len(), 4);
 }
 
 #[test]
@@ -157,8 +206,8 @@ fn while_frames_are_held_inputs_pass_them_and_what_is_passed_over_is_forgotten()
     let outbox = Outbox::new(OUTBOX_BYTES);
     outbox.hold();
     for number in [4, 5, 6] {
-        let ticket = Arc::new(Departure::of(number));
-        outbox.push(Item::Frame(Frame::Text(number.to_string().into()), Some(ticket)));
+        let ticket = Arc::new(Departure::of(Some(number)));
+        outbox.push(Item::Frame(Frame::Text(number.to_string().into()), ticket));
     }
     outbox.push(Item::Input(Box::new(Input::Timer(7)), None));
     let mut items = Vec::new();
@@ -170,6 +219,28 @@ fn while_frames_are_held_inputs_pass_them_and_what_is_passed_over_is_forgotten()
     assert!(matches!(&items[..], [Item::Frame(Frame::Text(text), _)] if text.as_str() == "6"));
     outbox.release(taken);
     assert_eq!(outbox.lock().bytes, ITEM_BYTES, "only what was not released still counts");
+}
+
+#[test]
+fn an_event_that_comes_after_it_was_given_in_another_way_is_forgotten() {
+    let outbox = Outbox::new(OUTBOX_BYTES);
+    outbox.hold();
+    outbox.go_on(5);
+    for position in [Some(5), Some(6), None] {
+        assert!(outbox.push(Item::Frame(Frame::Text("x".into()), Arc::new(Departure::of(position)))));
+    }
+    let mut items = Vec::new();
+    outbox.take(OUTBOX_BYTES, &mut items);
+    assert_eq!(items.len(), 2, "a state has no position and is always news");
+
+    // Who is refused is given nothing, and may prove something better.
+    outbox.go_on(u64::MAX);
+    outbox.hold();
+    outbox.go_on(8);
+    items.clear();
+    outbox.push(Item::Frame(Frame::Text("x".into()), Arc::new(Departure::of(Some(9)))));
+    outbox.take(OUTBOX_BYTES, &mut items);
+    assert_eq!(items.len(), 1);
 }
 
 #[test]

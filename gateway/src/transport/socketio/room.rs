@@ -4,13 +4,13 @@ use std::{future::poll_fn, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use parlor_socketio::{Closed, Connection, Event, Reason, Socket};
+use parlor_socketio::{Closed, Connection, Event, Reason, Sent, Socket};
 use tokio::time::Instant;
 
 use crate::{
     dialect::{Frame, Input, OpeningKind, SocketEvent},
     edge::Edge,
-    outbox::{Ending, Item, Outbox, Ticket, Wire},
+    outbox::{Ending, Item, Outbox, Run, Ticket, Wire},
     session::{
         Mounted, Out, Session,
         turns::{Turns, Verdict},
@@ -41,27 +41,16 @@ pub(super) struct Room {
 struct Way(Socket);
 
 impl Wire for Way {
-    fn send(&self, frame: &Frame) -> Result<(), Ending> {
-        match frame {
-            Frame::Event(event) => self.0.emit(event).map_err(|Closed(reason)| ending(reason)),
-            // A dialect that renders bare frames has no clients here.
-            Frame::Text(_) | Frame::Binary(_) => Ok(()),
-        }
-    }
-
-    fn queue(&self, frame: &Frame) -> Result<(), Ending> {
-        match frame {
-            Frame::Event(event) => self.0.queue(event).map_err(|Closed(reason)| ending(reason)),
-            Frame::Text(_) | Frame::Binary(_) => Ok(()),
-        }
-    }
-
-    fn flush(&self) {
-        self.0.flush();
+    fn send(&self, run: &Run) -> Result<Sent, Ending> {
+        self.0.emit_all(run.burst()).map_err(|Closed(reason)| ending(reason))
     }
 
     fn waiting_bytes(&self) -> usize {
         self.0.waiting_bytes()
+    }
+
+    fn dropped_bytes(&self) -> usize {
+        self.0.dropped_bytes()
     }
 }
 

@@ -6,16 +6,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
 use parlor_socketio::{
-    Closed, Reason,
+    Closed, Reason, Sent,
     outbox::Line as Stream,
-    websocket::{Ended, Kind, Sender, Socket},
+    websocket::{Ended, Sender, Socket},
 };
 
 use crate::{
-    dialect::Frame,
-    outbox::{Ending, Outbox, Wire, frame_bytes},
+    outbox::{Ending, Outbox, Run, Wire, frame_bytes},
     session::Out,
 };
 
@@ -26,18 +24,8 @@ pub(super) const PIECE_BYTES: usize = 64 * 1024;
 pub(super) struct Line(pub Sender);
 
 impl Wire for Line {
-    fn send(&self, frame: &Frame) -> Result<(), Ending> {
-        let (kind, body) = message(frame);
-        self.0.send(kind, b"", body).map_err(closed)
-    }
-
-    fn queue(&self, frame: &Frame) -> Result<(), Ending> {
-        let (kind, body) = message(frame);
-        self.0.queue(kind, b"", body).map_err(closed)
-    }
-
-    fn flush(&self) {
-        self.0.flush();
+    fn send(&self, run: &Run) -> Result<Sent, Ending> {
+        self.0.send_joined(run.joined()).map_err(closed)
     }
 
     fn waiting_bytes(&self) -> usize {
@@ -70,7 +58,7 @@ impl Writer {
         for out in out.drain(..) {
             // There are no namespaces and no acknowledgements on a raw WebSocket.
             let Out::Frame(frame) = out else { continue };
-            let (kind, body) = message(&frame);
+            let (kind, body) = frame.message();
             if self.sender.waiting_bytes() + frame_bytes(&frame) > self.piece_bytes {
                 self.sender.flush();
                 self.flushed().await?;
@@ -94,15 +82,6 @@ impl Writer {
         let flushed = ready!(self.stream.poll_flushed(cx)).map_err(closed);
         self.outbox.has_left();
         Poll::Ready(flushed)
-    }
-}
-
-/// A frame as it is on the wire. An event is the same JSON array without Socket.IO's packet around it.
-fn message(frame: &Frame) -> (Kind, &Bytes) {
-    match frame {
-        Frame::Text(text) => (Kind::Text, text.as_bytes()),
-        Frame::Binary(bytes) => (Kind::Binary, bytes),
-        Frame::Event(event) => (Kind::Text, &event.json),
     }
 }
 
