@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait},
+    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, Query, SelectStatement},
 };
 use uuid::Uuid;
 
@@ -77,8 +77,7 @@ impl Store {
 
     /// The user whom an issuer knows as a subject.
     pub async fn user_by_identity(&self, tenant: TenantId, identity: &Identity) -> Result<User> {
-        let owner = identity_owner(&self.readers, tenant, identity).await?.ok_or(Error::NotFound("user"))?;
-        self.user(tenant, owner).await
+        Ok(one(&self.readers, tenant, user::Column::Id.in_subquery(owner_of(tenant, identity))).await?)
     }
 
     /// The user of a username.
@@ -200,9 +199,32 @@ async fn one(
     tenant: TenantId,
     which: sea_orm::sea_query::SimpleExpr,
 ) -> Result<User, Failure> {
-    let row = user::Entity::of(tenant).filter(which).one(db).await?.ok_or(Error::NotFound("user"))?;
-    let users = with_identities(db, vec![row]).await?;
-    users.into_iter().next().ok_or(Error::NotFound("user").into())
+    // One statement: everybody who connects is looked up.
+    let identities = user::Entity::belongs_to(identity::Entity)
+        .from((user::Column::Tenant, user::Column::Id))
+        .to((identity::Column::Tenant, identity::Column::UserId));
+    let rows = user::Entity::of(tenant)
+        .filter(which)
+        .join(JoinType::LeftJoin, identities.into())
+        .select_also(identity::Entity)
+        .all(db)
+        .await?;
+    let (mut users, identities): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+    let row = users.pop().ok_or(Error::NotFound("user"))?;
+    Ok(with(row, identities.into_iter().flatten().collect()))
+}
+
+/// Whom an issuer knows as a subject.
+fn owner_of(tenant: TenantId, wanted: &Identity) -> SelectStatement {
+    use identity::Column;
+    let mut owner = Query::select();
+    owner
+        .column(Column::UserId)
+        .from(identity::Entity)
+        .and_where(Column::Tenant.eq(tenant.0))
+        .and_where(Column::Issuer.eq(&wanted.issuer))
+        .and_where(Column::Subject.eq(&wanted.subject));
+    owner
 }
 
 async fn identity_owner(
@@ -231,27 +253,33 @@ pub(crate) async fn users_by_key(
 async fn with_identities(db: &impl ConnectionTrait, rows: Vec<user::Model>) -> Result<Vec<User>, Failure> {
     let keys = rows.iter().map(|row| [row.tenant.into(), row.id.into()]).collect();
     let columns = [identity::Column::Tenant, identity::Column::UserId];
-    let mut known = bulk::select::<identity::Entity, 2>(db, columns, keys).await?;
-    known.sort_unstable_by_key(|row| row.ordinal);
-    let mut identities: HashMap<(i64, Uuid), Vec<Identity>> = HashMap::new();
+    let known = bulk::select::<identity::Entity, 2>(db, columns, keys).await?;
+    let mut identities: HashMap<(i64, Uuid), Vec<identity::Model>> = HashMap::new();
     for row in known {
-        let identity = Identity { issuer: row.issuer, subject: row.subject };
-        identities.entry((row.tenant, row.user_id)).or_default().push(identity);
+        identities.entry((row.tenant, row.user_id)).or_default().push(row);
     }
-    Ok(rows
-        .into_iter()
-        .map(|row| User {
-            tenant: TenantId(row.tenant),
-            id: UserId(row.id),
-            number: row.number,
-            identities: identities.remove(&(row.tenant, row.id)).unwrap_or_default(),
-            display_name: row.display_name,
-            username: row.username,
-            email: row.email,
-            avatar_url: row.avatar_url,
-            roles: Roles(row.roles),
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        })
-        .collect())
+    let joined = rows.into_iter().map(|row| {
+        let own = identities.remove(&(row.tenant, row.id)).unwrap_or_default();
+        with(row, own)
+    });
+    Ok(joined.collect())
+}
+
+/// A user with what the issuers call them, in the order in which that became known.
+fn with(row: user::Model, mut identities: Vec<identity::Model>) -> User {
+    identities.sort_unstable_by_key(|row| row.ordinal);
+    let identities = identities.into_iter();
+    User {
+        tenant: TenantId(row.tenant),
+        id: UserId(row.id),
+        number: row.number,
+        identities: identities.map(|row| Identity { issuer: row.issuer, subject: row.subject }).collect(),
+        display_name: row.display_name,
+        username: row.username,
+        email: row.email,
+        avatar_url: row.avatar_url,
+        roles: Roles(row.roles),
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    }
 }

@@ -10,8 +10,10 @@ mod epoch;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::OnConflict,
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, JoinType, QueryFilter, QueryOrder,
+    QuerySelect,
+    sea_query::{DynIden, Expr, ExprTrait, OnConflict, Query, SelectStatement},
 };
 use uuid::Uuid;
 
@@ -68,8 +70,21 @@ impl Store {
 
     /// One person's presence; `None` if they were never here and chose nothing.
     pub async fn presence(&self, tenant: TenantId, user: UserId) -> Result<Option<PresenceRow>> {
-        let found = with_leases(&self.readers, vec![(tenant.0, user.0)]).await?;
-        Ok(found.into_iter().next())
+        // One statement: everybody who comes is told of.
+        let leases = presence::Entity::belongs_to(presence_lease::Entity)
+            .from((presence::Column::Tenant, presence::Column::UserId))
+            .to((presence_lease::Column::Tenant, presence_lease::Column::UserId))
+            .on_condition(|_, lease| Condition::all().add(Expr::exists(ended_epoch_of(&lease)).not()));
+        let rows = presence::Entity::of(tenant)
+            .filter(presence::Column::UserId.eq(user.0))
+            .join(JoinType::LeftJoin, leases.into())
+            .select_also(presence_lease::Entity)
+            .all(&self.readers)
+            .await
+            .map_err(Failure::from)?;
+        let (mut people, leases): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        let leases = leases.into_iter().flatten().map(|lease| (lease.node, lease.epoch, lease.since));
+        people.pop().map(|row| with(&row, leases.collect())).transpose()
     }
 
     /// Who was last seen, or last known to be there by a node that has ended, after a time: the latest, with that time.
@@ -100,25 +115,22 @@ impl Store {
 }
 
 async fn arrive(tx: &mut Tx, lease: &presence_lease::Model) -> Result<i64, Failure> {
+    use presence_lease::Column;
     let tenant = TenantId(lease.tenant);
     require_living_epoch(tx, lease).await?;
     ensure_row(tx, tenant, lease.user_id).await?;
-    let stored = own_lease(tx, lease).await?;
-    if stored.as_ref().is_some_and(|stored| stored.epoch == lease.epoch && !stored.left_over) {
-        return revision(tx, tenant, false);
-    }
-    // Who is taken up again has been there all the time.
-    let since = stored.map_or(lease.since, |stored| stored.since);
-    use presence_lease::Column;
-    let replace = OnConflict::columns([Column::Tenant, Column::UserId, Column::Node])
-        .update_columns([Column::Epoch, Column::Since, Column::LeftOver])
+    // Who is taken up again has been there all the time, so `since` stays; and who is there already is no news.
+    let stored = |column| Expr::col((presence_lease::Entity, column));
+    let is_news = stored(Column::Epoch).ne(&lease.epoch).or(stored(Column::LeftOver).eq(true));
+    let take_up = OnConflict::columns([Column::Tenant, Column::UserId, Column::Node])
+        .update_columns([Column::Epoch, Column::LeftOver])
+        .action_and_where(is_news)
         .to_owned();
-    let row = presence_lease::Model { since, ..lease.clone() };
-    presence_lease::Entity::insert(row.into_active_model())
-        .on_conflict(replace)
+    let written = presence_lease::Entity::insert(lease.clone().into_active_model())
+        .on_conflict(take_up)
         .exec_without_returning(tx.db())
         .await?;
-    revision(tx, tenant, true)
+    revision(tx, tenant, written > 0)
 }
 
 async fn leave(tx: &mut Tx, lease: &presence_lease::Model) -> Result<i64, Failure> {
@@ -177,23 +189,19 @@ async fn require_living_epoch(tx: &Tx, lease: &presence_lease::Model) -> Result<
     }
 }
 
-async fn own_lease(tx: &Tx, lease: &presence_lease::Model) -> Result<Option<presence_lease::Model>, Failure> {
-    let stored = presence_lease::Entity::of(TenantId(lease.tenant))
-        .filter(presence_lease::Column::UserId.eq(lease.user_id))
-        .filter(presence_lease::Column::Node.eq(&lease.node))
+async fn ensure_row(tx: &Tx, tenant: TenantId, user_id: Uuid) -> Result<presence::Model, Failure> {
+    let presences = user::Entity::belongs_to(presence::Entity)
+        .from((user::Column::Tenant, user::Column::Id))
+        .to((presence::Column::Tenant, presence::Column::UserId));
+    let known = user::Entity::of(tenant)
+        .filter(user::Column::Id.eq(user_id))
+        .join(JoinType::LeftJoin, presences.into())
+        .select_also(presence::Entity)
         .one(tx.db())
         .await?;
-    Ok(stored)
-}
-
-async fn ensure_row(tx: &Tx, tenant: TenantId, user_id: Uuid) -> Result<presence::Model, Failure> {
-    let stored =
-        presence::Entity::of(tenant).filter(presence::Column::UserId.eq(user_id)).one(tx.db()).await?;
-    if let Some(stored) = stored {
+    if let (_, Some(stored)) = known.ok_or(Error::NotFound("user"))? {
         return Ok(stored);
     }
-    let user = user::Entity::of(tenant).filter(user::Column::Id.eq(user_id)).one(tx.db()).await?;
-    user.ok_or(Error::NotFound("user"))?;
     let row = presence::Model {
         tenant: tenant.0,
         user_id,
@@ -226,16 +234,39 @@ async fn with_leases(
     }
     let mut joined = Vec::with_capacity(rows.len());
     for row in rows {
-        let mut leases = by_person.remove(&(row.tenant, row.user_id)).unwrap_or_default();
-        leases.sort_unstable();
-        joined.push(PresenceRow {
-            tenant: TenantId(row.tenant),
-            user_id: UserId(row.user_id),
-            availability: Code::of_code(row.availability)?,
-            last_seen: row.last_seen,
-            leases,
-        });
+        let leases = by_person.remove(&(row.tenant, row.user_id)).unwrap_or_default();
+        joined.push(with(&row, leases)?);
     }
     joined.sort_unstable_by_key(|row| (row.tenant, row.user_id));
     Ok(joined)
+}
+
+fn with(row: &presence::Model, mut leases: Vec<Lease>) -> Result<PresenceRow> {
+    leases.sort_unstable();
+    Ok(PresenceRow {
+        tenant: TenantId(row.tenant),
+        user_id: UserId(row.user_id),
+        availability: Code::of_code(row.availability)?,
+        last_seen: row.last_seen,
+        leases,
+    })
+}
+
+/// The life that a lease belongs to, if it has ended.
+fn ended_epoch_of(lease: &DynIden) -> SelectStatement {
+    let of_lease = |column: presence_lease::Column| Expr::col((lease.clone(), column));
+    let mut ended = Query::select();
+    ended
+        .expr(Expr::val(1))
+        .from(node_epoch::Entity)
+        .and_where(
+            Expr::col((node_epoch::Entity, node_epoch::Column::Node))
+                .eq(of_lease(presence_lease::Column::Node)),
+        )
+        .and_where(
+            Expr::col((node_epoch::Entity, node_epoch::Column::Epoch))
+                .eq(of_lease(presence_lease::Column::Epoch)),
+        )
+        .and_where(node_epoch::Column::EndedAt.is_not_null());
+    ended
 }
