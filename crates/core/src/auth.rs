@@ -29,7 +29,7 @@ use std::sync::Arc;
 use parlor_store::{ApiKey, ApiKeyId, Error as StoreError, Roles, Store, TenantId, UserId};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{self, error::RecvError};
 
 pub use self::issuer::{IssuerKey, IssuerOptions, KeyMaterial};
 use self::{
@@ -38,7 +38,7 @@ use self::{
     handle::Named,
     issuer::{Issuer, Issuers, Verified},
     jwt::{Unverified, invalid},
-    revocation::Revocations,
+    revocation::{Revocations, Withdrawal},
 };
 use crate::{
     Error, Result,
@@ -252,6 +252,18 @@ impl Auth {
                 },
             }
         }
+    }
+
+    /// Hears of what is withdrawn from now on.
+    #[must_use]
+    pub fn withdrawals(&self) -> broadcast::Receiver<Withdrawal> {
+        self.revocations.subscribe()
+    }
+
+    /// True if the proof of the principal was withdrawn.
+    #[must_use]
+    pub fn is_withdrawn(&self, principal: &Principal) -> bool {
+        self.revocations.concern(principal)
     }
 
     async fn token(&self, text: &str, context: &Context) -> Result<Arc<Principal>> {

@@ -19,7 +19,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use parlor_api::v1;
 use parlor_store::{Availability, PresenceRow, Roles, TenantId, User, UserId};
 
-pub use self::keeper::{Announce, Options, Presence};
+pub use self::{
+    keeper::{Announce, Options, Presence},
+    roster::Counted,
+};
 use crate::{
     Error, Result,
     caller::{Caller, Principal},
@@ -43,7 +46,6 @@ impl Seen {
         !self.row.leases.is_empty()
     }
 
-    /// Others than staff see staff and providers who have not chosen to be off, and themselves.
     /// Others than staff see themselves, and staff and providers who have not chosen to be off.
     pub fn visible_to(&self, principal: &Principal) -> bool {
         sees(principal, &self.user.id.to_string(), self.user.roles, self.row.availability)

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use tokio::sync::broadcast;
+
 use crate::{
     Error, Result,
-    auth::{Auth, Context, RawCredential},
+    auth::{Auth, Context, RawCredential, revocation::Withdrawal},
     caller::Principal,
 };
 
@@ -16,6 +18,12 @@ pub trait Rights: Send + Sync + 'static {
 
     /// An opaque stand-in for the principal, good on every core of the installation.
     fn seal_handle(&self, principal: &Principal) -> String;
+
+    /// Hears of what is withdrawn from now on.
+    fn withdrawals(&self) -> broadcast::Receiver<Withdrawal>;
+
+    /// True if the proof of the principal was withdrawn.
+    fn is_withdrawn(&self, principal: &Principal) -> bool;
 
     /// Completes when the rights end: expired at their time, or revoked.
     async fn ended(&self, principal: &Principal) -> Error;
@@ -29,6 +37,14 @@ impl Rights for Auth {
 
     fn seal_handle(&self, principal: &Principal) -> String {
         Auth::seal_handle(self, principal)
+    }
+
+    fn withdrawals(&self) -> broadcast::Receiver<Withdrawal> {
+        Auth::withdrawals(self)
+    }
+
+    fn is_withdrawn(&self, principal: &Principal) -> bool {
+        Auth::is_withdrawn(self, principal)
     }
 
     async fn ended(&self, principal: &Principal) -> Error {

@@ -7,6 +7,7 @@ mod hearing;
 
 use std::{
     collections::{HashMap, VecDeque},
+    net::IpAddr,
     sync::Arc,
     time::Duration,
 };
@@ -17,14 +18,14 @@ use tonic::{Code, Status};
 
 use crate::{
     call::Proof,
-    dialect::{Answer, Audience, Input, Tag},
+    dialect::{Answer, Audience, Input, Memory, Tag},
     link::{
         Attach, Command, Wanted,
         ledger::{Ledger, Purpose},
         log::Page,
         topics::{Topic, TopicId, Topics},
     },
-    mount::Identity,
+    mount::{Identity, Mount},
     outbox::{Ending, Item, Outbox},
     session::{Mounted, answer_item},
 };
@@ -40,7 +41,7 @@ pub(super) struct State {
     gateway: String,
     epoch: String,
     pub ledger: Ledger,
-    connections: HashMap<Arc<str>, Connection>,
+    connections: HashMap<Arc<str>, Box<Connection>>,
     topics: Topics,
     /// Topics with something to write, and when.
     owing: VecDeque<(Instant, TopicId)>,
@@ -51,13 +52,22 @@ pub(super) struct State {
 struct Connection {
     outbox: Arc<Outbox>,
     mounted: Mounted,
-    attach: v1::LinkAttach,
+    proving: Proving,
     handle: Option<String>,
     tenant: String,
     subscriptions: Vec<Subscription>,
     /// What the core dropped with the latest proof, by its handles, and the number of the command that proved it: answers
     /// to earlier subscriptions of it mean nothing.
     dropped: (u64, Vec<u64>),
+}
+
+/// What the core is told of a connection beside who it is; the same whenever it proves itself again.
+#[derive(Debug)]
+struct Proving {
+    as_role: v1::Role,
+    peer: Option<IpAddr>,
+    present: bool,
+    memory: Memory,
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +77,27 @@ struct Subscription {
     audience: Audience,
     /// The one conversation of a feed.
     only: Option<String>,
+}
+
+impl Proving {
+    fn command(&self, connection: &str, mount: &Mount, credential: Credential) -> link_request::Command {
+        link_request::Command::Attach(v1::LinkAttach {
+            connection: connection.to_owned(),
+            as_role: self.as_role.into(),
+            mount: Some(v1::MountContext {
+                name: mount.name.clone(),
+                tenant: mount.tenant.clone().unwrap_or_default(),
+                issuers: mount.issuers.clone(),
+                claims: mount.identity == Identity::Claims,
+            }),
+            peer: self.peer.map(|peer| peer.to_string()).unwrap_or_default(),
+            present: self.present,
+            linger: prost_types::Duration::try_from(mount.linger).ok(),
+            credential: Some(credential),
+            redelivers: self.memory.redelivers,
+            recover: self.memory.recover.clone().unwrap_or_default(),
+        })
+    }
 }
 
 impl Connection {
@@ -183,41 +214,26 @@ impl State {
             outbox.push(answer_item(tag, Err(Status::unauthenticated("there is no proof yet")), None));
             return;
         };
-        let mount = Arc::clone(&mounted.mount);
-        let message = v1::LinkAttach {
-            connection: connection.to_string(),
-            as_role: credential.as_role().into(),
-            mount: Some(v1::MountContext {
-                name: mount.name.clone(),
-                tenant: mount.tenant.clone().unwrap_or_default(),
-                issuers: mount.issuers.clone(),
-                claims: mount.identity == Identity::Claims,
-            }),
-            peer: peer.map(|peer| peer.to_string()).unwrap_or_default(),
-            present,
-            linger: prost_types::Duration::try_from(mount.linger).ok(),
-            credential: Some(match credential {
-                Proof::Handle(handle) => Credential::Handle(handle),
-                Proof::Bearer(token) | Proof::BearerAsCustomer(token) => Credential::Bearer(token),
-                Proof::Guest => Credential::Guest(true),
-                Proof::Claim { subject, role } => {
-                    Credential::Claim(v1::LinkClaim { subject, role: role.into() })
-                }
-            }),
-            redelivers: memory.redelivers,
-            recover: memory.recover.unwrap_or_default(),
+        let proving = Proving { as_role: credential.as_role(), peer, present, memory };
+        let credential = match credential {
+            Proof::Handle(handle) => Credential::Handle(handle),
+            Proof::Bearer(token) | Proof::BearerAsCustomer(token) => Credential::Bearer(token),
+            Proof::Guest => Credential::Guest(true),
+            Proof::Claim { subject, role } => Credential::Claim(v1::LinkClaim { subject, role: role.into() }),
         };
-        self.connections.entry(Arc::clone(&connection)).or_insert_with(|| Connection {
-            outbox,
-            attach: v1::LinkAttach { credential: None, ..message.clone() },
-            tenant: mount.tenant.clone().unwrap_or_default(),
-            mounted,
-            handle: None,
-            subscriptions: Vec::new(),
-            dropped: (0, Vec::new()),
+        let command = proving.command(&connection, &mounted.mount, credential);
+        self.connections.entry(Arc::clone(&connection)).or_insert_with(|| {
+            Box::new(Connection {
+                outbox,
+                proving,
+                tenant: mounted.mount.tenant.clone().unwrap_or_default(),
+                mounted,
+                handle: None,
+                subscriptions: Vec::new(),
+                dropped: (0, Vec::new()),
+            })
         });
-        let purpose = Purpose::Attach { connection, tag };
-        self.ledger.ask_in_time(link_request::Command::Attach(message), purpose, now);
+        self.ledger.ask_in_time(command, Purpose::Attach { connection, tag }, now);
     }
 
     fn detach(&mut self, connection: &Arc<str>, silence: Duration) {
@@ -260,10 +276,9 @@ impl State {
         let mut commands = Vec::new();
         for (connection, known) in &self.connections {
             let Some(handle) = &known.handle else { continue };
-            let credential = Some(Credential::Handle(handle.clone()));
-            let attach = v1::LinkAttach { credential, ..known.attach.clone() };
-            let purpose = Purpose::Reattach { connection: Arc::clone(connection) };
-            commands.push((link_request::Command::Attach(attach), purpose));
+            let credential = Credential::Handle(handle.clone());
+            let command = known.proving.command(connection, &known.mounted.mount, credential);
+            commands.push((command, Purpose::Reattach { connection: Arc::clone(connection) }));
             for heard in &known.subscriptions {
                 let purpose = Purpose::Resubscribe { connection: Arc::clone(connection), topic: heard.topic };
                 commands.push((subscription(connection, &heard.name), purpose));

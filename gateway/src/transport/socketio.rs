@@ -130,10 +130,12 @@ impl Handler for Door {
     fn connected(&self, connection: Connection) {
         let (edge, namespaces) = (Arc::clone(&self.edge), Arc::clone(&self.namespaces));
         let aborted = edge.aborted.clone();
-        let conversation = conversation::Conversation::new(edge, namespaces, connection);
+        let mut conversation = conversation::Conversation::new(edge, namespaces, connection);
+        // In a box of its own, and run in place: a future that is moved about holds room for it several times.
+        let running = Box::pin(async move { conversation.run().await });
         self.edge.tasks.spawn(async move {
             tokio::select! {
-                () = conversation.run() => {}
+                () = running => {}
                 () = aborted.cancelled() => {}
             }
         });

@@ -17,7 +17,7 @@ use crate::{
     caller::Principal,
     chat::access::{Named, check_key},
     hub::{Interest, Topic},
-    presence::{MAX_LINGER, Presence},
+    presence::{Counted, MAX_LINGER},
     wire::{role, signed, unsigned},
 };
 
@@ -57,10 +57,10 @@ pub(super) struct Earlier {
 
 /// Counts a connection for its person's presence, until it is dropped.
 pub(super) struct Present {
-    presence: Presence,
+    shared: Arc<Shared>,
     principal: Arc<Principal>,
     user: UserId,
-    key: String,
+    counted: Counted,
     linger: Duration,
     stays: bool,
 }
@@ -84,15 +84,16 @@ impl Present {
 impl Drop for Present {
     fn drop(&mut self) {
         if !self.stays {
-            self.presence.disconnect(self.principal.tenant, self.user, &self.key, self.linger);
+            let presence = &self.shared.presence;
+            presence.disconnect(self.principal.tenant, self.user, &self.counted, self.linger);
         }
     }
 }
 
-/// Proves a connection and counts it. `scope` makes its name unique among all gateways.
+/// Proves a connection and counts it under a name that is unique among all gateways.
 pub(super) async fn attach(
-    shared: &Shared,
-    scope: &str,
+    shared: &Arc<Shared>,
+    counted: Counted,
     number: u64,
     request: v1::LinkAttach,
     earlier: Option<Earlier>,
@@ -149,8 +150,7 @@ pub(super) async fn attach(
     let past = Recall { number, head, by_handle, redelivers: request.redelivers };
     attached.name(shared, &mount.name, &request.recover, head);
     if request.present {
-        let key = format!("{scope}/{}", request.connection);
-        attached.present = Some(count(shared, &attached.principal, &user, key, linger).await?);
+        attached.present = Some(count(shared, &attached.principal, &user, counted, linger).await?);
     }
     // Last: what is taken for a connection that comes to nothing would have to be put back.
     attached.redelivery = recall(shared, &attached.principal, user.id, past, earlier).await?;
@@ -159,22 +159,22 @@ pub(super) async fn attach(
 
 /// Counts a connection for its person's presence.
 async fn count(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     principal: &Arc<Principal>,
     user: &Arc<User>,
-    key: String,
+    counted: Counted,
     linger: Duration,
 ) -> Result<Present> {
     let present = Present {
-        presence: shared.presence.clone(),
+        shared: Arc::clone(shared),
         user: user.id,
         principal: Arc::clone(principal),
-        key,
+        counted: counted.clone(),
         linger,
         stays: false,
     };
     // Guarded before it is counted: whatever ends this future takes the count back.
-    if let Err(error) = shared.presence.connect(principal.tenant, user, present.key.clone()).await {
+    if let Err(error) = shared.presence.connect(principal.tenant, user, counted).await {
         // Nothing was counted; an earlier attach of this connection still is, under the same name.
         present.stay();
         return Err(error);

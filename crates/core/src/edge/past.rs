@@ -80,6 +80,12 @@ impl Past {
         Ok(Self { store, clock, heads, seal, absences: Mutex::new(absences) })
     }
 
+    /// Where time comes from.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// The time.
     #[must_use]
     pub fn now(&self) -> Millis {

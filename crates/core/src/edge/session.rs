@@ -62,13 +62,13 @@ struct Session {
     /// Makes names of connections unique among all gateways.
     scope: Arc<str>,
     queue: Arc<Queue>,
-    connections: HashMap<String, Connection>,
+    connections: HashMap<Arc<str>, Box<Connection>>,
     /// Connections that the gateway may still believe to have rights.
-    ended: HashMap<String, RightsEndedReason>,
+    ended: HashMap<Arc<str>, RightsEndedReason>,
     topics: Topics,
     rights: RightsTimers,
     /// Commands that wait for an earlier one of their connection; a connection with one under way is here.
-    lanes: HashMap<String, VecDeque<v1::LinkRequest>>,
+    lanes: HashMap<Arc<str>, VecDeque<v1::LinkRequest>>,
     /// Fetches that wait for others, or for the gateway to read.
     fetches: VecDeque<(u64, v1::LinkFetch)>,
     fetching: usize,
@@ -109,7 +109,7 @@ pub(super) struct Redelivery {
 /// What a command came to, to be recorded.
 struct Outcome {
     /// Whose lane goes on; none for a fetch.
-    connection: Option<String>,
+    connection: Option<Arc<str>>,
     number: u64,
     /// The stream it came on.
     stream: u64,
@@ -162,7 +162,7 @@ pub(super) async fn link(
         queue: Arc::clone(&queue),
         connections: HashMap::new(),
         ended: HashMap::new(),
-        rights: RightsTimers::default(),
+        rights: RightsTimers::new(&shared.rights, shared.past.clock().clone()),
         lanes: HashMap::new(),
         fetches: VecDeque::new(),
         fetching: 0,
@@ -269,10 +269,10 @@ impl Session {
 
     fn accept(&mut self, request: v1::LinkRequest) {
         let connection = match &request.command {
-            Some(Command::Attach(command)) => command.connection.clone(),
-            Some(Command::Detach(command)) => command.connection.clone(),
-            Some(Command::Subscribe(command)) => command.connection.clone(),
-            Some(Command::Unsubscribe(command)) => command.connection.clone(),
+            Some(Command::Attach(command)) => &command.connection,
+            Some(Command::Detach(command)) => &command.connection,
+            Some(Command::Subscribe(command)) => &command.connection,
+            Some(Command::Unsubscribe(command)) => &command.connection,
             Some(Command::Fetch(command)) => {
                 self.fetches.push_back((request.number, *command));
                 self.waiting += 1;
@@ -284,9 +284,10 @@ impl Session {
             }
             None => return self.fail(request.number, Error::field("command", "is missing")),
         };
-        if let Err(error) = check_name("connection", &connection) {
+        if let Err(error) = check_name("connection", connection) {
             return self.fail(request.number, error);
         }
+        let connection = self.name(connection);
         match self.lanes.get_mut(&connection) {
             Some(lane) => {
                 lane.push_back(request);
@@ -296,8 +297,14 @@ impl Session {
         }
     }
 
+    /// The name of a connection, as it is kept for one that is attached: once.
+    fn name(&self, connection: &str) -> Arc<str> {
+        let known = self.connections.get_key_value(connection);
+        known.map_or_else(|| connection.into(), |(name, _)| Arc::clone(name))
+    }
+
     /// Carries out a command of a connection that has none under way.
-    fn carry_out(&mut self, connection: String, request: v1::LinkRequest) {
+    fn carry_out(&mut self, connection: Arc<str>, request: v1::LinkRequest) {
         let number = request.number;
         match request.command {
             Some(Command::Attach(command)) => self.attach(connection, number, command),
@@ -316,7 +323,7 @@ impl Session {
         }
     }
 
-    fn subscribe(&mut self, connection: String, number: u64, topic: Option<v1::Topic>) {
+    fn subscribe(&mut self, connection: Arc<str>, number: u64, topic: Option<v1::Topic>) {
         let Some(attached) = self.connections.get(&connection) else {
             return self.fail(number, Error::field("connection", "is not attached"));
         };
@@ -349,11 +356,11 @@ impl Session {
 
     fn start(
         &mut self,
-        connection: String,
+        connection: Arc<str>,
         number: u64,
         work: impl Future<Output = Result<Done>> + Send + 'static,
     ) {
-        self.lanes.entry(connection.clone()).or_default();
+        self.lanes.entry(Arc::clone(&connection)).or_default();
         let (connection, stream) = (Some(connection), self.stream);
         self.running.push(async move { Outcome { connection, number, stream, done: work.await } }.boxed());
     }
@@ -361,14 +368,17 @@ impl Session {
     fn record(&mut self, outcome: Outcome) {
         let Outcome { connection, number, stream, done } = outcome;
         let is_asked = stream == self.stream;
-        let name = connection.as_deref().unwrap_or_default();
-        match done {
+        match (done, &connection) {
             // It counts for presence from now on, so it is recorded even if nobody asks any more.
-            Ok(Done::Attached(attached)) => self.record_attached(name, is_asked.then_some(number), *attached),
-            Ok(Done::Subscribed(hearing)) if is_asked => self.record_subscribed(name, number, *hearing),
-            Ok(Done::Fetched(fetched)) if is_asked => self.queue.control(Body::Fetched(fetched)),
-            Err(error) if is_asked => self.fail(number, error),
-            Ok(Done::Subscribed(_) | Done::Fetched(_)) | Err(_) => {}
+            (Ok(Done::Attached(attached)), Some(name)) => {
+                self.record_attached(name, is_asked.then_some(number), *attached);
+            }
+            (Ok(Done::Subscribed(hearing)), Some(name)) if is_asked => {
+                self.record_subscribed(name, number, *hearing);
+            }
+            (Ok(Done::Fetched(fetched)), None) if is_asked => self.queue.control(Body::Fetched(fetched)),
+            (Err(error), _) if is_asked => self.fail(number, error),
+            (Ok(_) | Err(_), _) => {}
         }
         match connection {
             Some(connection) => self.advance(&connection),
@@ -377,11 +387,11 @@ impl Session {
     }
 
     /// Carries out what waited for the command that has just been recorded.
-    fn advance(&mut self, connection: &str) {
+    fn advance(&mut self, connection: &Arc<str>) {
         let Some(mut lane) = self.lanes.remove(connection) else { return };
         while let Some(request) = lane.pop_front() {
             self.waiting -= 1;
-            self.carry_out(connection.to_owned(), request);
+            self.carry_out(Arc::clone(connection), request);
             if let Some(busy) = self.lanes.get_mut(connection) {
                 *busy = lane;
                 return;
@@ -389,7 +399,7 @@ impl Session {
         }
     }
 
-    fn record_subscribed(&mut self, connection: &str, number: u64, hearing: Hearing) {
+    fn record_subscribed(&mut self, connection: &Arc<str>, number: u64, hearing: Hearing) {
         // Its rights may have ended while the topic was opened.
         if !self.connections.contains_key(connection) {
             return self.fail(number, Error::field("connection", "is not attached"));
@@ -406,13 +416,31 @@ impl Session {
     }
 
     fn end_rights(&mut self, ended: Ended) {
-        let current = self.connections.get(&ended.connection).map(|connection| connection.generation);
-        if current != Some(ended.generation) {
-            return;
+        match ended {
+            Ended::Expired { connection, generation } => {
+                let current = self.connections.get(&connection).map(|connection| connection.generation);
+                if current == Some(generation) {
+                    self.end_rights_of(&connection, RightsEndedReason::Expired);
+                }
+            }
+            Ended::Withdrawn(withdrawal) => self.revoke(|principal| withdrawal.concerns(principal)),
+            Ended::Unknown => {
+                let rights = Arc::clone(&self.shared.rights);
+                self.revoke(|principal| rights.is_withdrawn(principal));
+            }
         }
-        self.forget(&ended.connection);
-        self.tell_ended(&ended.connection, ended.reason);
-        self.ended.insert(ended.connection, ended.reason);
+    }
+
+    fn revoke(&mut self, concerns: impl Fn(&Principal) -> bool) {
+        let concerned = self.connections.iter().filter(|(_, connection)| concerns(&connection.principal));
+        let concerned: Vec<_> = concerned.map(|(name, _)| Arc::clone(name)).collect();
+        concerned.iter().for_each(|name| self.end_rights_of(name, RightsEndedReason::Revoked));
+    }
+
+    fn end_rights_of(&mut self, connection: &Arc<str>, reason: RightsEndedReason) {
+        self.forget(connection);
+        self.tell_ended(connection, reason);
+        self.ended.insert(Arc::clone(connection), reason);
     }
 
     fn tell_ended(&self, connection: &str, reason: RightsEndedReason) {
@@ -423,7 +451,7 @@ impl Session {
     fn forget(&mut self, connection: &str) {
         self.topics.forget(connection);
         if let Some(gone) = self.connections.remove(connection) {
-            self.rights.forget(gone.generation);
+            self.rights.forget(&gone.principal, gone.generation);
         }
     }
 

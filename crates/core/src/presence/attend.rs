@@ -10,7 +10,7 @@ use tonic::{Status, Streaming};
 use uuid::Uuid;
 
 use super::{
-    MAX_LINGER, Presence,
+    Counted, MAX_LINGER, Presence,
     rpc::{PresenceRpc, wanted_role},
     watch::Feed,
 };
@@ -41,7 +41,7 @@ struct Online {
     presence: Presence,
     tenant: TenantId,
     user: UserId,
-    connection: String,
+    connection: Counted,
     linger: Duration,
 }
 
@@ -136,7 +136,8 @@ impl Attendance {
             return Ok(());
         }
         let tenant = self.caller.principal()?.tenant;
-        let connection = format!("attend/{}", Uuid::now_v7());
+        let name = Uuid::now_v7().to_string().into();
+        let connection = Counted { scope: "attend".into(), name };
         self.rpc.presence.connect(tenant, &self.user, connection.clone()).await?;
         let presence = self.rpc.presence.clone();
         self.online = Some(Online { presence, tenant, user: self.user.id, connection, linger });

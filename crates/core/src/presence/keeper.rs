@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     MAX_LINGER, Seen,
-    roster::{Connected, Edge, Key, Roster, Step},
+    roster::{Connected, Counted, Edge, Key, Roster, Step},
 };
 use crate::{Error, Result, clock::Clock, wire};
 
@@ -102,7 +102,7 @@ impl Presence {
     }
 
     /// A connection of a person opened. Answers when they are shown online; on an error it is as if it had not opened.
-    pub async fn connect(&self, tenant: TenantId, user: &Arc<User>, connection: String) -> Result<()> {
+    pub async fn connect(&self, tenant: TenantId, user: &Arc<User>, connection: Counted) -> Result<()> {
         let Connected { step, is_new, shown } = self.roster().connect(tenant, user, connection.clone());
         self.take(step, (tenant, user.id));
         if let Ok(Ok(())) = tokio::time::timeout(SHOWN_WITHIN, shown).await {
@@ -116,7 +116,7 @@ impl Presence {
     }
 
     /// A connection is gone; its person stays online for the linger if it was the last.
-    pub fn disconnect(&self, tenant: TenantId, user: UserId, connection: &str, linger: Duration) {
+    pub fn disconnect(&self, tenant: TenantId, user: UserId, connection: &Counted, linger: Duration) {
         let step = self.roster().disconnect((tenant, user), connection, linger.min(MAX_LINGER));
         self.take(step, (tenant, user));
     }

@@ -17,6 +17,13 @@ use tokio::sync::oneshot;
 /// A person of a tenant.
 pub type Key = (TenantId, UserId);
 
+/// The name of a connection that is counted: its own, within what makes it unique on this node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Counted {
+    pub scope: Arc<str>,
+    pub name: Arc<str>,
+}
+
 /// What a transition asks its caller to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -57,7 +64,7 @@ pub struct Roster {
 #[derive(Debug)]
 struct Person {
     user: Arc<User>,
-    connections: HashSet<String>,
+    connections: HashSet<Counted>,
     linger: Option<u64>,
     last_there: Option<Millis>,
     shown: bool,
@@ -81,7 +88,7 @@ impl Person {
 
 impl Roster {
     /// A connection of a person opened, or says so again.
-    pub fn connect(&mut self, tenant: TenantId, user: &Arc<User>, connection: String) -> Connected {
+    pub fn connect(&mut self, tenant: TenantId, user: &Arc<User>, connection: Counted) -> Connected {
         let person = self.people.entry((tenant, user.id)).or_insert_with(|| Person::new(Arc::clone(user)));
         person.user = Arc::clone(user);
         let is_new = person.connections.insert(connection);
@@ -98,7 +105,7 @@ impl Roster {
     }
 
     /// A connection is gone; the person stays for the linger if it was the last.
-    pub fn disconnect(&mut self, key: Key, connection: &str, linger: Duration) -> Step {
+    pub fn disconnect(&mut self, key: Key, connection: &Counted, linger: Duration) -> Step {
         let Some(person) = self.people.get_mut(&key) else { return Step::Rest };
         if !person.connections.remove(connection) || !person.connections.is_empty() {
             return Step::Rest;
@@ -200,6 +207,10 @@ mod tests {
         })
     }
 
+    fn named(name: &str) -> Counted {
+        Counted { scope: "test".into(), name: name.into() }
+    }
+
     fn settle(roster: &mut Roster, key: Key) -> Vec<bool> {
         let mut edges = Vec::new();
         while let Some(edge) = roster.next_edge(key) {
@@ -213,12 +224,14 @@ mod tests {
     fn two_connections_make_one_edge_each_way() {
         let (mut roster, ann) = (Roster::default(), user());
         let key = (TENANT, ann.id);
-        assert_eq!(roster.connect(TENANT, &ann, "a".into()).step, Step::Settle);
+        assert_eq!(roster.connect(TENANT, &ann, named("a")).step, Step::Settle);
         assert_eq!(settle(&mut roster, key), [true]);
-        assert_eq!(roster.connect(TENANT, &ann, "b".into()).step, Step::Rest);
+        assert_eq!(roster.connect(TENANT, &ann, named("b")).step, Step::Rest);
         assert_eq!(roster.connections(key), 2);
-        assert_eq!(roster.disconnect(key, "a", LINGER), Step::Rest);
-        let Step::Linger(number, LINGER) = roster.disconnect(key, "b", LINGER) else { panic!("no linger") };
+        assert_eq!(roster.disconnect(key, &named("a"), LINGER), Step::Rest);
+        let Step::Linger(number, LINGER) = roster.disconnect(key, &named("b"), LINGER) else {
+            panic!("no linger")
+        };
         assert_eq!(roster.linger_over(key, number), Step::Settle);
         assert_eq!(settle(&mut roster, key), [false]);
         assert!(roster.people.is_empty());
@@ -227,8 +240,8 @@ mod tests {
     #[test]
     fn who_says_so_again_is_counted_once_and_known_to_be() {
         let (mut roster, ann) = (Roster::default(), user());
-        assert!(roster.connect(TENANT, &ann, "a".into()).is_new);
-        assert!(!roster.connect(TENANT, &ann, "a".into()).is_new);
+        assert!(roster.connect(TENANT, &ann, named("a")).is_new);
+        assert!(!roster.connect(TENANT, &ann, named("a")).is_new);
         assert_eq!(roster.connections((TENANT, ann.id)), 1);
     }
 
@@ -236,10 +249,12 @@ mod tests {
     fn who_returns_within_the_linger_never_left() {
         let (mut roster, ann) = (Roster::default(), user());
         let key = (TENANT, ann.id);
-        roster.connect(TENANT, &ann, "a".into());
+        roster.connect(TENANT, &ann, named("a"));
         settle(&mut roster, key);
-        let Step::Linger(number, _) = roster.disconnect(key, "a", LINGER) else { panic!("no linger") };
-        assert_eq!(roster.connect(TENANT, &ann, "b".into()).step, Step::Rest);
+        let Step::Linger(number, _) = roster.disconnect(key, &named("a"), LINGER) else {
+            panic!("no linger")
+        };
+        assert_eq!(roster.connect(TENANT, &ann, named("b")).step, Step::Rest);
         assert_eq!(roster.linger_over(key, number), Step::Rest);
     }
 
@@ -256,11 +271,11 @@ mod tests {
     #[test]
     fn a_connect_waits_until_the_person_is_shown() {
         let (mut roster, ann) = (Roster::default(), user());
-        let mut first = roster.connect(TENANT, &ann, "a".into()).shown;
+        let mut first = roster.connect(TENANT, &ann, named("a")).shown;
         assert!(first.try_recv().is_err());
         settle(&mut roster, (TENANT, ann.id));
         assert!(first.try_recv().is_ok());
-        let mut second = roster.connect(TENANT, &ann, "b".into()).shown;
+        let mut second = roster.connect(TENANT, &ann, named("b")).shown;
         assert!(second.try_recv().is_ok());
     }
 
@@ -272,7 +287,7 @@ mod tests {
             let key = (TENANT, ann.id);
             let (mut settling, mut edges, mut lingers) = (false, Vec::new(), Vec::new());
             for (what, which) in moves {
-                let name = which.to_string();
+                let name = named(&which.to_string());
                 let step = match what {
                     0 => roster.connect(TENANT, &ann, name).step,
                     1 => roster.disconnect(key, &name, LINGER),

@@ -65,6 +65,10 @@ impl World {
     }
 }
 
+fn tab(name: &str) -> Counted {
+    Counted { scope: "test".into(), name: name.into() }
+}
+
 async fn reachable(heard: &mut mpsc::Receiver<v1::PresenceChanged>) -> bool {
     heard.recv().await.unwrap().presence.unwrap().reachable
 }
@@ -73,15 +77,15 @@ async fn reachable(heard: &mut mpsc::Receiver<v1::PresenceChanged>) -> bool {
 async fn a_person_with_two_tabs_comes_once_and_leaves_after_the_linger_of_the_last() {
     let world = World::new().await;
     let (presence, mut heard) = world.node("1").await;
-    presence.connect(world.tenant, &world.ann, "tab 1".into()).await.unwrap();
-    presence.connect(world.tenant, &world.ann, "tab 2".into()).await.unwrap();
+    presence.connect(world.tenant, &world.ann, tab("tab 1")).await.unwrap();
+    presence.connect(world.tenant, &world.ann, tab("tab 2")).await.unwrap();
     assert!(reachable(&mut heard).await);
     let seen = presence.person(world.tenant, world.ann.id).await.unwrap();
     assert_eq!(seen.connections, 2);
     assert!(seen.reachable());
 
-    presence.disconnect(world.tenant, world.ann.id, "tab 1", LINGER);
-    presence.disconnect(world.tenant, world.ann.id, "tab 2", LINGER);
+    presence.disconnect(world.tenant, world.ann.id, &tab("tab 1"), LINGER);
+    presence.disconnect(world.tenant, world.ann.id, &tab("tab 2"), LINGER);
     assert!(presence.person(world.tenant, world.ann.id).await.unwrap().reachable());
     assert!(heard.try_recv().is_err(), "nobody left yet");
 
@@ -97,12 +101,12 @@ async fn a_person_with_two_tabs_comes_once_and_leaves_after_the_linger_of_the_la
 async fn a_quick_restart_shows_nobody_leaving() {
     let world = World::new().await;
     let (first, _heard) = world.node("1").await;
-    first.connect(world.tenant, &world.ann, "tab".into()).await.unwrap();
+    first.connect(world.tenant, &world.ann, tab("tab")).await.unwrap();
 
     // The first run is killed: it says no goodbye.
     let (second, mut heard) = world.node("2").await;
     assert_eq!(second.presences(world.tenant).await.unwrap().1.len(), 1);
-    second.connect(world.tenant, &world.ann, "tab again".into()).await.unwrap();
+    second.connect(world.tenant, &world.ann, tab("tab again")).await.unwrap();
     world.clock.advance(LINGER * 2);
     assert!(second.person(world.tenant, world.ann.id).await.unwrap().reachable());
     assert!(heard.try_recv().is_err(), "nobody left and nobody came");
@@ -114,7 +118,7 @@ async fn a_quick_restart_shows_nobody_leaving() {
 async fn who_does_not_come_back_after_a_restart_left_when_they_were_last_there() {
     let world = World::new().await;
     let (first, _heard) = world.node("1").await;
-    first.connect(world.tenant, &world.ann, "tab".into()).await.unwrap();
+    first.connect(world.tenant, &world.ann, tab("tab")).await.unwrap();
     let last_there = world.clock.now();
     first.shutdown().await;
 
@@ -148,13 +152,13 @@ async fn availability_outlives_connections_and_decides_who_is_shown() {
         signup: false,
     };
 
-    presence.connect(world.tenant, &sue, "desk".into()).await.unwrap();
+    presence.connect(world.tenant, &sue, tab("desk")).await.unwrap();
     assert!(presence.visible_person(&customer, sue.id).await.is_ok());
     presence.choose(&caller, Some(sue.id), Availability::Off).await.unwrap();
     assert_eq!(presence.visible_person(&customer, sue.id).await.unwrap_err(), Error::NotFound("user"));
     assert!(presence.visible_person(&world.staff(), sue.id).await.unwrap().reachable());
 
-    presence.disconnect(world.tenant, sue.id, "desk", Duration::ZERO);
+    presence.disconnect(world.tenant, sue.id, &tab("desk"), Duration::ZERO);
     let mut revisions = Vec::new();
     for _ in 0..3 {
         revisions.push(heard.recv().await.unwrap().revision);

@@ -17,6 +17,7 @@ use crate::{
 use parlor_api::v1;
 
 /// What was shown when a connection opened.
+#[derive(Default)]
 pub(super) struct Shown {
     token: Option<String>,
     claims: bool,

@@ -211,6 +211,10 @@ impl Socket {
         if let Waiting::Request { bytes, .. } = &first {
             self.queue_bytes -= bytes;
         }
+        if self.queue.is_empty() {
+            // At rest nothing waits, and most connections are at rest.
+            self.queue = VecDeque::new();
+        }
         Some(first)
     }
 
@@ -307,6 +311,8 @@ impl Socket {
 
     fn joined(&mut self, join: &Join, missed: &[v1::Event], reached: u64, effects: &mut Vec<Effect>) {
         self.state = State::Joined(join.claim);
+        // It has served: whoever loses these rights has nothing better here.
+        self.shown = Shown::default();
         if join.claim.role == Role::Admin {
             effects.push(Effect::Send(shape::admin_online()));
         }

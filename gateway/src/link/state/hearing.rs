@@ -106,6 +106,8 @@ impl State {
             known.topic == id && known.audience == heard.audience && known.only == heard.only
         };
         if !known.subscriptions.iter().any(is_same) {
+            // A few topics for each of very many connections.
+            known.subscriptions.reserve_exact(1);
             known.subscriptions.push(heard);
         }
         self.fetch(id, after);

@@ -1,6 +1,7 @@
 //! One Socket.IO connection: one task that reads it, and runs the session of each namespace it has joined.
 //!
-//! It waits for one thing at a time; nobody waits for it. At rest it holds no timer and no buffer.
+//! It waits for one thing at a time; nobody waits for it. At rest it holds no timer and no buffer, and what it needs to
+//! do something is in a box that is made when there is something to do: most connections are at rest.
 
 use std::{
     future::poll_fn,
@@ -23,8 +24,8 @@ pub(super) struct Conversation {
     namespaces: Arc<Namespaces>,
     connection: Connection,
     peer: Option<IpAddr>,
-    /// What says who opened it.
-    headers: HeaderMap,
+    /// What says who opened it, if anything does.
+    headers: Option<Box<HeaderMap>>,
     rooms: Vec<Room>,
     /// Set only while there is something to wait for.
     alarm: Option<Pin<Box<Sleep>>>,
@@ -43,11 +44,12 @@ impl Conversation {
     pub fn new(edge: Arc<Edge>, namespaces: Arc<Namespaces>, mut connection: Connection) -> Self {
         let request = connection.take_request();
         let peer = request.as_ref().and_then(|request| request.peer);
-        let headers = request.map(|request| session::telling(&request.headers)).unwrap_or_default();
+        let headers = request.map(|request| session::telling(&request.headers));
+        let headers = headers.filter(|headers| !headers.is_empty()).map(Box::new);
         Self { edge, namespaces, connection, peer, headers, rooms: Vec::new(), alarm: None }
     }
 
-    pub async fn run(mut self) {
+    pub async fn run(&mut self) {
         let reason = self.converse().await;
         metrics::counter!("parlor_gateway_sockets_ended_total", "reason" => reason.as_str()).increment(1);
         self.connection.close(reason);
@@ -55,40 +57,40 @@ impl Conversation {
         let silent = matches!(reason, Reason::PingTimeout | Reason::SlowReader | Reason::TransportError);
         let silence = self.edge.limits.silence(silent);
         for room in self.rooms.drain(..) {
-            room.close(silence).await;
+            Box::pin(room.close(silence)).await;
         }
     }
 
     async fn converse(&mut self) -> Reason {
+        let draining = self.edge.draining.clone();
+        let mut draining = pin!(draining.cancelled());
         loop {
-            let ended = match self.happens().await {
-                Happened::Incoming(incoming) => self.incoming(incoming).await,
-                Happened::Waiting(index) => self.drain(index).await,
-                Happened::Alarm => self.wake().await,
-                Happened::Draining => {
-                    for index in 0..self.rooms.len() {
-                        let _ = self.drain(index).await;
-                    }
-                    Err(Reason::ServerShuttingDown)
+            self.set_alarm();
+            let happened = poll_fn(|cx| {
+                if draining.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Happened::Draining);
                 }
-            };
-            if let Err(reason) = ended {
+                self.poll(cx)
+            });
+            let happened = happened.await;
+            if let Err(reason) = Box::pin(self.answer(happened)).await {
                 return reason;
             }
         }
     }
 
-    async fn happens(&mut self) -> Happened {
-        self.set_alarm();
-        let draining = self.edge.draining.clone();
-        let mut draining = pin!(draining.cancelled());
-        let happened = poll_fn(|cx| {
-            if draining.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Happened::Draining);
+    async fn answer(&mut self, happened: Happened) -> Result<(), Reason> {
+        match happened {
+            Happened::Incoming(incoming) => self.incoming(incoming).await,
+            Happened::Waiting(index) => self.drain(index).await,
+            Happened::Alarm => self.wake().await,
+            Happened::Draining => {
+                for index in 0..self.rooms.len() {
+                    let _ = self.drain(index).await;
+                }
+                Err(Reason::ServerShuttingDown)
             }
-            self.poll(cx)
-        });
-        happened.await
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
@@ -149,7 +151,9 @@ impl Conversation {
             self.connection.refuse(namespace, INVALID_NAMESPACE, None);
             return Ok(());
         };
-        if !mounted.mount.admits(&self.headers) {
+        let none = HeaderMap::new();
+        let headers = self.headers.as_deref().unwrap_or(&none);
+        if !mounted.mount.admits(headers) {
             metrics::counter!("parlor_gateway_origins_refused_total", "dialect" => mounted.dialect.name())
                 .increment(1);
             self.connection.refuse(namespace, FOREIGN_ORIGIN, None);
@@ -158,8 +162,10 @@ impl Conversation {
         if let Some(before) = self.place(namespace) {
             self.rooms.swap_remove(before).close(Duration::ZERO).await;
         }
-        let mut room = Room::open(&self.edge, mounted, namespace, self.peer, &self.headers);
+        let mut room = Room::open(&self.edge, mounted, namespace, self.peer, headers);
         room.connect(auth).await;
+        // One is what nearly everybody joins.
+        self.rooms.reserve_exact(1);
         self.rooms.push(room);
         self.follow(self.rooms.len() - 1).await
     }

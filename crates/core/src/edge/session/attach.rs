@@ -16,11 +16,12 @@ use crate::{
         command::{self, Attached, Earlier},
         past::{MAX_SILENCE, Missed},
     },
+    presence::Counted,
     wire::{person, roles, timestamp, unsigned},
 };
 
 impl Session {
-    pub(super) fn attach(&mut self, connection: String, number: u64, command: v1::LinkAttach) {
+    pub(super) fn attach(&mut self, connection: Arc<str>, number: u64, command: v1::LinkAttach) {
         if let Err(error) = self.check_count(&connection) {
             return self.fail(number, error);
         }
@@ -29,9 +30,10 @@ impl Session {
             heard: self.topics.heard_by(&connection),
             redelivery: earlier.redelivery.clone(),
         });
-        let (shared, scope) = (Arc::clone(&self.shared), Arc::clone(&self.scope));
+        let shared = Arc::clone(&self.shared);
+        let counted = Counted { scope: Arc::clone(&self.scope), name: Arc::clone(&connection) };
         self.start(connection, number, async move {
-            let attached = command::attach(&shared, &scope, number, command, earlier).await?;
+            let attached = command::attach(&shared, counted, number, command, earlier).await?;
             Ok(Done::Attached(Box::new(attached)))
         });
     }
@@ -46,17 +48,17 @@ impl Session {
         Err(Error::LimitReached { limit: "connections", maximum: maximum as u64 })
     }
 
-    pub(super) fn record_attached(&mut self, connection: &str, number: Option<u64>, attached: Attached) {
+    pub(super) fn record_attached(&mut self, connection: &Arc<str>, number: Option<u64>, attached: Attached) {
         // Others may have been attached meanwhile.
         if let Err(error) = self.check_count(connection) {
             attached.give_back(&self.shared.past);
             return number.map_or((), |number| self.fail(number, error));
         }
         let Attached { principal, peer, present, dropped, redelivery, pid, recovered_from, began } = attached;
-        let generation = self.rights.watch(&self.shared.rights, connection, &principal);
+        let generation = self.rights.watch(connection, &principal);
         let answer = number.map(|number| v1::LinkAttached {
             number,
-            connection: connection.to_owned(),
+            connection: connection.to_string(),
             handle: self.shared.rights.seal_handle(&principal),
             person: principal.user().map(|user| as_proven(person(user), &principal)),
             roles: roles(principal.roles),
@@ -72,13 +74,18 @@ impl Session {
         for topic in &dropped {
             self.topics.unsubscribe(connection, *topic);
         }
+        // Withdrawals are heard already; this one may have come before it was known whom it concerns.
+        let is_withdrawn = self.shared.rights.is_withdrawn(&principal);
         let attached = Connection { principal, peer, present, generation, dropped, redelivery };
-        if let Some(earlier) = self.connections.insert(connection.to_owned(), attached) {
-            self.replaced(connection, earlier);
+        if let Some(earlier) = self.connections.insert(Arc::clone(connection), Box::new(attached)) {
+            self.replaced(connection, *earlier);
         }
         if let Some(mut answer) = answer {
             answer.dropped.clone_from(&self.connections[connection].dropped);
             self.queue.control(Body::Attached(answer));
+        }
+        if is_withdrawn {
+            self.end_rights_of(connection, v1::RightsEndedReason::Revoked);
         }
     }
 
@@ -99,7 +106,7 @@ impl Session {
 
     /// A connection proved somebody else, or the same person anew.
     fn replaced(&mut self, connection: &str, mut earlier: Connection) {
-        self.rights.forget(earlier.generation);
+        self.rights.forget(&earlier.principal, earlier.generation);
         let now = self.connections.get_mut(connection).expect("it has just been recorded");
         // The count is kept under the connection's name: the same person must not be counted out by the earlier guard.
         if earlier.principal.user_id() == now.principal.user_id()

@@ -1,32 +1,36 @@
 //! When the rights of connections end.
 //!
 //! Rights of staff end with their token; those of customers and guests last as long as their connection, unless they are
-//! withdrawn (common rule 4 of the dialects).
+//! withdrawn (common rule 4 of the dialects). One look at the clock and one ear for withdrawals serve all connections.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use futures::{
-    FutureExt as _,
-    future::{AbortHandle, Abortable, BoxFuture},
-    stream::{FuturesUnordered, StreamExt as _},
-};
-use parlor_api::v1::RightsEndedReason;
+use futures::{FutureExt as _, future::BoxFuture};
+use tokio::sync::broadcast::{self, error::RecvError};
 
-use crate::{Error, caller::Principal, rights::Rights};
+use crate::{auth::revocation::Withdrawal, caller::Principal, clock::Clock, rights::Rights};
 
-/// The rights of one attach of a connection ended.
-pub(super) struct Ended {
-    pub connection: String,
-    pub generation: u64,
-    pub reason: RightsEndedReason,
+/// Whose rights may have ended.
+pub(super) enum Ended {
+    /// Those of this proof of this connection, at their time.
+    Expired { connection: Arc<str>, generation: u64 },
+    /// Those that came from what was withdrawn.
+    Withdrawn(Withdrawal),
+    /// Anybody's: some withdrawals were not heard.
+    Unknown,
 }
 
-/// Waits for the end of every connection's rights.
-#[derive(Default)]
+/// A time, and what completes then.
+type Alarm = (i64, BoxFuture<'static, ()>);
+
+/// Waits for the end of the connections' rights.
 pub(super) struct RightsTimers {
+    clock: Clock,
+    withdrawals: broadcast::Receiver<Withdrawal>,
     next_generation: u64,
-    watched: FuturesUnordered<Abortable<BoxFuture<'static, Ended>>>,
-    handles: HashMap<u64, AbortHandle>,
+    /// The proofs that end by themselves, by their time.
+    ends: BTreeMap<(i64, u64), Arc<str>>,
+    alarm: Option<Alarm>,
 }
 
 /// When a connection's rights end by themselves, if they do.
@@ -35,43 +39,61 @@ pub(super) fn until(principal: &Principal) -> Option<i64> {
 }
 
 impl RightsTimers {
+    /// Hears of everything that is withdrawn from now on.
+    pub fn new(rights: &Arc<dyn Rights>, clock: Clock) -> Self {
+        let withdrawals = rights.withdrawals();
+        Self { clock, withdrawals, next_generation: 0, ends: BTreeMap::new(), alarm: None }
+    }
+
     /// Waits for the end of what a connection has just proven. The answer names this proof.
-    pub fn watch(&mut self, rights: &Arc<dyn Rights>, connection: &str, principal: &Principal) -> u64 {
+    pub fn watch(&mut self, connection: &Arc<str>, principal: &Principal) -> u64 {
         self.next_generation += 1;
-        let generation = self.next_generation;
-        let (rights, connection) = (Arc::clone(rights), connection.to_owned());
-        let lasting = Principal { rights_until: until(principal), ..principal.clone() };
-        let ended = async move {
-            let reason = match rights.ended(&lasting).await {
-                Error::CredentialExpired => RightsEndedReason::Expired,
-                _ => RightsEndedReason::Revoked,
-            };
-            Ended { connection, generation, reason }
-        };
-        let (handle, registration) = AbortHandle::new_pair();
-        self.watched.push(Abortable::new(ended.boxed(), registration));
-        self.handles.insert(generation, handle);
-        generation
+        if let Some(until) = until(principal) {
+            self.ends.insert((until, self.next_generation), Arc::clone(connection));
+        }
+        self.next_generation
     }
 
     /// Waits no longer for a proof.
-    pub fn forget(&mut self, generation: u64) {
-        if let Some(handle) = self.handles.remove(&generation) {
-            handle.abort();
+    pub fn forget(&mut self, principal: &Principal, generation: u64) {
+        if let Some(until) = until(principal) {
+            self.ends.remove(&(until, generation));
         }
     }
 
     /// The next end. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Ended {
-        loop {
-            match self.watched.next().await {
-                Some(Ok(ended)) => {
-                    self.handles.remove(&ended.generation);
-                    return ended;
-                }
-                Some(Err(_aborted)) => {}
+        self.set_alarm();
+        let expires = async {
+            match &mut self.alarm {
+                Some((_, alarm)) => alarm.await,
                 None => std::future::pending().await,
             }
+        };
+        tokio::select! {
+            heard = self.withdrawals.recv() => match heard {
+                Ok(withdrawal) => Ended::Withdrawn(withdrawal),
+                Err(RecvError::Lagged(_)) => Ended::Unknown,
+                // Whoever withdraws has gone: nothing will be any more.
+                Err(RecvError::Closed) => std::future::pending().await,
+            },
+            () = expires => {
+                self.alarm = None;
+                match self.ends.pop_first() {
+                    Some(((_, generation), connection)) => Ended::Expired { connection, generation },
+                    None => std::future::pending().await,
+                }
+            }
+        }
+    }
+
+    fn set_alarm(&mut self) {
+        let first = self.ends.first_key_value().map(|((until, _), _)| *until);
+        if first != self.alarm.as_ref().map(|(until, _)| *until) {
+            self.alarm = first.map(|until| {
+                let clock = self.clock.clone();
+                (until, async move { clock.sleep_until(until).await }.boxed())
+            });
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Topics {
     handles: HashMap<Topic, Handle>,
     listeners: HashMap<Handle, Listeners>,
     /// What each connection hears, and whether it was let in by a key.
-    heard: HashMap<String, HashMap<Handle, bool>>,
+    heard: HashMap<Arc<str>, Vec<(Handle, bool)>>,
 }
 
 /// What a connection hears.
@@ -40,7 +40,7 @@ pub struct Heard {
 
 struct Listeners {
     topic: Topic,
-    connections: HashSet<String>,
+    connections: HashSet<Arc<str>>,
 }
 
 impl Topics {
@@ -62,7 +62,8 @@ impl Topics {
     /// Fails if the topic is one more than a connection may hear; what it hears already is none.
     pub fn check_count(&self, connection: &str, topic: &Topic) -> Result<()> {
         let Some(heard) = self.heard.get(connection) else { return Ok(()) };
-        let again = self.handles.get(topic).is_some_and(|handle| heard.contains_key(handle));
+        let again =
+            self.handles.get(topic).is_some_and(|handle| heard.iter().any(|(known, _)| known == handle));
         if heard.len() >= MAX_TOPICS && !again {
             return Err(Error::LimitReached { limit: "topics of a connection", maximum: MAX_TOPICS as u64 });
         }
@@ -70,12 +71,12 @@ impl Topics {
     }
 
     /// Adds a listener, and says among the events where its hearing begins. Answers the topic's handle.
-    pub fn subscribe(&mut self, connection: &str, number: u64, hearing: Hearing) -> Handle {
+    pub fn subscribe(&mut self, connection: &Arc<str>, number: u64, hearing: Hearing) -> Handle {
         let Hearing { topic, conversation_id, by_key, interest } = hearing;
         let known = self.handles.get(&topic).copied();
         let handle = known.unwrap_or(self.next_handle);
         let queue = Arc::clone(&self.queue);
-        let connection_name = connection.to_owned();
+        let connection_name = connection.to_string();
         let begin = move |began: Began| {
             let position = unsigned(began.position);
             let answer = v1::LinkSubscribed {
@@ -98,15 +99,23 @@ impl Topics {
         }
         let listeners = self.listeners.entry(handle);
         let listeners = listeners.or_insert_with(|| Listeners { topic, connections: HashSet::new() });
-        listeners.connections.insert(connection.to_owned());
-        *self.heard.entry(connection.to_owned()).or_default().entry(handle).or_default() |= by_key;
+        listeners.connections.insert(Arc::clone(connection));
+        let heard = self.heard.entry(Arc::clone(connection)).or_default();
+        match heard.iter_mut().find(|(known, _)| *known == handle) {
+            Some((_, by_any_key)) => *by_any_key |= by_key,
+            None => {
+                // A few topics for each of very many connections.
+                heard.reserve_exact(1);
+                heard.push((handle, by_key));
+            }
+        }
         handle
     }
 
     /// Takes a listener away; the last one takes the topic along.
     pub fn unsubscribe(&mut self, connection: &str, handle: Handle) {
         if let Some(heard) = self.heard.get_mut(connection) {
-            heard.remove(&handle);
+            heard.retain(|(known, _)| *known != handle);
             if heard.is_empty() {
                 self.heard.remove(connection);
             }
