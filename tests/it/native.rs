@@ -1,6 +1,7 @@
 //! The native dialect, played by the official clients: calls, watches, refusals, and recovery across cuts and a crash.
 
-use parlor_tests::{Link, PATIENCE, Plan, Topology, matrix, script, talk};
+use parlor_api::v1;
+use parlor_tests::{Link, PATIENCE, Plan, Topology, World, matrix, script, talk};
 use serde_json::{Value, json};
 
 matrix!(over_websocket, over_polling, recovery_holds_across_cuts_and_a_crash);
@@ -33,11 +34,14 @@ async fn recovery_holds_across_cuts_and_a_crash(plan: Plan) {
     let tokens: Vec<Value> = (0..CLIENTS).map(|_| json!(world.person("customer").token)).collect();
     let (base, tokens) = (format!("http://{}", road.address()), Value::from(tokens).to_string());
     let told = world.session();
+    let attendant = attendant(&world).await;
     let arguments = [
         "--base",
         &base,
         "--tokens",
         &tokens,
+        "--staff",
+        &attendant,
         "--key",
         &told,
         "--seconds",
@@ -64,4 +68,18 @@ async fn recovery_holds_across_cuts_and_a_crash(plan: Plan) {
     let play = script::node("native_cuts.mjs", &arguments);
     let both = async { tokio::join!(play, crash) };
     tokio::time::timeout(4 * PATIENCE, both).await.expect("everybody hears everything");
+}
+
+/// The token of somebody whom customers see as staff: what is stored of a person says so, not their token.
+async fn attendant(world: &World) -> String {
+    let person = world.person("staff");
+    let user = v1::User {
+        username: person.username,
+        roles: vec![v1::Role::Staff.into()],
+        identities: vec![v1::Identity { issuer: "legacy".to_owned(), subject: person.subject }],
+        ..v1::User::default()
+    };
+    let request = v1::UpsertUserRequest { user: Some(user), ..v1::UpsertUserRequest::default() };
+    world.operator().await.directory().upsert_user(request).await.unwrap();
+    person.token
 }

@@ -1,22 +1,31 @@
 // Clients of the native dialect whose connections are cut again and again: each hears every message of its three
-// conversations once and in order, through the standard recovery of `socket.io-client`, with presence and typing mixed in.
-// Says what it saw as JSON, and exits with 1 if something did not hold.
+// conversations once and in order, through the standard recovery of `socket.io-client`, while others type and the staff
+// come and go. Says "everybody is in" and then what it saw as JSON, and exits with 1 if something did not hold.
 //
-//   node native_cuts.mjs --base http://HOST:PORT --tokens '["…", …]' --seconds 120 --every 15000 --away 2000
+//   node native_cuts.mjs --base http://HOST:PORT --tokens '["…", …]' --staff TOKEN --seconds 120 --every 15000 --away 2000
+//   node native_cuts.mjs --base http://HOST:PORT --secret SECRET --clients 500 --first 500 …
 //
+// With --secret it makes the tokens of its clients and of the staff itself; --first keeps those of two processes apart.
 // --key names a conversation of the staff dialect's kind: it is written to once everybody is in and has heard something.
 
-import { createServer, connect as dial } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { io } from 'socket.io-client';
 
+import { Client, OPTIONS, call } from './cuts/client.mjs';
+import { Tally } from './cuts/tally.mjs';
+import { sign } from './cuts/token.mjs';
+
 const { values } = parseArgs({
   options: {
     base: { type: 'string' },
     tokens: { type: 'string' },
+    staff: { type: 'string' },
+    secret: { type: 'string' },
+    clients: { type: 'string', default: '1' },
+    first: { type: 'string', default: '0' },
     key: { type: 'string' },
     seconds: { type: 'string' },
     every: { type: 'string' },
@@ -24,182 +33,83 @@ const { values } = parseArgs({
     pace: { type: 'string', default: '400' },
   },
 });
-const { hostname, port } = new URL(values.base);
-const tokens = JSON.parse(values.tokens);
-const [seconds, every, away, pace] = [values.seconds, values.every, values.away, values.pace].map(Number);
+const { base, secret } = values;
+const [seconds, every, away, pace, count, first] = ['seconds', 'every', 'away', 'pace', 'clients', 'first'].map((name) =>
+  Number(values[name]),
+);
+const tokens = secret
+  ? Array.from({ length: count }, (_, nth) => sign(secret, `client-${first + nth}`, 'customer'))
+  : JSON.parse(values.tokens);
+const staff = secret ? sign(secret, `staff-${first}`, 'staff') : values.staff;
 
-/** Whoever has not heard everything by then never will. */
-const PATIENCE_MS = 60_000;
+/** So many come in at a time. */
+const DOORS = 50;
 
-const CONVERSATIONS = 3;
+/** The staff show something else so often. */
+const SHOW_MS = 1_000;
+const SHOWN = ['AVAILABILITY_AVAILABLE', 'AVAILABILITY_BUSY'];
 
-const seen = { clients: tokens.length, cuts: 0, connects: 0, recovered: 0, messages: 0, states: 0, faults: [] };
+const tally = new Tally();
 
-const fault = (text) => seen.faults.length < 20 && seen.faults.push(text);
-
-/** A road of one client, which can be cut. */
-function road() {
-  const pairs = new Set();
-  let open = true;
-  const server = createServer((near) => {
-    if (!open) return near.destroy();
-    const far = dial(port, hostname);
-    const pair = [near, far];
-    pairs.add(pair);
-    const end = () => {
-      pairs.delete(pair);
-      near.destroy();
-      far.destroy();
-    };
-    for (const socket of pair) socket.on('error', end).on('close', end);
-    near.pipe(far).pipe(near);
-  });
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      resolve({
-        port: server.address().port,
-        close: () => {
-          server.close();
-          for (const pair of pairs) pair.forEach((socket) => socket.destroy());
-        },
-        async cut(ms) {
-          open = false;
-          for (const pair of [...pairs]) pair.forEach((socket) => socket.resetAndDestroy());
-          await pause(ms);
-          open = true;
-        },
-      });
-    });
-  });
-}
-
-const options = { transports: ['websocket'], forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 500 };
-
-/** Asks until it is answered: the same request, so that it happens once. */
-async function call(socket, name, request) {
-  for (;;) {
-    const answer = await socket.timeout(5_000).emitWithAck(name, request).catch(() => undefined);
-    if (answer?.response) return answer.response;
-    if (answer && ![14, 4].includes(answer.error.code)) throw new Error(`${name}: ${JSON.stringify(answer.error)}`);
-    await pause(50);
-  }
-}
-
-async function client(token, index) {
-  const writer = io(`${values.base}/native`, { ...options, auth: { token } });
-  const conversations = [];
-  for (let n = 0; n < CONVERSATIONS; n += 1) {
-    const request = { kind: `k${n}`, requestId: randomUUID() };
-    conversations.push((await call(writer, 'CreateConversation', request)).conversation.id);
-  }
-  const way = await road();
-  const auth = { token, watch: conversations, presence: true };
-  const reader = io(`http://127.0.0.1:${way.port}/native`, { ...options, auth });
-  const heard = new Map(conversations.map((id) => [id, []]));
-  let last = new Map(conversations.map((id) => [id, undefined]));
-  let changed = () => {};
-  reader.on('event', (event, offset) => {
-    if (!event.sequence) {
-      seen.states += 1;
-      if (offset !== undefined) fault('a state has an offset');
-      return;
+async function enter(serving) {
+  const clients = [];
+  let next = 0;
+  const door = async () => {
+    while (next < tokens.length) {
+      const nth = next;
+      next += 1;
+      clients[nth] = await Client.enter(first + nth, tokens[nth], base, serving, tally);
     }
-    if (typeof offset !== 'string') fault('a stored event has no offset');
-    const before = last.get(event.conversationId);
-    if (before !== undefined && Number(event.sequence) !== before + 1) {
-      fault(`client ${index}: ${event.sequence} after ${before}`);
-    }
-    last.set(event.conversationId, Number(event.sequence));
-    if (event.messageSent) {
-      seen.messages += 1;
-      heard.get(event.conversationId).push(event.messageSent.message.text);
-      changed();
-    }
-  });
-  let [first, cut] = [true, false];
-  const entered = new Promise((resolve) => reader.once('connected', resolve));
-  reader.on('connected', ({ recovered }) => {
-    seen.connects += 1;
-    cut = false;
-    changed();
-    if (first) first = false;
-    else if (recovered && reader.recovered) seen.recovered += 1;
-    else fault(`client ${index} was not recovered`);
-  });
-  await entered;
-  const sent = new Map(conversations.map((id) => [id, []]));
-  return {
-    close: () => {
-      reader.disconnect();
-      writer.disconnect();
-      way.close();
-    },
-    async cut() {
-      // Only who is in can be recovered; a crash may have come first.
-      if (reader.connected && !cut) {
-        cut = true;
-        seen.cuts += 1;
-      }
-      await way.cut(away);
-    },
-    async write(number) {
-      const id = conversations[number % CONVERSATIONS];
-      if (number % 5 === 0) writer.emit('SetTyping', { conversation: { id }, typing: true });
-      const text = `client ${index} message ${number}`;
-      await call(writer, 'SendMessage', { conversation: { id }, text, requestId: randomUUID() });
-      sent.get(id).push(text);
-    },
-    /** Everything sent was heard, once and in order. */
-    settled: () =>
-      new Promise((resolve) => {
-        const all = () => !cut && conversations.every((id) => heard.get(id).length >= sent.get(id).length);
-        const done = () => {
-          if (all()) resolve();
-        };
-        changed = done;
-        done();
-        setTimeout(resolve, PATIENCE_MS).unref();
-      }),
-    judge() {
-      for (const id of conversations) {
-        if (heard.get(id).join('\n') !== sent.get(id).join('\n')) {
-          fault(`client ${index}: sent ${sent.get(id).length}, heard ${heard.get(id).length} or in another order`);
-        }
-      }
-    },
   };
+  await Promise.all(Array.from({ length: DOORS }, door));
+  return clients;
 }
 
-const clients = await Promise.all(tokens.map(client));
+const attendant = io(`${base}/native`, { ...OPTIONS, auth: { token: staff } });
+const { person } = await new Promise((resolve) => attendant.once('connected', resolve));
+const clients = await enter(person.userId);
+console.log('everybody is in');
 const until = Date.now() + seconds * 1000;
 
-async function writes(one, index) {
-  await pause((pace * index) / clients.length);
+async function writes(client, nth) {
+  await pause((pace * nth) / clients.length);
   for (let number = 0; Date.now() < until; number += 1) {
-    await one.write(number);
+    await client.write(number);
     await pause(pace);
   }
 }
 
-async function cuts(one, index) {
-  await pause((every * index) / clients.length);
+async function cuts(client, nth) {
+  await pause((every * nth) / clients.length);
   while (Date.now() + every < until) {
-    await one.cut();
+    await client.cut(away);
     await pause(every);
+  }
+}
+
+/** Everybody sees whether the staff may be spoken to; gives what they show last. */
+async function attend() {
+  for (let number = 0; ; number += 1) {
+    const availability = SHOWN[number % SHOWN.length];
+    await call(attendant, 'SetAvailability', { availability });
+    if (Date.now() >= until) return availability;
+    await pause(SHOW_MS);
   }
 }
 
 async function announce() {
   if (!values.key) return;
-  const writer = io(`${values.base}/native`, { ...options, auth: { token: tokens[0] } });
+  const writer = io(`${base}/native`, { ...OPTIONS, auth: { token: tokens[0] } });
   await pause(seconds * 300);
   await call(writer, 'SendMessage', { conversation: { key: values.key }, text: 'all are in', requestId: randomUUID() });
   writer.disconnect();
 }
 
-await Promise.all([...clients.map(writes), ...clients.map(cuts), announce()]);
-await Promise.all(clients.map((one) => one.settled()));
-clients.forEach((one) => one.judge());
-clients.forEach((one) => one.close());
-console.log(JSON.stringify(seen));
-process.exit(seen.faults.length > 0 || seen.recovered < seen.cuts ? 1 : 0);
+const [shown] = await Promise.all([attend(), ...clients.map(writes), ...clients.map(cuts), announce()]);
+await Promise.all(clients.map((client) => client.settled(shown)));
+clients.forEach((client) => client.judge(shown));
+clients.forEach((client) => client.close());
+attendant.disconnect();
+if (tally.recovered < tally.cuts) tally.fault(`${tally.cuts} cuts, and ${tally.recovered} were recovered from`);
+console.log(JSON.stringify({ clients: clients.length, ...tally }));
+process.exit(tally.faults > 0 ? 1 : 0);

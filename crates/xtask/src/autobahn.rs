@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::command::{cargo, command, execute, find, root, scratch, succeeds};
+use crate::command::{cargo, command, execute, find, scratch, succeeds, target};
 
 /// The suite, at the version whose cases are counted in `docs/conformance.md`.
 const SUITE: &str = "autobahntestsuite==25.10.1";
@@ -109,8 +109,7 @@ struct Server {
 
 impl Server {
     fn start() -> Result<Self> {
-        let artefacts = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-        let mut program = command(artefacts.join("debug/examples/echo"));
+        let mut program = command(target().join("debug/examples/echo"));
         let mut child =
             program.arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().context("cannot start the server")?;
         let mut line = String::new();

@@ -15,15 +15,27 @@ pub fn root() -> PathBuf {
     manifest.ancestors().nth(2).expect("the package is two folders below the root").to_path_buf()
 }
 
-/// Where our own downloads and environments live: beside Cargo's artefacts, so that `cargo clean` takes them along.
-pub fn scratch() -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join("xtask")
+/// Where Cargo puts what it builds.
+pub fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// The cargo that runs us.
+/// Where our own downloads and environments live: beside Cargo's artefacts, so that `cargo clean` takes them along.
+pub fn scratch() -> PathBuf {
+    target().join("xtask")
+}
+
+/// The cargo that runs us, as if it had been called by hand: dependencies that watch what it tells of our own package
+/// (ring does) would be built anew, and again when somebody next builds without us.
 pub fn cargo() -> Command {
-    command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 /// A program, started in the root, without a terminal to ask questions on.

@@ -1,11 +1,12 @@
 //! The errands of a developer and of CI: `cargo xtask test`, `cargo xtask check`, `cargo xtask ci`, `cargo xtask
-//! autobahn`.
+//! autobahn`, `cargo xtask cuts`.
 //!
 //! Each brings up all it needs or says exactly what is missing: a suite that cannot run is a failure, never a skip.
 
 mod autobahn;
 mod check;
 mod command;
+mod cuts;
 mod machine;
 mod test;
 
@@ -19,7 +20,9 @@ usage: cargo xtask <errand>
   test [ARGS…]   every test of the workspace; ARGS go to the test runner (a filter, for example)
   check          formatting, lints, documentation, dependency rules, the contract
   ci             check, then test
-  autobahn       Autobahn's WebSocket suite against ours; needs a CPython 2.7, so it is no part of test";
+  autobahn       Autobahn's WebSocket suite against ours; needs a CPython 2.7, so it is no part of test
+  cuts [SIZES…]  a thousand official clients, cut off again and again, recover everything; the same with a kill -9.
+                 --clients 1000 --seconds 120 --every 15 --away 2 (seconds) --pace 3000 (ms between messages)";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -43,6 +46,7 @@ fn run(errand: &str, rest: &[String]) -> Result<bool> {
     match (errand, rest) {
         ("test", rest) => test::run(rest)?,
         ("autobahn", []) => autobahn::run()?,
+        ("cuts", sizes) => cuts::run(sizes)?,
         ("check", []) => check::run()?,
         ("ci", []) => {
             check::run()?;

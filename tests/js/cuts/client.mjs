@@ -1,0 +1,191 @@
+// One client: a reader whose road is cut again and again, and a writer whose own is not. It hears every message of its
+// three conversations once and in order, who types there, and whether the staff may be spoken to.
+
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { io } from 'socket.io-client';
+
+import { road } from './road.mjs';
+
+/** What has not come by then never will. */
+const PATIENCE_MS = 60_000;
+
+const CONVERSATIONS = 3;
+
+/** With every so manieth message somebody was seen to type. */
+const TYPES_EVERY = 5;
+
+export const OPTIONS = {
+  transports: ['websocket'],
+  forceNew: true,
+  reconnectionDelay: 50,
+  reconnectionDelayMax: 500,
+};
+
+/** Canonical codes that say nothing of the request: the core was away, or too slow. */
+const TRY_AGAIN = [14, 4];
+
+/** Asks until it is answered: the same request, so that it happens once. */
+export async function call(socket, name, request) {
+  const until = Date.now() + PATIENCE_MS;
+  while (Date.now() < until) {
+    const answer = await socket.timeout(5_000).emitWithAck(name, request).catch(() => undefined);
+    if (answer?.response) return answer.response;
+    if (answer && !TRY_AGAIN.includes(answer.error.code)) throw new Error(`${name}: ${JSON.stringify(answer.error)}`);
+    await pause(50);
+  }
+  throw new Error(`${name}: not answered in ${PATIENCE_MS} ms`);
+}
+
+/** What was said in one conversation, and what was heard of it. */
+class Conversation {
+  sent = [];
+  heard = [];
+  last = undefined;
+
+  get isSettled() {
+    return this.heard.length >= this.sent.length;
+  }
+}
+
+export class Client {
+  #index;
+  #tally;
+  #staff;
+  #writer;
+  #reader;
+  #road;
+  #conversations;
+  #first = true;
+  #cut = false;
+  #heardTyping = false;
+  #availability;
+  #changed = () => {};
+
+  constructor(index, staff, tally) {
+    this.#index = index;
+    this.#staff = staff;
+    this.#tally = tally;
+  }
+
+  /** Comes in, and resolves when the server has said so. `staff` is the id of who serves it. */
+  static async enter(index, token, base, staff, tally) {
+    const client = new Client(index, staff, tally);
+    client.#writer = io(`${base}/native`, { ...OPTIONS, auth: { token } });
+    const ids = [];
+    for (let n = 0; n < CONVERSATIONS; n += 1) {
+      const request = { kind: `k${n}`, requestId: randomUUID() };
+      ids.push((await call(client.#writer, 'CreateConversation', request)).conversation.id);
+    }
+    client.#conversations = new Map(ids.map((id) => [id, new Conversation()]));
+    const { hostname, port } = new URL(base);
+    client.#road = await road(hostname, port);
+    const auth = { token, watch: ids, presence: true };
+    const reader = io(`http://127.0.0.1:${client.#road.port}/native`, { ...OPTIONS, auth });
+    client.#reader = reader;
+    reader.on('event', (event, offset) => client.#hear(event, offset));
+    await new Promise((resolve, reject) => {
+      reader.on('connected', ({ recovered }) => {
+        client.#connected(recovered);
+        resolve();
+      });
+      // A road that is cut says nothing; whoever is refused is told why.
+      reader.on('connect_error', ({ message, data }) => {
+        if (!data) return;
+        tally.fault(`client ${index} was refused: ${message}`);
+        reject(new Error(message));
+      });
+    });
+    return client;
+  }
+
+  #connected(recovered) {
+    this.#tally.connects += 1;
+    this.#cut = false;
+    if (this.#first) this.#first = false;
+    else if (recovered && this.#reader.recovered) this.#tally.recovered += 1;
+    else this.#tally.fault(`client ${this.#index} was not recovered`);
+    this.#changed();
+  }
+
+  #hear(event, offset) {
+    if (event.sequence) this.#hearStored(event, offset);
+    else {
+      this.#tally.state(event, offset);
+      this.#heardTyping ||= event.typingState?.authors?.length > 0;
+      this.#seePresence(event);
+    }
+    this.#changed();
+  }
+
+  #hearStored(event, offset) {
+    if (typeof offset !== 'string') this.#tally.fault('a stored event has no offset');
+    const conversation = this.#conversations.get(event.conversationId);
+    const sequence = Number(event.sequence);
+    if (conversation.last !== undefined && sequence !== conversation.last + 1) {
+      this.#tally.fault(`client ${this.#index}: ${sequence} after ${conversation.last}`);
+    }
+    conversation.last = sequence;
+    if (!event.messageSent) return;
+    this.#tally.messages += 1;
+    conversation.heard.push(event.messageSent.message.text);
+  }
+
+  /** The staff are seen by everybody: in a snapshot after each connect, and with each change. */
+  #seePresence({ presenceSnapshot, presenceChanged }) {
+    const told = presenceChanged ? [presenceChanged.presence] : (presenceSnapshot?.presences ?? []);
+    const staff = told.find(({ person }) => person.userId === this.#staff);
+    if (staff) this.#availability = staff.availability;
+  }
+
+  async cut(away) {
+    // Only who is in can be recovered; a crash may have come first.
+    if (this.#reader.connected && !this.#cut) {
+      this.#cut = true;
+      this.#tally.cuts += 1;
+    }
+    await this.#road.cut(away);
+  }
+
+  async write(number) {
+    const ids = [...this.#conversations.keys()];
+    const id = ids[number % ids.length];
+    if (number % TYPES_EVERY === 0) this.#writer.emit('SetTyping', { conversation: { id }, typing: true });
+    const text = `client ${this.#index} message ${number}`;
+    await call(this.#writer, 'SendMessage', { conversation: { id }, text, requestId: randomUUID() });
+    this.#conversations.get(id).sent.push(text);
+  }
+
+  /** Everything sent was heard, and what the staff show last; or it was waited for long enough. */
+  settled(availability) {
+    return new Promise((resolve) => {
+      const late = setTimeout(resolve, PATIENCE_MS);
+      this.#changed = () => {
+        const all = [...this.#conversations.values()].every((conversation) => conversation.isSettled);
+        if (this.#cut || !all || this.#availability !== availability) return;
+        clearTimeout(late);
+        resolve();
+      };
+      this.#changed();
+    });
+  }
+
+  /** Says what did not hold. */
+  judge(availability) {
+    for (const { sent, heard } of this.#conversations.values()) {
+      if (heard.join('\n') === sent.join('\n')) continue;
+      this.#tally.fault(`client ${this.#index}: sent ${sent.length}, heard ${heard.length} or in another order`);
+    }
+    if (!this.#heardTyping) this.#tally.fault(`client ${this.#index} never saw anybody type`);
+    if (this.#availability !== availability) {
+      this.#tally.fault(`client ${this.#index}: the staff are ${availability}, and it sees ${this.#availability}`);
+    }
+  }
+
+  close() {
+    this.#reader.disconnect();
+    this.#writer.disconnect();
+    this.#road.close();
+  }
+}
