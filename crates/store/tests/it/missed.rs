@@ -1,6 +1,6 @@
 //! What somebody missed, after a position and up to the head.
 
-use parlor_store::{ConversationId, EnsureConversation, Missed, Missing, Store, TenantId, User};
+use parlor_store::{ConversationId, EnsureConversation, Missed, Missing, Pick, Store, TenantId, User};
 
 use crate::world::{World, customer, guest, staff, word};
 
@@ -11,6 +11,7 @@ crate::stories!(
     a_place_that_was_never_reached_is_answered_honestly,
     a_long_conversation_is_entered_where_it_was_left,
     a_time_leads_to_the_position_of_then,
+    a_reach_is_the_last_event_up_to_each_position,
 );
 
 const ALL: Missing = Missing { after: 0, limit: 100, messages_only: false };
@@ -153,5 +154,30 @@ async fn a_time_leads_to_the_position_of_then(world: World) {
         [(10, 1), (1_000, 1), (1_001, 2), (1_050, 51), (1_099, 100), (1_100, 101), (9_999, 101)]
     {
         assert_eq!(store.position_at(tenant, at).await, Ok(position), "at {at}");
+    }
+}
+
+/// More than are looked at in one read, with others' events between them, so that every way of finding it is taken.
+async fn a_reach_is_the_last_event_up_to_each_position(world: World) {
+    let (store, tenant, ann) = (&world.store, world.tenant, world.user("ann").await);
+    let rooms = [room(&world, "one", &ann).await, room(&world, "two", &ann).await];
+    for number in 0..80 {
+        say(&world, rooms[usize::from(number % 3 == 0)], customer(&ann), &number.to_string()).await;
+        if number % 10 == 0 {
+            store.mark_read(tenant, rooms[0], staff(&ann), None, 200, String::new()).await.unwrap();
+        }
+    }
+    let through = head(store, tenant).await;
+    let everything = store.missed_in_tenant(tenant, Missing { limit: 500, ..ALL }).await.unwrap();
+    assert_eq!(everything.events.last().unwrap().position, through);
+    for after in 0..=through {
+        let picks = rooms.map(|conversation| Pick { conversation, after_sequence: 0, through: None });
+        let (_, reaches) = store.missed_in(tenant, &picks, Missing { after, limit: 1, ..ALL }).await.unwrap();
+        for (room, (from, newest)) in rooms.iter().zip(reaches) {
+            let own = everything.events.iter().filter(|event| event.conversation_id == *room);
+            let before = own.clone().filter(|event| event.position <= after);
+            assert_eq!(from, before.last().map_or(0, |event| event.sequence), "up to {after}");
+            assert_eq!(newest, own.last().unwrap().sequence);
+        }
     }
 }

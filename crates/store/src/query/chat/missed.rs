@@ -270,17 +270,37 @@ struct Bound {
 
 /// The sequence of the last event of a conversation up to a position.
 async fn reach(db: &impl ConnectionTrait, row: &conversation::Model, through: i64) -> Result<i64, Failure> {
-    let sent = messages(TenantId(row.tenant), ConversationId(row.id))
-        .filter(message::Column::Position.lte(through))
-        .order_by_desc(message::Column::Sequence)
-        .one(db);
-    let sent = sent.await?.map_or(0, |row| row.sequence);
-    let other = conversation_event::Entity::of(TenantId(row.tenant))
-        .filter(conversation_event::Column::ConversationId.eq(row.id))
-        .filter(conversation_event::Column::Position.lte(through))
-        .order_by_desc(conversation_event::Column::Sequence)
-        .one(db);
-    Ok(sent.max(other.await?.map_or(0, |row| row.sequence)))
+    let sent = last_up_to(db, "message", row, through).await?;
+    Ok(sent.max(last_up_to(db, "conversation_event", row, through).await?))
+}
+
+/// The sequence of the last row of the table up to a position; 0 if there is none. No query names the position: asked for
+/// that, a database reads all that the tenant has stored up to there.
+async fn last_up_to(
+    db: &impl ConnectionTrait,
+    table: &str,
+    row: &conversation::Model,
+    position: i64,
+) -> Result<i64, Failure> {
+    let key = (row.tenant, row.id);
+    // Mostly it is among the newest.
+    let newest = newest_up_to(db, table, key, row.last_sequence, FIRST_JUMP).await?;
+    if let Some((sequence, _)) = newest.iter().find(|(_, at)| *at <= position) {
+        return Ok(*sequence);
+    }
+    // All rows up to `below` are up to the position, the last of them is `last`; those from `above` on are not.
+    let (mut below, mut last, mut above) = (0, 0, newest.last().map_or(0, |(sequence, _)| *sequence));
+    while above - below > 1 {
+        let middle = below + (above - below) / 2;
+        match newest_up_to(db, table, key, middle, 1).await?.first() {
+            Some((sequence, at)) if *at > position => above = *sequence,
+            found => {
+                last = found.map_or(last, |(sequence, _)| *sequence);
+                below = middle;
+            }
+        }
+    }
+    Ok(last)
 }
 
 /// A sequence at or below which every row of the table has been seen by who has seen the position; the highest there is, or
@@ -293,7 +313,7 @@ async fn seen(
 ) -> Result<i64, Failure> {
     let (mut at, mut jump) = (row.last_sequence, FIRST_JUMP);
     while at > 0 {
-        match newest_up_to(db, table, (row.tenant, row.id), at).await? {
+        match newest_up_to(db, table, (row.tenant, row.id), at, 1).await?.first().copied() {
             None => return Ok(0),
             // Nothing of this table is above it, so the search need not begin there.
             Some((_, found)) if found <= position && at == row.last_sequence => return Ok(at),
@@ -307,19 +327,20 @@ async fn seen(
     Ok(0)
 }
 
-/// The (sequence, position) of the newest row at or below a sequence.
+/// The (sequence, position) of the newest rows at or below a sequence, the newest first.
 async fn newest_up_to(
     db: &impl ConnectionTrait,
     table: &str,
     (tenant, id): (i64, Uuid),
     sequence: i64,
-) -> Result<Option<(i64, i64)>, Failure> {
+    limit: i64,
+) -> Result<Vec<(i64, i64)>, Failure> {
     let sql = format!(
         "SELECT sequence, position FROM {table} WHERE tenant = $1 AND conversation_id = $2 AND sequence <= $3 \
-         ORDER BY sequence DESC LIMIT 1"
+         ORDER BY sequence DESC LIMIT $4"
     );
-    let values = [tenant.into(), id.into(), sequence.into()];
+    let values = [tenant.into(), id.into(), sequence.into(), limit.into()];
     let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-    let Some(row) = db.query_one_raw(statement).await? else { return Ok(None) };
-    Ok(Some((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+    let rows = db.query_all_raw(statement).await?;
+    rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
 }
