@@ -139,7 +139,16 @@ fn what_a_server_without_recovery_loses_in_a_cut_is_missing() {
 
 #[test]
 fn a_floor_keeps_who_does_not_read() {
-    let eviction = Eviction { readers: 10, stalled: 2, rate: 100.0, bytes: 40, patience: 0.3 };
+    let eviction = Eviction {
+        readers: 10,
+        stalled: 2,
+        rate: 100.0,
+        bytes: 40,
+        warmup: 0.1,
+        within: 0.1,
+        outbox_bytes: None,
+        patience: 0.3,
+    };
     let outcome = Floor::start("/").measure(Scenario::Eviction(eviction));
     assert_eq!(outcome.faults, ["not all who stopped reading were gone after 0.3 s"]);
     assert!(outcome.get("deliveries to others").unwrap() > 0.0);

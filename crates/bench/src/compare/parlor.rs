@@ -21,6 +21,9 @@ const ISSUER: &str = "shop";
 /// The path of the mount, and so its namespace.
 const PREFIX: &str = "/support";
 
+/// What may wait for one client: the default, said aloud since it is judged by.
+pub const OUTBOX_BYTES: u64 = 262_144;
+
 /// How long it may take to serve, and how often it is looked.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
@@ -88,6 +91,7 @@ data_dir = {data:?}
 log.filter = "warn"
 database.migrate = true
 secrets.generate = true
+gateway.outbox_bytes = {OUTBOX_BYTES}
 gateway.ping_interval_ms = {ping_interval_ms}
 gateway.ping_timeout_ms = {ping_timeout_ms}
 gateway.rest_limit_requests = 0

@@ -91,10 +91,10 @@ impl Measured {
             as_customers: self == Self::IdleCustomers,
             ..people()
         };
-        Bench { target, json: false, scenario: self.scenario(compare) }
+        Bench { target, json: false, scenario: self.scenario(compare, server) }
     }
 
-    fn scenario(self, compare: &Compare) -> Scenario {
+    fn scenario(self, compare: &Compare, server: &Running) -> Scenario {
         let room = Room { people: compare.people, seconds: compare.seconds, ..Room::default() };
         match self {
             Self::Connect => Scenario::Connect(Connect { connections: compare.connections }),
@@ -116,6 +116,10 @@ impl Measured {
                 stalled: 20,
                 rate: 5.0,
                 bytes: 100,
+                warmup: 2.0,
+                // The server's ping, and the time to answer it.
+                within: 2.0 * EVICTION_PING_MS as f64 / 1000.0,
+                outbox_bytes: server.outbox_bytes(),
                 patience: 60.0,
             }),
             Self::Cuts => Scenario::Cuts(Cuts {
@@ -152,7 +156,9 @@ impl Measured {
                 "RSS each, of those added",
                 "CPU each second and connection",
             ],
-            Self::Eviction => &["first gone after", "all gone after", "RSS before", "RSS at most", "p99"],
+            Self::Eviction => {
+                &["first gone after", "all gone after", "RSS before", "RSS at most", "RSS bound", "p99"]
+            }
             Self::Room | Self::Burst | Self::Saturated => {
                 &["CPU each", "of it user", "deliveries per CPU second", "p50", "p99", "p99.9", "RSS"]
             }

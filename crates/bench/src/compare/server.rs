@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use parlor_bench::target::Url;
 use tempfile::TempDir;
 
-use super::parlor::Seeded;
+use super::parlor::{OUTBOX_BYTES, Seeded};
 
 /// Signs the tokens of everybody in a comparison. It guards nothing: the servers listen on loopback and end with us.
 pub const SECRET: &str = "a secret of measurements, known to everybody";
@@ -58,6 +58,11 @@ pub struct Running {
 impl Running {
     pub fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What may wait for one client, where that has a bound.
+    pub fn outbox_bytes(&self) -> Option<u64> {
+        (self.kind == Kind::Parlor).then_some(OUTBOX_BYTES)
     }
 
     /// It takes up a lost connection by `pid` and offset.
