@@ -6,6 +6,7 @@
 //   node native_cuts.mjs --base http://HOST:PORT --secret SECRET --clients 500 --first 500 …
 //
 // With --secret it makes the tokens of its clients and of the staff itself; --first keeps those of two processes apart.
+// --delay is what a client waits before it first tries to come back; the library's own is 1000.
 // --key names a conversation of the staff dialect's kind: it is written to once everybody is in and has heard something.
 
 import { randomUUID } from 'node:crypto';
@@ -14,7 +15,7 @@ import { parseArgs } from 'node:util';
 
 import { io } from 'socket.io-client';
 
-import { Client, OPTIONS, call } from './cuts/client.mjs';
+import { Client, call, options } from './cuts/client.mjs';
 import { Tally } from './cuts/tally.mjs';
 import { sign } from './cuts/token.mjs';
 
@@ -31,12 +32,13 @@ const { values } = parseArgs({
     every: { type: 'string' },
     away: { type: 'string' },
     pace: { type: 'string', default: '400' },
+    delay: { type: 'string', default: '100' },
   },
 });
 const { base, secret } = values;
-const [seconds, every, away, pace, count, first] = ['seconds', 'every', 'away', 'pace', 'clients', 'first'].map((name) =>
-  Number(values[name]),
-);
+const number = (name) => Number(values[name]);
+const [seconds, every, away, pace, delay] = ['seconds', 'every', 'away', 'pace', 'delay'].map(number);
+const [count, first] = ['clients', 'first'].map(number);
 const tokens = secret
   ? Array.from({ length: count }, (_, nth) => sign(secret, `client-${first + nth}`, 'customer'))
   : JSON.parse(values.tokens);
@@ -58,14 +60,14 @@ async function enter(serving) {
     while (next < tokens.length) {
       const nth = next;
       next += 1;
-      clients[nth] = await Client.enter(first + nth, tokens[nth], base, serving, tally);
+      clients[nth] = await Client.enter({ index: first + nth, token: tokens[nth], base, delay, staff: serving, tally });
     }
   };
   await Promise.all(Array.from({ length: DOORS }, door));
   return clients;
 }
 
-const attendant = io(`${base}/native`, { ...OPTIONS, auth: { token: staff } });
+const attendant = io(`${base}/native`, { ...options(delay), auth: { token: staff } });
 const { person } = await new Promise((resolve) => attendant.once('connected', resolve));
 const clients = await enter(person.userId);
 console.log('everybody is in');
@@ -99,7 +101,7 @@ async function attend() {
 
 async function announce() {
   if (!values.key) return;
-  const writer = io(`${base}/native`, { ...OPTIONS, auth: { token: tokens[0] } });
+  const writer = io(`${base}/native`, { ...options(delay), auth: { token: tokens[0] } });
   await pause(seconds * 300);
   await call(writer, 'SendMessage', { conversation: { key: values.key }, text: 'all are in', requestId: randomUUID() });
   writer.disconnect();

@@ -16,12 +16,13 @@ const CONVERSATIONS = 3;
 /** With every so manieth message somebody was seen to type. */
 const TYPES_EVERY = 5;
 
-export const OPTIONS = {
+/** How a client connects: `delay` is for how long it waits before its first attempt to come back, and a fifth of the longest. */
+export const options = (delay) => ({
   transports: ['websocket'],
   forceNew: true,
-  reconnectionDelay: 50,
-  reconnectionDelayMax: 500,
-};
+  reconnectionDelay: delay,
+  reconnectionDelayMax: 5 * delay,
+});
 
 /** Canonical codes that say nothing of the request: the core was away, or too slow. */
 const TRY_AGAIN = [14, 4];
@@ -70,9 +71,9 @@ export class Client {
   }
 
   /** Comes in, and resolves when the server has said so. `staff` is the id of who serves it. */
-  static async enter(index, token, base, staff, tally) {
+  static async enter({ index, token, base, delay, staff, tally }) {
     const client = new Client(index, staff, tally);
-    client.#writer = io(`${base}/native`, { ...OPTIONS, auth: { token } });
+    client.#writer = io(`${base}/native`, { ...options(delay), auth: { token } });
     const ids = [];
     for (let n = 0; n < CONVERSATIONS; n += 1) {
       const request = { kind: `k${n}`, requestId: randomUUID() };
@@ -82,7 +83,7 @@ export class Client {
     const { hostname, port } = new URL(base);
     client.#road = await road(hostname, port);
     const auth = { token, watch: ids, presence: true };
-    const reader = io(`http://127.0.0.1:${client.#road.port}/native`, { ...OPTIONS, auth });
+    const reader = io(`http://127.0.0.1:${client.#road.port}/native`, { ...options(delay), auth });
     client.#reader = reader;
     reader.on('event', (event, offset) => client.#hear(event, offset));
     await new Promise((resolve, reject) => {

@@ -16,6 +16,10 @@ use crate::command::{command, root};
 /// So many clients one process plays.
 const EACH: usize = 500;
 
+/// What a client waits before it first tries to come back: as the library has it by default. A thousand that come back at
+/// once after a kill are let in over some seconds by this, in a deployment as here.
+const DELAY_MS: u32 = 1000;
+
 /// How often it is looked whether they still play.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -103,6 +107,7 @@ impl Player {
             ("--every", (sizes.every * 1000).to_string()),
             ("--away", (sizes.away * 1000).to_string()),
             ("--pace", sizes.pace.to_string()),
+            ("--delay", DELAY_MS.to_string()),
         ] {
             node.args([name, &value]);
         }

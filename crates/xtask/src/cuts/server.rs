@@ -108,12 +108,13 @@ impl Drop for Server {
     }
 }
 
-/// The defaults, but for what a thousand clients from one address need.
+/// The defaults, but for what a thousand clients from one address need; and without a line in the log for each read that
+/// waited long for another, of which there are thousands after a kill.
 fn configuration(data_dir: &Path) -> String {
     format!(
         r#"
 data_dir = {data_dir:?}
-log.filter = "warn"
+log.filter = "warn,sqlx::pool=error"
 database.migrate = true
 secrets.generate = true
 [[listener]]
