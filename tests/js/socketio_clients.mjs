@@ -5,32 +5,13 @@
 
 import assert from 'node:assert/strict';
 
-import old from 'sio2';
-import { io as three } from 'sio3';
-import { io as four } from 'socket.io-client';
+import { CLIENTS, WAYS, asked, once, plain, within } from './socketio/clients.mjs';
 
 const url = process.argv[2];
 if (!url) {
   console.error('usage: node socketio_clients.mjs URL');
   process.exit(2);
 }
-
-/** A missing event never comes; a machine under load is slow. */
-const PATIENCE_MS = 15_000;
-
-const CLIENTS = { '2.5': old, '3.1': three, '4.8': four };
-const WAYS = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polling', 'websocket'] };
-
-function within(promise, what) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), PATIENCE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-const once = (emitter, event) => within(new Promise((resolve) => emitter.once(event, (...args) => resolve(args))), event);
-const asked = (socket, ...args) => within(new Promise((resolve) => socket.emit(...args, (...answer) => resolve(answer))), args[0]);
 
 /** So many signs of life come; whoever asked for them, the oldest client or the server. */
 function heartbeats(socket, count) {
@@ -45,15 +26,6 @@ function heartbeats(socket, count) {
     });
   });
   return within(seen, `${count} heartbeats`);
-}
-
-/** Buffers, typed arrays and ArrayBuffers alike, as plain arrays. */
-function plain(value) {
-  if (value instanceof ArrayBuffer) return [...new Uint8Array(value)];
-  if (ArrayBuffer.isView(value)) return [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)];
-  if (Array.isArray(value)) return value.map(plain);
-  if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, plain(v)]));
-  return value;
 }
 
 function open(version, transports, namespace = '/', options = {}) {

@@ -137,7 +137,7 @@ fn runner() -> TestRunner {
 
 async fn ask(tasks: &[Value]) -> Vec<Value> {
     let input: String = tasks.iter().map(|task| format!("{task}\n")).collect();
-    let said = programs::node("socketio_parser.mjs", &[], input).await;
+    let said = programs::node("socketio_parser.mjs", &[]).answers(input).await;
     let answers: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(answers.len(), tasks.len());
     answers

@@ -9,6 +9,7 @@ mod ending;
 mod engine;
 mod fanout;
 mod programs;
+mod restart;
 mod server;
 mod socketio;
 mod suite;
