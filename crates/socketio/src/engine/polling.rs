@@ -137,13 +137,15 @@ impl Polling {
         self.stalled
     }
 
-    /// Ends it. True if an open GET takes the farewell.
-    pub fn end(&mut self, told: Told) -> bool {
+    /// Ends it. True if an open GET takes the farewell. One that `comes_back` is not told that this is the end: some clients
+    /// take that for their own wish and stay away. The next request finds nothing, so it begins anew.
+    pub fn end(&mut self, told: Told, comes_back: bool) -> bool {
         if told != Told::AfterAll {
             self.waiting = VecDeque::new();
             self.bytes = 0;
         }
-        self.farewell = Some(if told == Told::Already { Farewell::Noop } else { Farewell::Close });
+        let noop = told == Told::Already || comes_back;
+        self.farewell = Some(if noop { Farewell::Noop } else { Farewell::Close });
         if let Some(poster) = self.poster.take() {
             poster.wake();
         }

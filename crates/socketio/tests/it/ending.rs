@@ -108,8 +108,8 @@ async fn a_server_that_stops_says_so_to_all_and_takes_no_more() {
     socket.closed().await;
     assert_eq!(server.ended().await, Reason::ServerShuttingDown);
     assert_eq!(server.ended().await, Reason::ServerShuttingDown);
-    // The client that was between two polls is told by the next.
-    assert!(server.client.get(&target).await.is(200, "1"));
+    // The client that was between two polls is given nothing by the next, and no session after that: so it begins anew.
+    assert!(server.client.get(&target).await.is(200, "6"));
     assert_eq!(server.client.get(&target).await.status, 400);
     assert_eq!(server.client.get("/engine.io/?EIO=4&transport=polling").await.status, 400);
     assert_eq!(server.servers.raw.sessions(), 0);

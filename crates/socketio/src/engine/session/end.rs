@@ -47,7 +47,7 @@ impl Session {
                 upgrade.end(reason);
             }
             polling.wake_reader();
-            fetched = state.socket.is_some() || polling.end(told);
+            fetched = state.socket.is_some() || polling.end(told, reason == Reason::ServerShuttingDown);
         }
         match &mut state.polling {
             Some(polling) if !fetched && told != Told::AtOnce => {
