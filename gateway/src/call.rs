@@ -125,6 +125,7 @@ impl Calls {
             Call::ListConversations(request) => ask!(chat, list_conversations, ListConversations, request),
             Call::UpdateConversation(request) => ask!(chat, update_conversation, UpdateConversation, request),
             Call::SendMessage(request) => ask!(chat, send_message, SendMessage, request),
+            Call::SendMessages(request) => ask!(chat, send_messages, SendMessages, request),
             Call::ListMessages(request) => ask!(chat, list_messages, ListMessages, request),
             Call::MarkRead(request) => ask!(chat, mark_read, MarkRead, request),
             Call::ListMissedEvents(request) => {

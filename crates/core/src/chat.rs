@@ -13,6 +13,7 @@ mod missed;
 mod own;
 mod page;
 mod rpc;
+mod several;
 mod typing;
 mod watch;
 
@@ -220,15 +221,28 @@ impl Chat {
 
     /// The message that a sending stores, once it is allowed.
     async fn prepare(&self, caller: &Caller, sending: Sending) -> Result<NewMessage> {
+        let id = self.destination(caller, &sending.conversation).await?;
+        self.message(caller, id, sending)
+    }
+
+    /// Where a message goes that names its conversation so, if the caller may send there.
+    async fn destination(&self, caller: &Caller, reference: &Reference) -> Result<ConversationId> {
         let principal = caller.principal()?;
-        let conversation_id = match sending.conversation {
-            Reference::Own(kind) => self.own_or_new(caller, kind).await?,
-            reference => {
-                let named = self.named(principal, reference).await?;
-                self.refuse_sending(caller, principal, &named).await?;
-                named.id()
-            }
-        };
+        if let Reference::Own(kind) = reference {
+            return self.own_or_new(caller, kind.clone()).await;
+        }
+        let named = self.named(principal, reference.clone()).await?;
+        self.refuse_sending(caller, principal, &named).await?;
+        Ok(named.id())
+    }
+
+    fn message(
+        &self,
+        caller: &Caller,
+        conversation_id: ConversationId,
+        sending: Sending,
+    ) -> Result<NewMessage> {
+        let principal = caller.principal()?;
         Ok(NewMessage {
             tenant: principal.tenant,
             conversation_id,

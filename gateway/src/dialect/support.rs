@@ -22,6 +22,7 @@ use super::{
     Response,
 };
 
+mod burst;
 mod identity;
 mod join;
 mod login;

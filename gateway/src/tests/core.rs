@@ -356,6 +356,13 @@ impl ChatService for Core {
         Ok(Response::new(v1::GetConversationResponse::default()))
     }
 
+    async fn send_messages(
+        &self,
+        _request: Request<v1::SendMessagesRequest>,
+    ) -> Result<Response<v1::SendMessagesResponse>, Status> {
+        Err(Status::unimplemented("not in these tests"))
+    }
+
     async fn create_conversation(
         &self,
         _request: Request<v1::CreateConversationRequest>,

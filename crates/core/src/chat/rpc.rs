@@ -178,6 +178,15 @@ impl v1::chat_service_server::ChatService for Chat {
         Ok(at_position(sent(Viewer::of(principal), &appended), position))
     }
 
+    async fn send_messages(
+        &self,
+        request: Request<v1::SendMessagesRequest>,
+    ) -> Result<Response<v1::SendMessagesResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let (answer, position) = self.send_several(&caller, request.into_inner().messages).await?;
+        Ok(at_position(answer, position.filter(|_| caller.edge)))
+    }
+
     async fn list_messages(
         &self,
         request: Request<v1::ListMessagesRequest>,

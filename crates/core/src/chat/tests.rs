@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod own;
+mod several;
 mod streams;
 
 const KEY: &str = "session_1795206390007_yemuse1b4";

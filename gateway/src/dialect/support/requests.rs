@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 
 use super::{
     KIND,
+    burst::Burst,
     read::{Asked, Claim, Place, Role, Sender, Sending},
     shape::{self, History, LIST, MESSAGES, Message, OWN, Own, Row},
 };
@@ -24,6 +25,7 @@ pub(super) const HISTORY_MAX: i32 = 500;
 #[derive(Debug)]
 pub(super) enum Asking {
     Send { place: Place, ack: Option<u64> },
+    SendAll(Burst),
     List { ack: Option<u64> },
     Messages { number: u64, ack: Option<u64> },
     MarkRead { ack: Option<u64> },
@@ -129,28 +131,43 @@ fn nothing(asked: &Asked, ack: Option<u64>, effects: &mut Vec<Effect>) {
 }
 
 fn send(sending: Option<Sending>, role: Role, ack: Option<u64>, effects: &mut Vec<Effect>) -> Next {
-    let refused = |why, text: &str, effects: &mut Vec<Effect>| {
-        effects.push(Effect::Refused { what: "message:send", why });
-        fail(text, ack, effects);
-        Next::Done
-    };
-    let Some(Sending { place, text, sender }) = sending else {
-        return refused("malformed", shape::FAILED, effects);
-    };
+    match message(sending, role) {
+        Ok((place, message)) => Next::Ask(Box::new(Call::SendMessage(message)), Asking::Send { place, ack }),
+        Err(Unsendable { why, text }) => {
+            effects.push(Effect::Refused { what: "message:send", why });
+            fail(text, ack, effects);
+            Next::Done
+        }
+    }
+}
+
+/// Why a message is not even asked for.
+pub(super) struct Unsendable {
+    pub why: &'static str,
+    pub text: &'static str,
+}
+
+/// What is asked of the core for a message.
+pub(super) fn message(
+    sending: Option<Sending>,
+    role: Role,
+) -> Result<(Place, v1::SendMessageRequest), Unsendable> {
+    let refused = |why, text| Err(Unsendable { why, text });
+    let Some(Sending { place, text, sender }) = sending else { return refused("malformed", shape::FAILED) };
     if !matches!(sender, Sender::Unsaid) && sender != Sender::Is(role) {
-        return refused("forged", shape::FAILED, effects);
+        return refused("forged", shape::FAILED);
     }
     if role == Role::Admin && place == Place::Unsaid {
-        return refused("no conversation", shape::WHERE, effects);
+        return refused("no conversation", shape::WHERE);
     }
-    let call = Call::SendMessage(v1::SendMessageRequest {
+    let message = v1::SendMessageRequest {
         conversation: Some(place.named()),
         text,
         // Only `conversation:markAsRead` reads.
         leave_unread: true,
         ..v1::SendMessageRequest::default()
-    });
-    Next::Ask(Box::new(call), Asking::Send { place, ack })
+    };
+    Ok((place, message))
 }
 
 fn history(conversation: v1::ConversationRef) -> Box<Call> {
@@ -168,6 +185,7 @@ impl Asking {
             // It is heard as an event, by the sender too.
             (Self::Send { ack, .. }, Ok(_)) => acknowledge(ack, effects),
             (Self::Send { place, ack }, Err(status)) => fail(&refusal(place, &status), ack, effects),
+            (Self::SendAll(burst), answer) => burst.answered(answer, effects),
             (Self::List { ack }, Ok(Answer::ListConversations(page))) => {
                 let rows: Vec<Row<'_>> = page.conversations.iter().filter_map(Row::new).collect();
                 reply(LIST, ack, &rows, effects);
@@ -218,7 +236,7 @@ fn own(found: v1::CreateConversationResponse, ack: Option<u64>, effects: &mut Ve
 }
 
 /// Why the core did not take a message, in the words of old.
-fn refusal(place: Place, status: &Status) -> String {
+pub(super) fn refusal(place: Place, status: &Status) -> String {
     match (status.code(), place) {
         (Code::NotFound | Code::PermissionDenied, Place::Number(number)) => shape::no_conversation(number),
         (Code::Unauthenticated, _) => shape::NOT_AUTHENTICATED.to_owned(),

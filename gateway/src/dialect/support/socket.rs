@@ -9,9 +9,9 @@
 //! ```
 //!
 //! The client library sends what was typed offline before its page can join, so what comes before a join waits for it:
-//! in order, 32 events, for half a second. The rules: one request is worked on at a time, so answers leave in the order
-//! of questions; the first join stands; and a connection that joins is given what it missed, then what came meanwhile,
-//! each once, before anything it asks is worked on.
+//! in order, 32 events, for half a second. The rules: one request is worked on at a time, or messages that follow each
+//! other together, so answers leave in the order of questions; the first join stands; and a connection that joins is
+//! given what it missed, then what came meanwhile, each once, before anything it asks is worked on.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -25,6 +25,7 @@ use tonic::Status;
 
 use super::{
     KIND,
+    burst::{self, BURST_MAX},
     identity::Shown,
     join::{self, Join, Refusal},
     read::{Asked, Claim, Role},
@@ -238,6 +239,16 @@ impl Socket {
         match (self.state, asked) {
             (State::Joined(joined), Asked::Join(claim)) => joins_again(joined, claim, ack, effects),
             (_, Asked::Join(claim)) => self.join(claim, ack, effects),
+            (State::Joined(joined), Asked::Send(first)) if self.sends_next() => {
+                let mut messages = vec![(first, ack)];
+                while messages.len() < BURST_MAX && self.sends_next() {
+                    if let Some(Waiting::Request { asked: Asked::Send(next), ack, .. }) = self.take_first() {
+                        messages.push((next, ack));
+                    }
+                }
+                let next = burst::send(messages, joined.role, effects);
+                self.take_next(next, effects);
+            }
             (State::Joined(joined), asked) => {
                 let next = requests::begin(joined, asked, ack, effects);
                 self.take_next(next, effects);
@@ -245,6 +256,11 @@ impl Socket {
             (State::Refused { unknown }, asked) => requests::outside(unknown, &asked, ack, effects),
             (State::Nobody, asked) => requests::outside(None, &asked, ack, effects),
         }
+    }
+
+    /// True if what waits first is a message.
+    fn sends_next(&self) -> bool {
+        matches!(self.queue.front(), Some(Waiting::Request { asked: Asked::Send(_), .. }))
     }
 
     fn answered(&mut self, answer: Result<Answer, Status>, effects: &mut Vec<Effect>) {

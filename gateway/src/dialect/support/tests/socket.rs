@@ -1,8 +1,11 @@
 //! The connection: order, styles, bounds, outages, and the end of rights.
 
+use parlor_api::v1::send_messages_result::Outcome;
+
 use super::{
     super::{
         join::Join,
+        shape::FAILED,
         socket::{HELD_MAX, QUEUE_BYTES_MAX, QUEUE_MAX},
     },
     *,
@@ -78,13 +81,67 @@ fn what_is_asked_during_a_join_waits_however_much_it_is() {
         assert!(talk.emit("message:send", &json!({"message": number.to_string()})).is_empty());
     }
     talk.let_in(attached(ann(), &[v1::Role::Customer]));
-    for number in 0..200 {
-        let Some(Effect::Call { call, .. }) = talk.effects.last() else { panic!("{number}") };
-        let Call::SendMessage(send) = &**call else { panic!("{call:?}") };
-        assert_eq!(send.text, number.to_string());
-        talk.answer(stored());
+    let mut texts = Vec::new();
+    while let Some(Effect::Call { call, .. }) = talk.effects.last() {
+        let Call::SendMessages(send) = &**call else { panic!("{call:?}") };
+        texts.extend(send.messages.iter().map(|message| message.text.clone()));
+        let count = send.messages.len();
+        talk.answer(all_stored(count));
     }
-    assert!(talk.effects.is_empty());
+    assert_eq!(texts, (0..200).map(|number| number.to_string()).collect::<Vec<_>>());
+}
+
+/// A message that was stored, or was not.
+fn outcome(outcome: Outcome) -> v1::SendMessagesResult {
+    v1::SendMessagesResult { outcome: Some(outcome) }
+}
+
+fn all_stored(count: usize) -> Answer {
+    let stored = outcome(Outcome::Sent(v1::SendMessageResponse::default()));
+    Answer::SendMessages(v1::SendMessagesResponse { results: vec![stored; count] })
+}
+
+#[test]
+fn messages_that_wait_are_asked_for_together_and_answered_each_in_its_turn() {
+    let mut talk = Talk::admin();
+    let to = |number: u64, text: &str| json!({"conversationId": number, "message": text});
+    talk.emit_with_ack("message:send", &to(5, "first"), 1);
+    talk.emit_with_ack("message:send", &to(5, "second"), 2);
+    talk.emit_with_ack("message:send", &json!({"message": "nowhere"}), 3);
+    talk.emit_with_ack("message:send", &to(99, "third"), 4);
+    talk.emit_with_ack("admin:getConversations", &json!({}), 5);
+    talk.emit_with_ack("message:send", &to(5, "last"), 6);
+    let Call::SendMessages(send) = call(talk.answer(stored())) else { panic!() };
+    let texts: Vec<_> = send.messages.iter().map(|message| message.text.as_str()).collect();
+    assert_eq!(texts, ["second", "third"], "up to what is no message");
+
+    let results = vec![
+        outcome(Outcome::Sent(v1::SendMessageResponse::default())),
+        outcome(Outcome::Failure(v1::Failure::from(&no_conversation()))),
+    ];
+    let effects = talk.answer(Answer::SendMessages(v1::SendMessagesResponse { results }));
+    assert_eq!(acknowledged(effects), [(2, "[]"), (3, "[]"), (4, "[]")]);
+    assert_eq!(
+        sent(effects),
+        [error("Admin messages must include a conversationId"), error("Conversation with id 99 not found")]
+    );
+    assert!(matches!(call(effects), Call::ListConversations(_)));
+    assert!(
+        matches!(call(talk.answer(rows(Vec::new()))), Call::SendMessage(_)),
+        "one alone is asked for alone"
+    );
+}
+
+#[test]
+fn messages_that_could_not_be_asked_for_fail_all() {
+    let mut talk = Talk::ann();
+    for ack in 1..=3 {
+        talk.emit_with_ack("message:send", &json!({"message": "x"}), ack);
+    }
+    talk.answer(stored());
+    let effects = talk.fail(Status::unavailable("down"));
+    assert_eq!(acknowledged(effects), [(2, "[]"), (3, "[]")]);
+    assert_eq!(sent(effects), [error(FAILED), error(FAILED)]);
 }
 
 #[test]
@@ -114,10 +171,16 @@ fn bytes_wait_up_to_a_bound_and_what_is_over_is_refused_in_its_turn() {
     }
     let effects = talk.emit("message:send", &send);
     assert!(matches!(effects, [Effect::Refused { what: "message:send", why: "too much waits" }]));
-    for _ in 0..QUEUE_BYTES_MAX / size {
-        assert!(sent(talk.answer(stored())).is_empty());
+    assert!(sent(talk.answer(stored())).is_empty());
+    let (mut asked, mut told) = (0, Vec::new());
+    while let Some(Effect::Call { call, .. }) = talk.effects.last() {
+        assert!(told.is_empty(), "the refusal is the last answer");
+        let Call::SendMessages(send) = &**call else { panic!("{call:?}") };
+        asked += send.messages.len();
+        let answer = all_stored(send.messages.len());
+        told.extend(sent(talk.answer(answer)).iter().map(ToString::to_string));
     }
-    assert_eq!(sent(talk.answer(stored())), [error("Failed to send message")]);
+    assert_eq!((asked, told), (QUEUE_BYTES_MAX / size, vec![error(FAILED)]));
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! Several messages at once: their order, their outcomes, their bounds.
+
+use parlor_api::v1::send_messages_result::Outcome;
+
+use super::*;
+use crate::chat::several::MAX_MESSAGES;
+
+async fn say(
+    world: &World,
+    who: Metadata<'_>,
+    messages: Vec<v1::SendMessageRequest>,
+) -> Result<Vec<Outcome>, tonic::Status> {
+    let request = v1::SendMessagesRequest { messages };
+    let answer = chat(world).send_messages(call(request, who)).await?.into_inner();
+    Ok(answer.results.into_iter().map(|result| result.outcome.unwrap()).collect())
+}
+
+/// What was stored, and in which place of the conversation, which begins with its own creation.
+fn stored(outcome: &Outcome) -> (&str, u64) {
+    match outcome {
+        Outcome::Sent(sent) => {
+            let message = sent.message.as_ref().unwrap();
+            (&message.text, message.sequence - 1)
+        }
+        Outcome::Failure(failure) => panic!("{failure:?}"),
+    }
+}
+
+fn reason(outcome: &Outcome) -> v1::Reason {
+    match outcome {
+        Outcome::Failure(failure) => failure.reason(),
+        Outcome::Sent(sent) => panic!("{sent:?}"),
+    }
+}
+
+#[tokio::test]
+async fn they_are_stored_in_their_order() {
+    let world = World::new().await;
+    create(&world, STAFF).await;
+    let texts: Vec<String> = (1..=MAX_MESSAGES).map(|number| number.to_string()).collect();
+    let messages = texts.iter().map(|text| message(text, "")).collect();
+    let outcomes = say(&world, STAFF, messages).await.unwrap();
+    let expected: Vec<(&str, u64)> = texts.iter().map(String::as_str).zip(1..).collect();
+    assert_eq!(outcomes.iter().map(stored).collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn one_that_is_refused_holds_back_no_other() {
+    let world = World::new().await;
+    create(&world, STAFF).await;
+    let elsewhere = v1::SendMessageRequest { conversation: keyed("session_1_unknown"), ..message("x", "") };
+    let messages =
+        vec![message("one", "same"), message("", ""), elsewhere, message("one", "same"), message("two", "")];
+    let outcomes = say(&world, STAFF, messages).await.unwrap();
+    assert_eq!(stored(&outcomes[0]), ("one", 1));
+    assert_eq!(reason(&outcomes[1]), v1::Reason::FieldInvalid);
+    assert_eq!(reason(&outcomes[2]), v1::Reason::ConversationNotFound);
+    assert_eq!(stored(&outcomes[3]), ("one", 1), "the same request stores one message");
+    assert_eq!(stored(&outcomes[4]), ("two", 2));
+}
+
+#[tokio::test]
+async fn none_and_too_many_are_refused() {
+    let world = World::new().await;
+    create(&world, STAFF).await;
+    for count in [0, MAX_MESSAGES + 1] {
+        let refused = say(&world, STAFF, vec![message("x", ""); count]).await.unwrap_err();
+        assert_eq!(
+            (refused.code(), failure::reason(&refused)),
+            (Code::InvalidArgument, v1::Reason::FieldInvalid)
+        );
+    }
+}
