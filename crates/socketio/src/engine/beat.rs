@@ -128,7 +128,7 @@ mod tests {
         let mut beat = Beat::new(true, start, RHYTHM);
         assert_eq!(beat.due(start + Duration::from_millis(400), RHYTHM), Due::Nothing);
         beat.alive(start + Duration::from_millis(400), RHYTHM);
-        assert_eq!(beat.due(start + Duration::from_millis(849), RHYTHM), Due::Nothing);
+        assert_eq!(beat.due(start + Duration::from_millis(879), RHYTHM), Due::Nothing);
         assert_eq!(beat.due(start + Duration::from_millis(900), RHYTHM), Due::Death);
     }
 }

@@ -15,11 +15,11 @@ use std::{
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 
 /// The width of a slot. Deadlines are rounded down to it, so nothing outlives its time by it, and a deadline of 20 seconds
-/// is right to three per mille. To wake is what costs, more than the visits.
-pub const SLOT: Duration = Duration::from_millis(50);
+/// is right to a per mille. To wake is what costs, more than the visits.
+pub const SLOT: Duration = Duration::from_millis(20);
 
-/// Slots of a shard: 51 seconds ahead, more than the usual interval and time-out. What is later is visited in between.
-const SLOTS: u64 = 1024;
+/// Slots of a shard: 40 seconds ahead, more than the usual interval and time-out. What is later is visited in between.
+const SLOTS: u64 = 2048;
 
 /// A visit is far shorter than a slot: one shard serves so many cores.
 const CORES_OF_A_SHARD: usize = 4;
@@ -225,7 +225,7 @@ mod tests {
         let entry = counter(Duration::from_secs(3600));
         wheel.add(&entry, start + Duration::from_secs(3600));
         entry.told.notified().await;
-        assert!(start.elapsed() <= Duration::from_secs(52), "{:?}", start.elapsed());
+        assert!(start.elapsed() <= Duration::from_secs(41), "{:?}", start.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
