@@ -174,6 +174,8 @@ async function recovery(writer) {
     number += 1;
     await call(writer, 'SendMessage', { conversation: conversations[number % 3], text: `n ${number}` });
   };
+  // What was told at the beginning may come in pieces; who is cut off after the first has not heard the rest.
+  await hears(reader, 'presenceSnapshot', 1);
   const cut = async () => {
     const gone = once(reader, 'disconnect');
     reader.io.engine.close();
