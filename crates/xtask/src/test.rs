@@ -33,9 +33,6 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let mut tests = cargo();
     if succeeds(cargo().args(["nextest", "--version"])) {
         tests.args(["nextest", "run", "--workspace", "--locked"]);
-        if std::env::var_os("CI").is_some() {
-            tests.args(["--profile", "ci"]);
-        }
     } else {
         eprintln!("xtask: no cargo-nextest on this machine, so cargo test runs the tests");
         tests.args(["test", "--workspace", "--locked", "--bins", "--lib", "--tests"]);
