@@ -93,6 +93,7 @@ impl Gateway {
         let epoch = uuid::Uuid::now_v7().simple().to_string();
         let (link_tasks, link_stop) = (TaskTracker::new(), CancellationToken::new());
         let link = Link::start(&options.name, &epoch, calls.clone(), &link_tasks, link_stop.clone());
+        let wheel = Wheel::new(options.limits.ping_interval.min(options.limits.ping_timeout));
         let edge = Edge {
             rest_limits: RestLimits::new(options.limits.rest_requests, options.limits.rest_window),
             exchanges: Arc::new(Semaphore::new(options.limits.exchanges)),
@@ -107,7 +108,7 @@ impl Gateway {
             connections: AtomicU64::new(1),
             node: options.name,
             sid_key: sid_key(&options.edge_key),
-            wheel: Wheel::new(),
+            wheel,
         };
         Ok(Self {
             edge: Arc::new(edge),

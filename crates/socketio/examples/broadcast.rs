@@ -72,7 +72,7 @@ impl Room {
 
 async fn serve(address: &str, rate: u64, count: u64) -> io::Result<()> {
     let listener = TcpListener::bind(address).await?;
-    let (room, wheel) = (Arc::new(Room::default()), Wheel::new());
+    let (room, wheel) = (Arc::new(Room::default()), Wheel::new(PULSE.timeout));
     let sending = Arc::clone(&room);
     room.spawn(async move {
         let body = Bytes::from(vec![b'x'; BODY_BYTES]);

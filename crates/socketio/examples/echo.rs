@@ -37,7 +37,7 @@ async fn main() -> io::Result<()> {
     let address: SocketAddr = address.parse().map_err(io::Error::other)?;
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
-    let server = Arc::new(Server { wheel: Wheel::new(), tasks: Mutex::default() });
+    let server = Arc::new(Server { wheel: Wheel::new(PULSE.timeout), tasks: Mutex::default() });
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

@@ -283,7 +283,7 @@ const QUICK: Pulse = Pulse {
 async fn a_client_that_answers_no_ping_is_told_and_gone() {
     let mut port = Port::open(Limits::default()).await;
     let (mut client, mut socket) = port.raw(b"").await;
-    let wheel = Wheel::new();
+    let wheel = Wheel::new(QUICK.interval);
     socket.watch(&wheel, QUICK);
     let (ended, heard) = tokio::join!(ended(&mut socket), async {
         let mut heard = [0; 2 + 2 + 2 + 19];
@@ -299,7 +299,7 @@ async fn a_client_that_answers_no_ping_is_told_and_gone() {
 async fn a_client_that_answers_pings_stays() {
     let mut port = Port::open(Limits::default()).await;
     let (mut client, mut socket) = port.raw(b"").await;
-    let wheel = Wheel::new();
+    let wheel = Wheel::new(QUICK.interval);
     socket.watch(&wheel, Pulse { timeout: PATIENCE, ..QUICK });
     let talk = async {
         for _ in 0..3 {
@@ -318,7 +318,7 @@ async fn a_client_that_answers_pings_stays() {
 async fn a_client_that_sends_and_never_reads_is_gone() {
     let mut port = Port::open(Limits { outbox_bytes: 64 << 20, ..Limits::default() }).await;
     let (mut client, mut socket) = port.raw(b"").await;
-    let wheel = Wheel::new();
+    let wheel = Wheel::new(QUICK.interval);
     socket.watch(&wheel, QUICK);
     let (sender, body) = (socket.sender(), Bytes::from(vec![b'x'; 64 * 1024]));
     while sender.waiting_bytes() == 0 {
@@ -336,7 +336,7 @@ async fn a_client_that_sends_and_never_reads_is_gone() {
 async fn the_silence_of_a_socket_that_is_not_read_says_nothing() {
     let mut port = Port::open(Limits::default()).await;
     let (mut client, mut socket) = port.raw(b"").await;
-    let wheel = Wheel::new();
+    let wheel = Wheel::new(QUICK.interval);
     socket.watch(&wheel, QUICK);
     let parked = std::future::poll_fn(|cx| socket.poll_drive(cx));
     let longer = QUICK.interval * 3 + QUICK.timeout * 3;

@@ -4,13 +4,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::heartbeat::SLOT;
-
 /// How often, and how long an answer may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rhythm {
     pub interval: Duration,
     pub timeout: Duration,
+    /// How finely time is cut: whoever looks comes up to so much early.
+    pub slot: Duration,
+}
+
+impl Rhythm {
+    /// A ping goes out a slot early, since who owes an answer has the whole time for it and is missed up to a slot late:
+    /// nobody lives longer than interval and time-out together.
+    fn ping(self, now: Instant) -> Instant {
+        now + self.interval.saturating_sub(self.slot)
+    }
 }
 
 /// The heartbeat of one session.
@@ -37,20 +45,19 @@ impl Beat {
         if v3 {
             Self::Listening { dead: now + rhythm.interval + rhythm.timeout }
         } else {
-            Self::Rest { ping: now + rhythm.interval }
+            Self::Rest { ping: rhythm.ping(now) }
         }
     }
 
-    /// What is due now, and begins to be done. The wheel comes up to a slot early, so what is due within it is due:
-    /// nobody lives longer than interval and time-out together.
+    /// What is due now, and begins to be done.
     pub fn due(&mut self, now: Instant, rhythm: Rhythm) -> Due {
-        let now_or_soon = now + SLOT;
         match *self {
-            Self::Rest { ping } if ping <= now_or_soon => {
-                *self = Self::Asked { dead: now + rhythm.timeout, again: now + rhythm.interval };
+            // The wheel will not come again in time.
+            Self::Rest { ping } if ping <= now + rhythm.slot => {
+                *self = Self::Asked { dead: now + rhythm.timeout, again: rhythm.ping(now) };
                 Due::Ping
             }
-            Self::Asked { dead, .. } | Self::Listening { dead } if dead <= now_or_soon => Due::Death,
+            Self::Asked { dead, .. } | Self::Listening { dead } if dead <= now => Due::Death,
             Self::Rest { .. } | Self::Asked { .. } | Self::Listening { .. } => Due::Nothing,
         }
     }
@@ -83,8 +90,11 @@ impl Beat {
 mod tests {
     use super::*;
 
-    const RHYTHM: Rhythm =
-        Rhythm { interval: Duration::from_millis(300), timeout: Duration::from_millis(200) };
+    const RHYTHM: Rhythm = Rhythm {
+        interval: Duration::from_millis(300),
+        timeout: Duration::from_millis(200),
+        slot: Duration::from_millis(10),
+    };
 
     #[tokio::test(start_paused = true)]
     async fn who_does_not_answer_is_dead_within_interval_and_timeout() {
@@ -94,7 +104,9 @@ mod tests {
         let ping = beat.next(start);
         assert_eq!(beat.due(ping, RHYTHM), Due::Ping);
         let dead = beat.next(ping);
-        assert_eq!(dead, start + Duration::from_millis(500));
+        assert_eq!(dead, ping + RHYTHM.timeout, "it has the whole time");
+        assert_eq!(beat.due(dead.checked_sub(Duration::from_millis(1)).unwrap(), RHYTHM), Due::Nothing);
+        assert!(dead + RHYTHM.slot <= start + RHYTHM.interval + RHYTHM.timeout);
         assert_eq!(beat.due(dead, RHYTHM), Due::Death);
     }
 
@@ -106,18 +118,19 @@ mod tests {
         let answered = start + Duration::from_millis(310);
         beat.alive(answered, RHYTHM);
         assert_eq!(beat.due(start + Duration::from_millis(500), RHYTHM), Due::Nothing);
-        assert_eq!(beat.next(answered), answered + RHYTHM.interval);
+        assert_eq!(beat.next(answered), answered + RHYTHM.interval - RHYTHM.slot);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_long_timeout_delays_no_ping_and_spins_not() {
-        let rhythm = Rhythm { interval: Duration::from_millis(100), timeout: Duration::from_millis(900) };
+        let slot = Duration::from_millis(10);
+        let rhythm = Rhythm { interval: 10 * slot, timeout: 90 * slot, slot };
         let start = Instant::now();
         let mut beat = Beat::new(false, start, rhythm);
-        let ping = start + rhythm.interval;
+        let ping = beat.next(start);
         assert_eq!(beat.due(ping, rhythm), Due::Ping);
         let again = beat.next(ping);
-        assert_eq!(again, ping + rhythm.interval);
+        assert_eq!(again, ping + rhythm.interval - slot);
         assert_eq!(beat.due(again, rhythm), Due::Nothing);
         assert_eq!(beat.next(again), ping + rhythm.timeout);
     }
@@ -128,7 +141,7 @@ mod tests {
         let mut beat = Beat::new(true, start, RHYTHM);
         assert_eq!(beat.due(start + Duration::from_millis(400), RHYTHM), Due::Nothing);
         beat.alive(start + Duration::from_millis(400), RHYTHM);
-        assert_eq!(beat.due(start + Duration::from_millis(879), RHYTHM), Due::Nothing);
+        assert_eq!(beat.due(start + Duration::from_millis(899), RHYTHM), Due::Nothing);
         assert_eq!(beat.due(start + Duration::from_millis(900), RHYTHM), Due::Death);
     }
 }

@@ -14,11 +14,13 @@ use std::{
 
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 
-/// The width of a slot. Deadlines are rounded down to it, so nothing outlives its time by it, and a deadline of 20 seconds
-/// is right to a per mille. To wake is what costs, more than the visits.
-pub const SLOT: Duration = Duration::from_millis(20);
+/// A slot is so small a part of the shortest time that anybody waits for, within these bounds: to wake is what costs, more
+/// than the visits.
+const PART: u32 = 400;
+const NARROWEST: Duration = Duration::from_millis(10);
+const WIDEST: Duration = Duration::from_millis(50);
 
-/// Slots of a shard: 40 seconds ahead, more than the usual interval and time-out. What is later is visited in between.
+/// Slots of a shard: a hundred seconds ahead with the widest. What is later is visited in between.
 const SLOTS: u64 = 2048;
 
 /// A visit is far shorter than a slot: one shard serves so many cores.
@@ -35,6 +37,7 @@ pub trait Timed: Send + Sync + 'static {
 pub struct Wheel(Arc<Shards>);
 
 struct Shards {
+    slot: Duration,
     shards: Box<[Arc<Shard>]>,
     next: AtomicUsize,
     /// Drives the shards; dropping it ends them.
@@ -43,6 +46,7 @@ struct Shards {
 
 struct Shard {
     epoch: Instant,
+    slot: Duration,
     slots: Mutex<Slots>,
     /// Told when the first entry comes into an empty shard.
     filled: Notify,
@@ -57,18 +61,24 @@ struct Slots {
 }
 
 impl Wheel {
-    /// A wheel that runs in the current runtime.
+    /// A wheel that runs in the current runtime, fine enough for those whose `shortest` time to wait is this.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn new() -> Self {
+    pub fn new(shortest: Duration) -> Self {
+        let slot = (shortest / PART).clamp(NARROWEST, WIDEST);
         let count = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(CORES_OF_A_SHARD);
-        let shards: Box<[_]> = (0..count).map(|_| Arc::new(Shard::new())).collect();
+        let shards: Box<[_]> = (0..count).map(|_| Arc::new(Shard::new(slot))).collect();
         let mut drivers = JoinSet::new();
         for shard in &shards {
             drivers.spawn(Arc::clone(shard).drive());
         }
-        Self(Arc::new(Shards { shards, next: AtomicUsize::new(0), _drivers: drivers }))
+        Self(Arc::new(Shards { slot, shards, next: AtomicUsize::new(0), _drivers: drivers }))
+    }
+
+    /// The width of a slot: by so much a visit may come too early, never too late.
+    pub fn slot(&self) -> Duration {
+        self.0.slot
     }
 
     /// Visits the entry at `due` for the first time, or a slot earlier.
@@ -80,17 +90,12 @@ impl Wheel {
     }
 }
 
-impl Default for Wheel {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Shard {
-    fn new() -> Self {
+    fn new(slot: Duration) -> Self {
         let ring = (0..SLOTS).map(|_| Vec::new()).collect();
         Self {
             epoch: Instant::now(),
+            slot,
             slots: Mutex::new(Slots { ring, turn: 0, entries: 0 }),
             filled: Notify::new(),
         }
@@ -98,12 +103,13 @@ impl Shard {
 
     /// The turn in which `at` lies, rounded down.
     fn turn_of(&self, at: Instant) -> u64 {
-        let slots = at.saturating_duration_since(self.epoch).as_millis() / SLOT.as_millis();
+        let slots = at.saturating_duration_since(self.epoch).as_nanos() / self.slot.as_nanos();
         u64::try_from(slots).unwrap_or(u64::MAX)
     }
 
     fn start_of(&self, turn: u64) -> Instant {
-        self.epoch + Duration::from_millis(turn.saturating_mul(SLOT.as_millis() as u64))
+        let nanos = self.slot.as_nanos().saturating_mul(turn.into());
+        self.epoch + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
     fn add(&self, entry: Weak<dyn Timed>, due: Instant) {
@@ -180,6 +186,8 @@ impl Slots {
 mod tests {
     use super::*;
 
+    const SHORTEST: Duration = Duration::from_secs(8);
+
     struct Counter {
         every: Duration,
         visits: Mutex<Vec<Instant>>,
@@ -200,7 +208,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_entry_is_visited_when_it_said_and_never_later() {
-        let wheel = Wheel::new();
+        let wheel = Wheel::new(SHORTEST);
         let start = Instant::now();
         let every = Duration::from_millis(75);
         let entry = counter(every);
@@ -213,24 +221,33 @@ mod tests {
         for at in visits {
             let waited = at - before;
             // The clock itself counts in milliseconds.
-            assert!(waited <= every + Duration::from_millis(1) && waited + SLOT > every, "{waited:?}");
+            assert!(
+                waited <= every + Duration::from_millis(1) && waited + wheel.slot() > every,
+                "{waited:?}"
+            );
             before = at;
         }
     }
 
+    #[tokio::test]
+    async fn a_slot_is_as_wide_as_the_shortest_time_allows() {
+        let slot = |seconds| Wheel::new(Duration::from_secs_f64(seconds)).slot().as_millis();
+        assert_eq!([slot(0.2), slot(4.0), slot(8.0), slot(20.0), slot(600.0)], [10, 10, 20, 50, 50]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_lies_beyond_the_ring_is_visited_early_not_lost() {
-        let wheel = Wheel::new();
+        let wheel = Wheel::new(SHORTEST);
         let start = Instant::now();
         let entry = counter(Duration::from_secs(3600));
         wheel.add(&entry, start + Duration::from_secs(3600));
         entry.told.notified().await;
-        assert!(start.elapsed() <= Duration::from_secs(41), "{:?}", start.elapsed());
+        assert!(start.elapsed() <= wheel.slot() * 2049, "{:?}", start.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_empty_wheel_sleeps_and_wakes_in_time() {
-        let wheel = Wheel::new();
+        let wheel = Wheel::new(SHORTEST);
         tokio::time::sleep(Duration::from_secs(1000)).await;
         let start = Instant::now();
         let entry = counter(Duration::from_secs(1));
@@ -241,7 +258,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_entry_that_is_gone_leaves_the_wheel_empty() {
-        let wheel = Wheel::new();
+        let wheel = Wheel::new(SHORTEST);
         let entry = counter(Duration::from_millis(20));
         wheel.add(&entry, Instant::now());
         entry.told.notified().await;

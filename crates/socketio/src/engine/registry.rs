@@ -54,7 +54,8 @@ impl Registry {
     }
 
     pub fn rhythm(&self) -> Rhythm {
-        Rhythm { interval: self.config.ping_interval, timeout: self.config.ping_timeout }
+        let Config { ping_interval: interval, ping_timeout: timeout, .. } = self.config;
+        Rhythm { interval, timeout, slot: self.wheel.slot() }
     }
 
     /// The name, shared with all others who have it.

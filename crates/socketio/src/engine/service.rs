@@ -46,10 +46,11 @@ impl<H: Handler> Engine<H> {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn new(config: Config, handler: H) -> Self {
-        Self::with_wheel(config, handler, Wheel::new())
+        let wheel = Wheel::new(config.ping_interval.min(config.ping_timeout));
+        Self::with_wheel(config, handler, wheel)
     }
 
-    /// An engine that shares its wheel.
+    /// An engine that shares its wheel, which is fine enough for its interval and time-out.
     ///
     /// # Panics
     /// Outside a tokio runtime.

@@ -10,10 +10,7 @@ use tokio::time::Instant;
 
 use super::{Session, State, Told};
 use crate::{
-    engine::{
-        beat::Due,
-        heartbeat::{SLOT, Timed},
-    },
+    engine::{beat::Due, heartbeat::Timed},
     outbox::Closed,
     reason::Reason,
     websocket,
@@ -62,10 +59,13 @@ impl Session {
     /// Does what is due; `None` once there is nothing to come back for.
     pub fn check(self: &Arc<Self>, now: Instant) -> Option<Instant> {
         let mut state = self.lock();
+        let rhythm = self.registry.rhythm();
+        // The wheel comes up to a slot early. Whoever owes something has all the time for it; the rest may be as early.
+        let soon = now + rhythm.slot;
         if state.ended.is_some() {
             let polling = state.polling.as_mut()?;
             let until = polling.lingers?;
-            if until > now + SLOT {
+            if until > soon {
                 return Some(until);
             }
             polling.lingers = None;
@@ -73,11 +73,10 @@ impl Session {
             self.registry.remove(&self.key);
             return None;
         }
-        if state.connect_by.is_some_and(|by| by <= now + SLOT) {
+        if state.connect_by.is_some_and(|by| by <= soon) {
             self.finish(&mut state, Reason::ForcedServerClose, Told::AfterAll);
             return None;
         }
-        let rhythm = self.registry.rhythm();
         match state.beat.due(now, rhythm) {
             Due::Nothing => {}
             Due::Ping => self.ping(&mut state),
@@ -90,7 +89,7 @@ impl Session {
             }
         }
         let stalled = state.stalled_since().map(|since| since + rhythm.timeout);
-        if stalled.is_some_and(|until| until <= now + SLOT) {
+        if stalled.is_some_and(|until| until <= now) {
             self.finish(&mut state, Reason::SlowReader, Told::AtOnce);
             return None;
         }
