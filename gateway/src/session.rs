@@ -88,7 +88,7 @@ pub(crate) struct Session {
     timers: Vec<(Instant, Tag)>,
     /// What goes to the client, in order.
     pub out: Vec<Out>,
-    pub reply: Option<Reply>,
+    pub reply: Option<Box<Reply>>,
     pub ending: Option<Ending>,
 }
 
@@ -236,7 +236,7 @@ impl Session {
             Effect::Refuse { message, data } => self.out.push(Out::Refuse { message, data }),
             Effect::Acknowledge { ack, arguments } => self.out.push(Out::Acknowledge { ack, arguments }),
             Effect::Respond { response, after } => {
-                self.reply.get_or_insert(Reply { response, after });
+                self.reply.get_or_insert_with(|| Box::new(Reply { response, after }));
             }
             Effect::Timer { tag, after } => self.set_timer(tag, after),
             Effect::Refused { what, why } => {

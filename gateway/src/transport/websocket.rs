@@ -53,15 +53,24 @@ pub(super) fn serve(
         Err(rejection) => return rejection.response(),
     };
     let session = Session::open(edge, mounted, peer, OpeningKind::WebSocket, request.headers());
+    let (aborted, tasks) = (edge.aborted.clone(), edge.tasks.clone());
     let (edge, mounted) = (Arc::clone(edge), mounted.clone());
-    edge.clone().tasks.spawn(async move {
-        let aborted = edge.aborted.clone();
-        let conversing = async {
-            match opening.await {
-                Ok(socket) => Box::pin(Conversation::new(&edge, &mounted, session, socket, pace).run()).await,
-                Err(error) => tracing::debug!(%error, "a connection broke before it was a socket"),
+    // What opens a socket, and the conversation, are in boxes: what is at rest holds no room for what is over.
+    let opening = Box::pin(async move {
+        match opening.await {
+            Ok(socket) => Some(Box::new(Conversation::new(&edge, &mounted, session, socket, pace))),
+            Err(error) => {
+                tracing::debug!(%error, "a connection broke before it was a socket");
+                None
             }
-        };
+        }
+    });
+    let conversing = Box::pin(async move {
+        if let Some(conversation) = opening.await {
+            conversation.run().await;
+        }
+    });
+    tasks.spawn(async move {
         tokio::select! {
             () = conversing => {}
             () = aborted.cancelled() => {}
@@ -114,7 +123,7 @@ impl Conversation {
         }
     }
 
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
         let open = Open::new(self.mounted.dialect.name());
         let ending = match self.converse().await {
             Ok(never) => match never {},
@@ -123,7 +132,11 @@ impl Conversation {
         drop(open);
         metrics::counter!("parlor_gateway_sockets_ended_total", "reason" => ending.reason).increment(1);
         self.outbox.end(ending);
-        let Self { edge, session, socket, .. } = self;
+        Box::pin(self.part(ending)).await;
+    }
+
+    async fn part(self: Box<Self>, ending: Ending) {
+        let Self { edge, session, socket, .. } = *self;
         session.close(edge.limits.silence(ending == Ending::SILENT)).await;
         if ending != Ending::GONE {
             socket.close(ending.code, ending.reason).await;
@@ -142,18 +155,24 @@ impl Conversation {
                 }
                 self.poll_next(cx)
             });
-            match next.await {
-                Next::Came(Event::Text(text)) => self.accept(Frame::Text(text)).await?,
-                Next::Came(Event::Binary(bytes)) => self.accept(Frame::Binary(bytes)).await?,
-                Next::Came(Event::Ended(ended)) => return Err(write::ending(&ended)),
-                Next::Pushed => self.drain().await?,
-                Next::Alarm => self.wake().await?,
-                Next::Over(Ending::GOING_AWAY) => {
-                    self.drain().await?;
-                    return Err(Ending::GOING_AWAY);
-                }
-                Next::Over(ending) => return Err(ending),
+            let next = next.await;
+            // In a box that is made when there is something to do: most connections are at rest.
+            Box::pin(self.answer(next)).await?;
+        }
+    }
+
+    async fn answer(&mut self, next: Next) -> Result<(), Ending> {
+        match next {
+            Next::Came(Event::Text(text)) => self.accept(Frame::Text(text)).await,
+            Next::Came(Event::Binary(bytes)) => self.accept(Frame::Binary(bytes)).await,
+            Next::Came(Event::Ended(ended)) => Err(write::ending(&ended)),
+            Next::Pushed => self.drain().await,
+            Next::Alarm => self.wake().await,
+            Next::Over(Ending::GOING_AWAY) => {
+                self.drain().await?;
+                Err(Ending::GOING_AWAY)
             }
+            Next::Over(ending) => Err(ending),
         }
     }
 

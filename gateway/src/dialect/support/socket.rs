@@ -63,7 +63,8 @@ const CLOSE_TRY_AGAIN: u16 = 1013;
 /// The state of one connection.
 pub(super) struct Socket {
     mount: Arc<Mount>,
-    headers: HeaderMap,
+    /// Of the request that opened it, until the client is in.
+    headers: Option<Box<HeaderMap>>,
     shown: Shown,
     /// The tag of the latest question.
     tag: Tag,
@@ -120,8 +121,8 @@ impl Machine for Socket {
         }
         match input {
             Input::Connect { auth } => {
-                self.shown = Shown::new(&self.mount, &self.headers, auth.as_ref());
-                self.headers = HeaderMap::new();
+                let headers = self.headers.take().unwrap_or_default();
+                self.shown = Shown::new(&self.mount, &headers, auth.as_ref());
                 effects.push(Effect::Accept { pid: None });
             }
             Input::Emitted { event, ack } => self.emitted(&event, ack, effects),
@@ -144,7 +145,7 @@ impl Socket {
         Self {
             shown: Shown::new(&mount, &headers, None),
             mount,
-            headers,
+            headers: Some(Box::new(headers)),
             tag: 0,
             state: State::Nobody,
             work: None,

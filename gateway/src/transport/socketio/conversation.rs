@@ -56,8 +56,12 @@ impl Conversation {
         // Those who end like this have taken nothing for a while, whatever was sent.
         let silent = matches!(reason, Reason::PingTimeout | Reason::SlowReader | Reason::TransportError);
         let silence = self.edge.limits.silence(silent);
+        Box::pin(self.part(silence)).await;
+    }
+
+    async fn part(&mut self, silence: Duration) {
         for room in self.rooms.drain(..) {
-            Box::pin(room.close(silence)).await;
+            room.close(silence).await;
         }
     }
 
