@@ -100,7 +100,7 @@ impl Presence {
             self.store.users(tenant, &ids).await?.into_iter().map(|user| (user.id, user)).collect();
         let mut seen: Vec<Seen> = rows
             .into_iter()
-            .filter_map(|row| users.remove(&row.user_id).map(|user| self.seen(user, row)))
+            .filter_map(|row| users.remove(&row.user_id).map(|user| self.seen(Arc::new(user), row)))
             .collect();
         seen.sort_by_key(|seen| seen.user.number);
         Ok((seen, revision))
@@ -116,7 +116,7 @@ impl Presence {
     pub(crate) async fn person(&self, tenant: TenantId, id: UserId) -> Result<Seen> {
         let user = self.store.user(tenant, id).await?;
         let row = self.store.presence(tenant, id).await?.unwrap_or_else(|| unseen(tenant, id));
-        Ok(self.seen(user, row))
+        Ok(self.seen(Arc::new(user), row))
     }
 
     /// One person, if the caller may see them; the same answer for who does not exist and who is not to be seen.
@@ -147,9 +147,9 @@ impl Presence {
         Ok(seen)
     }
 
-    fn seen(&self, user: User, row: PresenceRow) -> Seen {
+    fn seen(&self, user: Arc<User>, row: PresenceRow) -> Seen {
         let connections = self.connections(user.tenant, user.id);
-        Seen { user: Arc::new(user), row, connections }
+        Seen { user, row, connections }
     }
 }
 

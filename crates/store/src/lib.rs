@@ -18,6 +18,9 @@ mod writer;
 pub use error::{Error, Result};
 pub use ids::*;
 pub use mutation::{Mutation, Once, REQUEST_LIFETIME_MS, RequestKey};
-pub use query::chat::{Missed, Missing, OwnConversation, Pick};
+pub use query::{
+    chat::{Missed, Missing, OwnConversation, Pick},
+    presence::Arrival,
+};
 pub use rows::*;
 pub use store::{OnCommit, Options, Store};

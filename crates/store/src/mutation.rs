@@ -49,6 +49,7 @@ pub struct Once {
 pub struct Mutation<T> {
     pub(crate) tenant: TenantId,
     pub(crate) change: Box<dyn Change<T>>,
+    pub(crate) refuses_first: bool,
 }
 
 /// Makes a change inside a transaction. Run again if the transaction has to be; so it keeps what it was given.
@@ -72,7 +73,12 @@ impl<A: Send + Sync, T> Change<T> for Step<A, T> {
 
 impl<T: 'static> Mutation<T> {
     pub(crate) fn new<A: Send + Sync + 'static>(tenant: TenantId, args: A, make: MakeFn<A, T>) -> Self {
-        Self { tenant, change: Box::new(Step { args, make }) }
+        Self { tenant, change: Box::new(Step { args, make }), refuses_first: false }
+    }
+
+    /// What it refuses, it refuses before it has written anything: it needs no savepoint.
+    pub(crate) fn refuses_first(self) -> Self {
+        Self { refuses_first: true, ..self }
     }
 }
 
@@ -90,7 +96,8 @@ impl Store {
         encode: impl Fn(&T) -> Vec<u8> + Send + Sync + 'static,
     ) -> Result<Once> {
         let recorded = Recorded { key, change: mutation.change, encode: Box::new(encode) };
-        self.writer.change(Mutation { tenant: mutation.tenant, change: Box::new(recorded) }).await
+        let once = Mutation { tenant: mutation.tenant, change: Box::new(recorded), refuses_first: false };
+        self.writer.change(once).await
     }
 
     /// The first answer to a request, if there was one; for callers that can spare themselves the work before a change.

@@ -5,5 +5,5 @@ pub(crate) mod chat;
 pub(crate) mod code;
 mod directory;
 mod external_id;
-mod presence;
+pub(crate) mod presence;
 mod token;

@@ -6,7 +6,8 @@
 //! conversation that was created in the same batch. After the commit, and before anybody is answered, `on_commit` hears the
 //! events in the order of their positions.
 //!
-//! - A failure that concerns one message sends the batch around again, with each message under a savepoint of its own.
+//! - A change that refuses before it writes needs no savepoint. If it, or a message, fails in the database after all, the
+//!   batch goes around again, with each piece under a savepoint of its own.
 //! - A lost race (deadlock, serialization) sends the batch around again.
 //! - A panic is a defect of its batch, and of no other.
 //! - Anything else, and a commit whose outcome is unknown, is `Unavailable` for all of the batch. The connection is given
@@ -70,6 +71,8 @@ enum Work {
 /// A queued change of any type.
 trait Operation: Send {
     fn tenant(&self) -> TenantId;
+    /// It refuses before it has written anything.
+    fn refuses_first(&self) -> bool;
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), Failure>>;
     /// Answers with what `run` made last, or with why it did not.
     fn settle(self: Box<Self>, refused: Option<Error>);
@@ -77,6 +80,7 @@ trait Operation: Send {
 
 struct Pending<T> {
     tenant: TenantId,
+    refuses_first: bool,
     change: Box<dyn Change<T>>,
     made: Option<T>,
     reply: oneshot::Sender<Result<T>>,
@@ -85,6 +89,10 @@ struct Pending<T> {
 impl<T: Send> Operation for Pending<T> {
     fn tenant(&self) -> TenantId {
         self.tenant
+    }
+
+    fn refuses_first(&self) -> bool {
+        self.refuses_first
     }
 
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), Failure>> {
@@ -130,7 +138,8 @@ impl Writer {
 
     pub(crate) async fn change<T: Send + 'static>(&self, mutation: Mutation<T>) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let pending = Pending { tenant: mutation.tenant, change: mutation.change, made: None, reply };
+        let Mutation { tenant, change, refuses_first } = mutation;
+        let pending = Pending { tenant, refuses_first, change, made: None, reply };
         self.enqueue(Work::Change(Box::new(pending))).await?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
@@ -168,10 +177,12 @@ struct Batch {
     left: BTreeMap<i64, Left>,
 }
 
-/// How a batch's messages are stored.
+/// How the pieces of a batch are stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Appending {
+enum Pieces {
+    /// Together, as far as they can be.
     Together,
+    /// Each under a savepoint of its own: what becomes of them is not known until each has been tried.
     OneByOne,
 }
 
@@ -195,9 +206,19 @@ impl Batch {
         of_changes.chain(self.messages.iter().map(|message| message.tenant)).collect()
     }
 
-    async fn run(&mut self, tx: &mut Tx, recent: &Recent, appending: Appending) -> Result<(), Failure> {
+    async fn run(&mut self, tx: &mut Tx, recent: &Recent, pieces: Pieces) -> Result<(), Failure> {
         tx.lock(self.tenants()).await?;
         for (operation, refused) in &mut self.changes {
+            if pieces == Pieces::Together && operation.refuses_first() {
+                *refused = match operation.run(tx).await {
+                    Ok(()) => None,
+                    // It was the database that refused, and something may have been written.
+                    Err(Failure::Refused(Error::Defect(why))) => return Err(Error::Defect(why).into()),
+                    Err(Failure::Refused(error)) => Some(error),
+                    Err(grave) => return Err(grave),
+                };
+                continue;
+            }
             let mark = tx.mark().await?;
             *refused = match operation.run(tx).await {
                 Ok(()) => tx.keep(mark).await.map(|()| None)?,
@@ -205,13 +226,13 @@ impl Batch {
                 Err(grave) => return Err(grave),
             };
         }
-        (self.appended, self.left) = match appending {
-            Appending::Together => {
+        (self.appended, self.left) = match pieces {
+            Pieces::Together => {
                 let done = append::append(tx, recent, &self.messages).await?;
                 (done.answers, done.left)
             }
-            // What becomes of them is not known until each has been tried, and this is rare.
-            Appending::OneByOne => (append_one_by_one(tx, recent, &self.messages).await?, BTreeMap::new()),
+            // This is rare.
+            Pieces::OneByOne => (append_one_by_one(tx, recent, &self.messages).await?, BTreeMap::new()),
         };
         Ok(())
     }
@@ -296,10 +317,10 @@ impl Hand {
 
     /// Brings the batch into the database, and tells of it.
     async fn commit(&mut self, batch: &mut Batch) -> Result<()> {
-        let mut appending = Appending::Together;
+        let mut pieces = Pieces::Together;
         let mut reason = String::new();
         for _ in 0..ATTEMPTS_MAX {
-            let attempt = timeout(BATCH_TIMEOUT, self.attempt(batch, appending));
+            let attempt = timeout(BATCH_TIMEOUT, self.attempt(batch, pieces));
             let Ok(attempt) = AssertUnwindSafe(attempt).catch_unwind().await else {
                 // What was being done is unknown; the transaction ends with its connection.
                 self.give_up_connection().await;
@@ -307,8 +328,8 @@ impl Hand {
             };
             match attempt.unwrap_or_else(|_| Err(Failure::Lost("it took too long".to_owned()))) {
                 Ok(()) => return Ok(()),
-                Err(Failure::Refused(error)) if appending == Appending::OneByOne => return Err(error),
-                Err(Failure::Refused(_)) => appending = Appending::OneByOne,
+                Err(Failure::Refused(error)) if pieces == Pieces::OneByOne => return Err(error),
+                Err(Failure::Refused(_)) => pieces = Pieces::OneByOne,
                 Err(Failure::Conflict(why)) => reason = why,
                 Err(Failure::Lost(why)) => {
                     self.give_up_connection().await;
@@ -319,9 +340,9 @@ impl Hand {
         Err(Error::Unavailable(reason))
     }
 
-    async fn attempt(&mut self, batch: &mut Batch, appending: Appending) -> Result<(), Failure> {
+    async fn attempt(&mut self, batch: &mut Batch, pieces: Pieces) -> Result<(), Failure> {
         let mut tx = self.begin().await?;
-        if let Err(failure) = batch.run(&mut tx, &self.recent, appending).await {
+        if let Err(failure) = batch.run(&mut tx, &self.recent, pieces).await {
             return Err(tx.roll_back().await.err().unwrap_or(failure));
         }
         let purged = tx.purge(self.purge_from).await?;

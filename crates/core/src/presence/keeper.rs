@@ -181,16 +181,34 @@ impl Presence {
         }
     }
 
+    /// Stores an edge and tells of it. Stored is done: an announcement that cannot be made is found by whoever compares
+    /// revisions.
     async fn move_edge(&self, edge: &Edge) -> Result<()> {
-        let (tenant, id, node) = (edge.user.tenant, edge.user.id, &self.node);
-        let at = edge.last_there.filter(|_| !edge.online).unwrap_or_else(|| self.clock.now());
-        let revision = self.store.presence_edge(tenant, id, &node.node, &node.epoch, edge.online, at).await?;
-        // Stored is done: an announcement that cannot be made is found by whoever compares revisions.
-        match self.person(tenant, id).await {
+        let (revision, seen) = if edge.online { self.arrive(edge).await? } else { self.leave(edge).await? };
+        match seen {
             Ok(seen) => self.tell(&seen, revision),
             Err(error) => tracing::warn!(%error, "a presence edge could not be announced"),
         }
         Ok(())
+    }
+
+    async fn arrive(&self, edge: &Edge) -> Result<(i64, Result<Seen>)> {
+        let (tenant, id, node) = (edge.user.tenant, edge.user.id, &self.node);
+        let arrival = self.store.arrive(tenant, id, &node.node, &node.epoch, self.clock.now()).await?;
+        let user = if arrival.user_updated_at == edge.user.updated_at {
+            Ok(Arc::clone(&edge.user))
+        } else {
+            self.store.user(tenant, id).await.map(Arc::new)
+        };
+        let seen = user.map(|user| self.seen(user, arrival.presence)).map_err(Error::from);
+        Ok((arrival.revision, seen))
+    }
+
+    async fn leave(&self, edge: &Edge) -> Result<(i64, Result<Seen>)> {
+        let (tenant, id, node) = (edge.user.tenant, edge.user.id, &self.node);
+        let at = edge.last_there.unwrap_or_else(|| self.clock.now());
+        let revision = self.store.leave(tenant, id, &node.node, &node.epoch, at).await?;
+        Ok((revision, self.person(tenant, id).await))
     }
 
     async fn renew_until_stopped(self) {

@@ -98,6 +98,20 @@ async fn a_person_with_two_tabs_comes_once_and_leaves_after_the_linger_of_the_la
 }
 
 #[tokio::test]
+async fn who_was_renamed_since_they_were_let_in_is_told_by_the_new_name() {
+    let world = World::new().await;
+    let (presence, mut heard) = world.node("1").await;
+    let rename =
+        UserUpsert { id: Some(world.ann.id), display_name: Some("Anna".into()), ..UserUpsert::default() };
+    // Not even the clock has moved since they were made.
+    world.store.upsert_user(world.tenant, rename, world.ann.updated_at).await.unwrap();
+    presence.connect(world.tenant, &world.ann, tab("tab")).await.unwrap();
+    let told = heard.recv().await.unwrap();
+    assert_eq!(told.person.unwrap().display_name, "Anna");
+    presence.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_quick_restart_shows_nobody_leaving() {
     let world = World::new().await;
     let (first, _heard) = world.node("1").await;

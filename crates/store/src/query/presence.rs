@@ -5,15 +5,18 @@
 //! life as left over: the people are still shown, until they are back or the caller ends them. So a restart shows nobody
 //! leaving. Whatever changes who is shown, or how, raises the tenant's presence revision.
 
+mod arrival;
 mod epoch;
+
+pub use arrival::Arrival;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, JoinType, QueryFilter, QueryOrder,
-    QuerySelect,
-    sea_query::{DynIden, Expr, ExprTrait, OnConflict, Query, SelectStatement},
+    QuerySelect, RelationDef,
+    sea_query::{DynIden, Expr, ExprTrait, Query, SelectStatement},
 };
 use uuid::Uuid;
 
@@ -29,29 +32,18 @@ use crate::{
 type Lease = (String, String, Millis);
 
 impl Store {
-    /// The first connection of a user on this node, or the last one gone. Answers the tenant's presence revision.
-    /// `NotFound` for a user who is not there, and for an epoch that was never begun or has ended.
-    pub async fn presence_edge(
+    /// The last connection of a user on this node is gone. Answers the tenant's presence revision.
+    pub async fn leave(
         &self,
         tenant: TenantId,
         user: UserId,
         node: &str,
         epoch: &str,
-        online: bool,
         at: Millis,
     ) -> Result<i64> {
-        let lease = presence_lease::Model {
-            tenant: tenant.0,
-            user_id: user.0,
-            node: node.to_owned(),
-            epoch: epoch.to_owned(),
-            since: at,
-            left_over: false,
-        };
-        self.apply(Mutation::new(tenant, (lease, online), |(lease, online), tx| {
-            Box::pin(async move { if *online { arrive(tx, lease).await } else { leave(tx, lease).await } })
-        }))
-        .await
+        let lease = lease(tenant, user, node, epoch, at);
+        let leaves = Mutation::new(tenant, lease, |lease, tx| Box::pin(leave(tx, lease)));
+        self.apply(leaves.refuses_first()).await
     }
 
     /// What a person chose to show. Answers the tenant's presence revision.
@@ -114,23 +106,16 @@ impl Store {
     }
 }
 
-async fn arrive(tx: &mut Tx, lease: &presence_lease::Model) -> Result<i64, Failure> {
-    use presence_lease::Column;
-    let tenant = TenantId(lease.tenant);
-    require_living_epoch(tx, lease).await?;
-    ensure_row(tx, tenant, lease.user_id).await?;
-    // Who is taken up again has been there all the time, so `since` stays; and who is there already is no news.
-    let stored = |column| Expr::col((presence_lease::Entity, column));
-    let is_news = stored(Column::Epoch).ne(&lease.epoch).or(stored(Column::LeftOver).eq(true));
-    let take_up = OnConflict::columns([Column::Tenant, Column::UserId, Column::Node])
-        .update_columns([Column::Epoch, Column::LeftOver])
-        .action_and_where(is_news)
-        .to_owned();
-    let written = presence_lease::Entity::insert(lease.clone().into_active_model())
-        .on_conflict(take_up)
-        .exec_without_returning(tx.db())
-        .await?;
-    revision(tx, tenant, written > 0)
+/// A node's word that somebody is there since a time.
+fn lease(tenant: TenantId, user: UserId, node: &str, epoch: &str, since: Millis) -> presence_lease::Model {
+    presence_lease::Model {
+        tenant: tenant.0,
+        user_id: user.0,
+        node: node.to_owned(),
+        epoch: epoch.to_owned(),
+        since,
+        left_over: false,
+    }
 }
 
 async fn leave(tx: &mut Tx, lease: &presence_lease::Model) -> Result<i64, Failure> {
@@ -180,28 +165,29 @@ fn revision(tx: &mut Tx, tenant: TenantId, changed: bool) -> Result<i64, Failure
     Ok(counters.presence_revision)
 }
 
-async fn require_living_epoch(tx: &Tx, lease: &presence_lease::Model) -> Result<(), Failure> {
-    let epoch =
-        node_epoch::Entity::find_by_id((lease.node.clone(), lease.epoch.clone())).one(tx.db()).await?;
-    match epoch {
-        Some(epoch) if epoch.ended_at.is_none() => Ok(()),
-        _ => Err(Error::NotFound("node epoch").into()),
-    }
-}
-
 async fn ensure_row(tx: &Tx, tenant: TenantId, user_id: Uuid) -> Result<presence::Model, Failure> {
-    let presences = user::Entity::belongs_to(presence::Entity)
-        .from((user::Column::Tenant, user::Column::Id))
-        .to((presence::Column::Tenant, presence::Column::UserId));
     let known = user::Entity::of(tenant)
         .filter(user::Column::Id.eq(user_id))
-        .join(JoinType::LeftJoin, presences.into())
+        .join(JoinType::LeftJoin, of_users())
         .select_also(presence::Entity)
         .one(tx.db())
         .await?;
     if let (_, Some(stored)) = known.ok_or(Error::NotFound("user"))? {
         return Ok(stored);
     }
+    begin_row(tx, tenant, user_id).await
+}
+
+/// The presences of users.
+fn of_users() -> RelationDef {
+    user::Entity::belongs_to(presence::Entity)
+        .from((user::Column::Tenant, user::Column::Id))
+        .to((presence::Column::Tenant, presence::Column::UserId))
+        .into()
+}
+
+/// The row of somebody who comes, or chooses, for the first time.
+async fn begin_row(tx: &Tx, tenant: TenantId, user_id: Uuid) -> Result<presence::Model, Failure> {
     let row = presence::Model {
         tenant: tenant.0,
         user_id,

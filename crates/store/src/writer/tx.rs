@@ -18,6 +18,8 @@ pub(crate) struct Tx {
     counters: BTreeMap<TenantId, Locked>,
     events: Vec<Arc<StoredEvent>>,
     purge_at: Option<Millis>,
+    /// A life of a node, by node and epoch, that was found to go on.
+    living: Option<(String, String)>,
 }
 
 #[derive(Clone)]
@@ -40,7 +42,7 @@ impl Tx {
             ..TransactionOptions::default()
         };
         let db = connection.begin_with_options(immediate).await?;
-        Ok(Self { db, counters: BTreeMap::new(), events: Vec::new(), purge_at: None })
+        Ok(Self { db, counters: BTreeMap::new(), events: Vec::new(), purge_at: None, living: None })
     }
 
     pub(crate) fn db(&self) -> &DatabaseTransaction {
@@ -91,6 +93,15 @@ impl Tx {
             Some(at) if at >= due_from => Ok(Some((at, mutation::purge(&self.db, at).await?))),
             _ => Ok(None),
         }
+    }
+
+    /// Keeps that a node's life goes on; `None` when some life begins or ends.
+    pub(crate) fn lives(&mut self, life: Option<(String, String)>) {
+        self.living = life;
+    }
+
+    pub(crate) fn is_known_to_live(&self, life: &(String, String)) -> bool {
+        self.living.as_ref() == Some(life)
     }
 
     pub(crate) async fn mark(&self) -> Result<Mark, Failure> {

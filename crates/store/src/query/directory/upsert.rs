@@ -146,7 +146,8 @@ async fn change(
     if changed == row && !more_identities {
         return Ok(());
     }
-    changed.updated_at = at;
+    // Later than before in any case: whoever holds a copy compares it.
+    changed.updated_at = at.max(row.updated_at + 1);
     user::Entity::update_many()
         .set(changed.into_active_model().reset_all())
         .filter(user::Column::Tenant.eq(row.tenant))

@@ -47,6 +47,7 @@ impl Store {
 }
 
 async fn begin(tx: &mut Tx, life: &Life) -> Result<Vec<PresenceRow>, Failure> {
+    tx.lives(None);
     let earlier =
         node_epoch::Entity::find().filter(node_epoch::Column::Node.eq(&life.node)).all(tx.db()).await?;
     let begun = node_epoch::Model {
@@ -109,6 +110,7 @@ async fn renew(tx: &mut Tx, life: &Life) -> Result<(), Failure> {
 }
 
 async fn end(tx: &mut Tx, life: &Life) -> Result<(), Failure> {
+    tx.lives(None);
     let ended = node_epoch::Entity::update_many()
         .set(node_epoch::ActiveModel { ended_at: Set(Some(life.at)), ..Default::default() })
         .filter(node_epoch::Column::Node.eq(&life.node))
