@@ -76,6 +76,11 @@ impl Item {
         matches!(self, Self::Frame(..))
     }
 
+    /// It answers what the connection asked for, or is about the connection itself.
+    fn is_answer(&self) -> bool {
+        matches!(self, Self::Input(input, _) if !matches!(**input, Input::Event { .. }))
+    }
+
     /// It shows no event at or before this position.
     fn is_past(&self, position: u64) -> bool {
         match self {
@@ -133,6 +138,8 @@ struct State {
     items: VecDeque<(Item, usize)>,
     bytes: usize,
     ending: Option<Ending>,
+    /// Nobody takes anything any more.
+    abandoned: bool,
     /// Where frames go straight to, if the transport can do that.
     wire: Option<Box<dyn Wire>>,
     /// The connection's task is in the middle of nothing.
@@ -157,11 +164,12 @@ impl Outbox {
         self.lock().wire = Some(Box::new(wire));
     }
 
-    /// Adds an item; false if the connection has ended, or ends now because it is over its bound.
+    /// Adds an item; false if the connection has ended, or ends now because it is over its bound. What has ended still
+    /// takes answers: what the client asked for before is carried out.
     pub fn push(&self, item: Item) -> bool {
         let state = self.lock();
         if state.ending.is_some() {
-            return false;
+            return item.is_answer() && !state.abandoned && self.wait(state, item);
         }
         if !item.is_past(state.given) {
             return true;
@@ -205,7 +213,7 @@ impl Outbox {
 
     fn wait(&self, mut state: MutexGuard<'_, State>, item: Item) -> bool {
         let bytes = ITEM_BYTES + size(&item);
-        if state.bytes + state.wired() + bytes > self.bytes_max {
+        if state.ending.is_none() && state.bytes + state.wired() + bytes > self.bytes_max {
             self.end_in(state, Ending::SLOW_READER);
             return false;
         }
@@ -215,18 +223,31 @@ impl Outbox {
         true
     }
 
-    /// Ends the connection and drops all that waits. The first reason stays.
+    /// Ends the connection and drops all that waits for its client. The first reason stays.
     pub fn end(&self, ending: Ending) {
         self.end_in(self.lock(), ending);
+    }
+
+    /// The connection's task is over.
+    pub fn abandon(&self) {
+        self.lock().abandoned = true;
+        self.end(Ending::GONE);
+    }
+
+    pub fn is_abandoned(&self) -> bool {
+        self.lock().abandoned
     }
 
     fn end_in(&self, mut state: MutexGuard<'_, State>, ending: Ending) {
         let first = state.ending.is_none();
         state.ending.get_or_insert(ending);
         let wired = state.wire.as_ref().map_or(0, |wire| wire.waiting_bytes() + wire.dropped_bytes());
+        let items = std::mem::take(&mut state.items);
+        let (kept, items): (VecDeque<_>, VecDeque<_>) =
+            items.into_iter().partition(|(item, _)| item.is_answer() && !state.abandoned);
+        state.items = kept;
         let bytes = std::mem::take(&mut state.bytes) + wired;
-        let dropped =
-            (std::mem::take(&mut state.items), std::mem::take(&mut state.tickets), state.wire.take());
+        let dropped = (items, std::mem::take(&mut state.tickets), state.wire.take());
         state.wake();
         drop(state);
         drop(dropped);
@@ -239,6 +260,19 @@ impl Outbox {
     /// Completes when there is something to take, or the connection has ended.
     pub async fn ready(&self) {
         poll_fn(|cx| self.poll_ready(cx)).await;
+    }
+
+    /// Completes when there is something to take, even if the connection has ended.
+    pub async fn next(&self) {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if state.has_next() {
+                return Poll::Ready(());
+            }
+            state.waited_for(cx);
+            Poll::Pending
+        })
+        .await;
     }
 
     /// See [`Self::ready`]; only the connection's task waits.

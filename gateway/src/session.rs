@@ -24,11 +24,16 @@ use crate::{
 pub(crate) mod pace;
 pub(crate) mod turns;
 
+use self::turns::Turns;
+
 /// How many calls, attaches and subscriptions of one connection may be under way; further frames wait for an answer.
 pub const CALLS_IN_FLIGHT: usize = 32;
 
 /// How many timers one machine may have at a time; it names them, so it needs few.
 const TIMERS_MAX: usize = 64;
+
+/// So long the rest of what a client had sent may take: as long as one that is too fast is borne with.
+const FINISHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A mount with the dialect that it speaks.
 #[derive(Clone, Debug)]
@@ -164,6 +169,51 @@ impl Session {
         while let Some(due) = self.timers.iter().position(|(when, _)| *when <= now) {
             let (_, tag) = self.timers.swap_remove(due);
             self.step(Input::Timer(tag)).await;
+        }
+    }
+
+    /// Carries out what the client had sent before it was gone: who writes and leaves has written. Answers how long it took.
+    pub async fn finish<T>(&mut self, turns: &mut Turns<T>, input: fn(T) -> Input) -> Duration {
+        let began = Instant::now();
+        if self.in_flight == 0 && turns.is_empty() {
+            return Duration::ZERO;
+        }
+        self.outbox.end(Ending::GONE);
+        let over = began + FINISHED_WITHIN;
+        loop {
+            self.dispatch(turns, input).await;
+            // Nobody reads any more.
+            self.out.clear();
+            let now = Instant::now();
+            let waits = self.in_flight > 0 || (self.has_room() && !turns.is_empty());
+            if self.ending.is_some() || !waits || now >= over || turns.is_held_back(now) {
+                return began.elapsed();
+            }
+            let wakes = turns.wakes(now, self.has_room()).map_or(over, |wakes| wakes.min(over));
+            tokio::select! {
+                () = self.outbox.next() => self.take_all().await,
+                () = tokio::time::sleep_until(wakes) => {}
+            }
+        }
+    }
+
+    async fn take_all(&mut self) {
+        let mut items = Vec::new();
+        self.outbox.take(usize::MAX, &mut items);
+        for item in items {
+            self.take(item).await;
+        }
+    }
+
+    /// Steps what waits for its turn, as long as it is somebody's turn.
+    pub async fn dispatch<T>(&mut self, turns: &mut Turns<T>, input: fn(T) -> Input) {
+        while self.ending.is_none() {
+            let now = Instant::now();
+            if !self.has_room() {
+                return turns.hold(now);
+            }
+            let Some(next) = turns.next(now) else { return };
+            self.step(input(next)).await;
         }
     }
 
@@ -325,7 +375,7 @@ pub(crate) fn telling(headers: &http::HeaderMap) -> http::HeaderMap {
 impl Drop for Session {
     /// A connection that ends without its close is missed by the link when it next has something for it.
     fn drop(&mut self) {
-        self.outbox.end(Ending::GONE);
+        self.outbox.abandon();
     }
 }
 

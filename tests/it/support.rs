@@ -1,6 +1,7 @@
 //! The stories of `tests/transcripts/support`, played by the official `socket.io-client` over both of its transports.
 
 mod burst;
+mod leaving;
 
 use std::fs;
 

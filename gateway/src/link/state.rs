@@ -148,7 +148,7 @@ impl State {
         }
         if self.swept.is_none_or(|swept| now - swept >= SWEEP) {
             self.swept = Some(now);
-            let gone = self.connections.iter().filter(|(_, known)| known.outbox.ending().is_some());
+            let gone = self.connections.iter().filter(|(_, known)| known.outbox.is_abandoned());
             let gone: Vec<_> = gone.map(|(connection, _)| Arc::clone(connection)).collect();
             gone.iter().for_each(|connection| self.detach(connection, Duration::ZERO));
         }

@@ -44,6 +44,24 @@ fn over_the_bound_everything_is_dropped_and_the_event_counts_as_left() {
 }
 
 #[tokio::test]
+async fn what_has_ended_takes_answers_until_its_task_is_over() {
+    let outbox = Outbox::new(OUTBOX_BYTES);
+    let answer = || Item::Input(Box::new(Input::Timer(7)), None);
+    outbox.push(answer());
+    outbox.push(frame(1));
+    outbox.end(Ending::SLOW_READER);
+    assert!(outbox.push(answer()), "what was asked before is carried out");
+    assert!(!outbox.push(frame(1)), "and nobody reads");
+    outbox.next().await;
+    let mut items = Vec::new();
+    outbox.take(usize::MAX, &mut items);
+    assert_eq!(items.iter().filter(|item| item.is_answer()).count(), 2);
+    assert_eq!(items.len(), 2);
+    outbox.abandon();
+    assert!(!outbox.push(answer()));
+}
+
+#[tokio::test]
 async fn what_was_pushed_comes_out_in_its_order() {
     let outbox = Outbox::new(OUTBOX_BYTES);
     outbox.push(Item::Frame(Frame::Text("first".into()), Ticket::default()));

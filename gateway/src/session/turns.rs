@@ -82,6 +82,11 @@ impl<T> Turns<T> {
         }
     }
 
+    /// Nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// False while enough waits.
     pub fn reads(&self) -> bool {
         self.bytes < WAITING_BYTES

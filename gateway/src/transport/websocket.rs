@@ -136,11 +136,17 @@ impl Conversation {
     }
 
     async fn part(self: Box<Self>, ending: Ending) {
-        let Self { edge, session, socket, .. } = *self;
-        session.close(edge.limits.silence(ending == Ending::SILENT)).await;
-        if ending != Ending::GONE {
-            socket.close(ending.code, ending.reason).await;
-        }
+        let Self { edge, mut session, mut turns, socket, .. } = *self;
+        let goodbye = async {
+            if ending != Ending::GONE {
+                socket.close(ending.code, ending.reason).await;
+            }
+        };
+        let close = async {
+            let took = session.finish(&mut turns, Input::Frame).await;
+            session.close(edge.limits.silence(ending == Ending::SILENT) + took).await;
+        };
+        tokio::join!(goodbye, close);
     }
 
     async fn converse(&mut self) -> Result<std::convert::Infallible, Ending> {
@@ -228,15 +234,7 @@ impl Conversation {
 
     /// Steps the frames whose turn it is, and writes what came of all steps.
     async fn dispatch(&mut self, tickets: Vec<Ticket>) -> Result<(), Ending> {
-        while self.session.ending.is_none() {
-            let now = Instant::now();
-            if !self.session.has_room() {
-                self.turns.hold(now);
-                break;
-            }
-            let Some(frame) = self.turns.next(now) else { break };
-            self.session.step(Input::Frame(frame)).await;
-        }
+        self.session.dispatch(&mut self.turns, Input::Frame).await;
         self.write(tickets).await
     }
 

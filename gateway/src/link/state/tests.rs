@@ -450,7 +450,7 @@ fn a_subscription_that_was_dropped_before_its_answer_came_fails() {
 fn a_connection_that_ended_silently_is_forgotten() {
     let mut bench = Bench::new();
     let outbox = bench.hearing("one", 7, 0);
-    outbox.end(Ending::GONE);
+    outbox.abandon();
     bench.state.tick(bench.now);
     let (_, asked) = bench.only_asked();
     assert_eq!(asked, Asked::Detach(v1::LinkDetach { connection: "one".to_owned(), ..Default::default() }));

@@ -200,20 +200,18 @@ impl Room {
     }
 
     /// The client is gone from here; nothing had been heard of it for `silence`.
-    pub async fn close(self, silence: Duration) {
-        self.session.close(silence).await;
+    pub async fn close(mut self, silence: Duration) {
+        let took = self.session.finish(&mut self.turns, emitted).await;
+        self.session.close(silence + took).await;
     }
 
     /// Steps the events whose turn it is.
     async fn dispatch(&mut self) {
         self.session.outbox.busy();
-        while self.session.ending.is_none() {
-            let now = Instant::now();
-            if !self.session.has_room() {
-                return self.turns.hold(now);
-            }
-            let Some((event, ack)) = self.turns.next(now) else { return };
-            self.session.step(Input::Emitted { event, ack }).await;
-        }
+        self.session.dispatch(&mut self.turns, emitted).await;
     }
+}
+
+fn emitted((event, ack): (SocketEvent, Option<u64>)) -> Input {
+    Input::Emitted { event, ack }
 }
