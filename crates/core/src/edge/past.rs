@@ -4,8 +4,9 @@
 //! A redelivering connection that goes away is remembered, and the person's next one takes the oldest: so what was stored
 //! meanwhile is given to one connection, once. What is remembered lives in memory. After a restart it is made anew from
 //! what presence has stored: one absence for each person who was shown online or was seen within the time, from when they
-//! were last known to be there. Not covered by that: further connections of the same person, people whose connections do
-//! not count for presence, and, while several cores serve one tenant, absences that another core saw.
+//! were last known to be there. How many connections they had is not known, so all that come back within
+//! [`RETURNING_MS`] are given what was stored since then. Not covered by that: people whose connections do not count for
+//! presence, and, while several cores serve one tenant, absences that another core saw.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,6 +20,9 @@ use crate::{Result, caller::Principal, clock::Clock, heads::Heads, seal::Seal};
 
 /// For so long an absence is remembered: who is away longer begins anew and reads the history.
 pub const REMEMBERED_MS: Millis = 10 * 60 * 1_000;
+
+/// For so long after a restart everybody comes back: clients try every few seconds, pages in the background once a minute.
+pub const RETURNING_MS: Millis = 2 * 60 * 1_000;
 
 /// So many absences of one person are remembered, the newest: a person has a few tabs.
 pub const ABSENCES_OF_A_PERSON: usize = 8;
@@ -45,8 +49,17 @@ pub struct Absence {
     pub position: Option<i64>,
     /// Where the connection began: nothing before it was missed.
     pub began: i64,
-    /// From an earlier life of this core: the person may have been there all the time, at a gateway that went on.
-    pub left_over: bool,
+    /// From an earlier life of this core; until then it is of all connections that the person had. They may also have been
+    /// there all the time, at a gateway that went on.
+    pub shared_until: Option<Millis>,
+    /// Somebody has taken it, while it is shared.
+    pub taken: bool,
+}
+
+impl Absence {
+    fn new(since: Millis, position: Option<i64>, began: i64) -> Self {
+        Self { since, position, began, shared_until: None, taken: false }
+    }
 }
 
 /// What was missed, and from where.
@@ -73,8 +86,8 @@ impl Past {
         let seen = store.recently_seen(now.saturating_sub(REMEMBERED_MS), limit).await?;
         let mut absences = Absences::default();
         for (tenant, user, since) in seen {
-            let absence = Absence { since, position: None, began: 0, left_over: true };
-            absences.begin((tenant, user), absence, now);
+            let shared_until = Some(now.saturating_add(RETURNING_MS));
+            absences.begin((tenant, user), Absence { shared_until, ..Absence::new(since, None, 0) }, now);
         }
         let seal = Seal::new(secret, "recovery");
         Ok(Self { store, clock, heads, seal, absences: Mutex::new(absences) })
@@ -104,13 +117,12 @@ impl Past {
             Ok(position) => Some(position),
         };
         let since = self.clock.now();
-        self.absences().begin(key, Absence { since, position, began, left_over: false }, since);
+        self.absences().begin(key, Absence::new(since, position, began), since);
     }
 
     /// A connection is gone that was last known to be there at an earlier time.
     pub fn left_at(&self, key: Key, began: i64, since: Millis) {
-        let absence = Absence { since, position: None, began, left_over: false };
-        self.absences().begin(key, absence, self.clock.now());
+        self.absences().begin(key, Absence::new(since, None, began), self.clock.now());
     }
 
     /// Somebody was there all the time, at a gateway that went on while this core did not.
@@ -128,7 +140,9 @@ impl Past {
         match position {
             Ok(position) => Ok(Some(Missed { since: absence.since, position: position.max(absence.began) })),
             Err(error) => {
-                self.absences().begin(key, absence, self.clock.now());
+                if !absence.taken {
+                    self.absences().begin(key, absence, self.clock.now());
+                }
                 Err(error.into())
             }
         }
@@ -137,8 +151,7 @@ impl Past {
     /// Puts back what was taken for a connection that came to nothing.
     pub fn put_back(&self, key: Key, missed: Missed) {
         let Missed { since, position } = missed;
-        let absence = Absence { since, position: Some(position), began: position, left_over: false };
-        self.absences().begin(key, absence, self.clock.now());
+        self.absences().begin(key, Absence::new(since, Some(position), position), self.clock.now());
     }
 
     /// Names a connection that begins at a position, for a later recovery. No two are alike.
@@ -198,13 +211,24 @@ impl Absences {
 
     fn take(&mut self, key: Key, now: Millis) -> Option<Absence> {
         self.forget_old(now);
-        let oldest = *self.of_person.get(&key)?.first()?;
-        self.remove(oldest)
+        loop {
+            let oldest = *self.of_person.get(&key)?.first()?;
+            let (_, absence) = self.by_time.get_mut(&oldest)?;
+            if absence.shared_until.is_some_and(|until| now < until) {
+                absence.taken = true;
+                return Some(*absence);
+            }
+            let was_shared = absence.taken;
+            let absence = self.remove(oldest);
+            if !was_shared {
+                return absence;
+            }
+        }
     }
 
     fn forget_left_over(&mut self, key: Key) {
         let own = self.of_person.get(&key).into_iter().flatten();
-        let left_over = own.copied().find(|place| self.by_time[place].1.left_over);
+        let left_over = own.copied().find(|place| self.by_time[place].1.shared_until.is_some());
         if let Some(place) = left_over {
             self.remove(place);
         }
@@ -238,7 +262,7 @@ mod tests {
     const TENANT: TenantId = TenantId(1);
 
     fn absence(since: Millis) -> Absence {
-        Absence { since, position: Some(since), began: 0, left_over: false }
+        Absence::new(since, Some(since), 0)
     }
 
     fn since(taken: Option<Absence>) -> Option<Millis> {
@@ -294,11 +318,32 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_life_left_is_for_all_who_come_back_in_time() {
+        let (mut absences, ann) = (Absences::default(), UserId::new());
+        let key = (TENANT, ann);
+        absences.begin(key, Absence { shared_until: Some(100), ..absence(1) }, 10);
+        absences.begin(key, absence(20), 20);
+        for _ in 0..3 {
+            assert_eq!(since(absences.take(key, 99)), Some(1));
+        }
+        let taken: Vec<_> = (0..2).map(|_| since(absences.take(key, 100))).collect();
+        assert_eq!(taken, [Some(20), None], "who comes later had not been there");
+    }
+
+    #[test]
+    fn who_comes_back_late_and_first_takes_it_still() {
+        let (mut absences, ann) = (Absences::default(), UserId::new());
+        absences.begin((TENANT, ann), Absence { shared_until: Some(100), ..absence(1) }, 10);
+        let taken: Vec<_> = (0..2).map(|_| since(absences.take((TENANT, ann), 100))).collect();
+        assert_eq!(taken, [Some(1), None]);
+    }
+
+    #[test]
     fn only_what_an_earlier_life_left_is_taken_back() {
         let (mut absences, ann) = (Absences::default(), UserId::new());
         let key = (TENANT, ann);
         absences.begin(key, absence(1), 10);
-        absences.begin(key, Absence { left_over: true, ..absence(2) }, 10);
+        absences.begin(key, Absence { shared_until: Some(100), ..absence(2) }, 10);
         for _ in 0..2 {
             absences.forget_left_over(key);
             assert_eq!(absences.by_time.len(), 1);

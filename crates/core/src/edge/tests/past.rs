@@ -308,7 +308,9 @@ async fn what_presence_remembers_outlives_the_core_that_is_killed() {
     let (mut gateway, _) = Gateway::link(&second, "h", "1").await;
     let back = gateway.told(attach("two")).await;
     assert_eq!(position(&back), Some(left));
-    assert_eq!(gateway.told(attach("three")).await.missed, None, "once");
+    assert_eq!(position(&gateway.told(attach("three")).await), Some(left), "and so does another tab");
+    clock.advance(Duration::from_secs(120));
+    assert_eq!(gateway.told(attach("late")).await.missed, None, "who comes later had not been there");
     let recovering = v1::LinkAttach { recover: pid, ..attach("four") };
     assert_eq!(gateway.told(recovering).await.recovered_from, Some(left));
 
