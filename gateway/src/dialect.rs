@@ -53,6 +53,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         self.over_pace()
     }
 
+    /// What becomes of an event of Socket.IO that is over the size.
+    fn oversized_event(&self, _event: &SocketEvent, _ack: Option<u64>) -> Oversized {
+        Oversized::Told(self.oversized().map(Effect::Send))
+    }
+
     /// The cross-origin headers of a REST answer, and what preflights are told.
     fn cors(&self) -> Cors;
 
@@ -231,6 +236,15 @@ pub enum Rendered {
     Nothing,
     /// It depends on the connection: hand it to each machine.
     Step,
+}
+
+/// What becomes of what is too large.
+#[derive(Debug)]
+pub enum Oversized {
+    /// It is refused; this is told.
+    Told(Option<Effect>),
+    /// This is taken in its place.
+    Taken(SocketEvent),
 }
 
 /// A topic that a connection hears, until the link is lost for good; the gateway keeps it true over a reconnect.

@@ -153,9 +153,7 @@ impl Session {
         self.learn(&input);
         let mut effects = Vec::new();
         self.machine.step(input, &mut effects);
-        for effect in effects {
-            self.carry_out(effect).await;
-        }
+        self.carry_out_all(effects).await;
     }
 
     /// When the next timer of the machine runs out.
@@ -255,6 +253,18 @@ impl Session {
         }
     }
 
+    /// Counts input that is refused.
+    pub fn refused(&self, what: &'static str, why: &'static str) {
+        count_refused(self.mounted.dialect.name(), what, why);
+    }
+
+    /// Carries out what was decided outside the machine.
+    pub async fn carry_out_all(&mut self, effects: impl IntoIterator<Item = Effect>) {
+        for effect in effects {
+            self.carry_out(effect).await;
+        }
+    }
+
     async fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Call { tag, call, credential } => self.call(tag, *call, credential),
@@ -289,11 +299,7 @@ impl Session {
                 self.reply.get_or_insert_with(|| Box::new(Reply { response, after }));
             }
             Effect::Timer { tag, after } => self.set_timer(tag, after),
-            Effect::Refused { what, why } => {
-                let dialect = self.mounted.dialect.name();
-                metrics::counter!("parlor_gateway_input_refused_total", "dialect" => dialect, "what" => what, "why" => why)
-                    .increment(1);
-            }
+            Effect::Refused { what, why } => self.refused(what, why),
             Effect::Close { code, reason } => {
                 self.ending.get_or_insert(Ending { code, reason });
             }
@@ -357,6 +363,12 @@ impl Session {
             self.timers.push((Instant::now() + after, tag));
         }
     }
+}
+
+/// Counts input that is refused: of which dialect, what, and why.
+pub(crate) fn count_refused(dialect: &'static str, what: &'static str, why: &'static str) {
+    metrics::counter!("parlor_gateway_input_refused_total", "dialect" => dialect, "what" => what, "why" => why)
+        .increment(1);
 }
 
 /// The headers that say who somebody is, or where their page is from. They are copied: a header of a request shares the

@@ -3,6 +3,8 @@
 use parlor_api::v1;
 use tonic::{Code, Status};
 
+use super::Effect;
+
 pub(super) fn is_staff(attached: &v1::LinkAttached) -> bool {
     attached.roles().any(|role| matches!(role, v1::Role::Staff | v1::Role::Admin))
 }
@@ -18,4 +20,17 @@ pub(super) fn is_outage(status: &Status) -> bool {
             | Code::ResourceExhausted
             | Code::Cancelled
     )
+}
+
+/// Counts a request that the core refused; an outage refuses nothing.
+pub(super) fn refused(what: &'static str, status: &Status) -> Option<Effect> {
+    let why = match status.code() {
+        Code::Unauthenticated => "not proven",
+        Code::PermissionDenied => "not permitted",
+        Code::NotFound => "not found",
+        Code::InvalidArgument => "malformed",
+        Code::AlreadyExists | Code::FailedPrecondition => "not possible",
+        _ => return None,
+    };
+    Some(Effect::Refused { what, why })
 }

@@ -19,8 +19,8 @@ use http::StatusCode;
 use parlor_api::v1::{self, event::Payload};
 
 use super::{
-    AllowHeaders, Audience, Carriers, Cors, Dialect, Frame, Input, Machine, Opening, OpeningKind, Pace,
-    Rendered, Response,
+    AllowHeaders, Audience, Carriers, Cors, Dialect, Frame, Input, Machine, Opening, OpeningKind, Oversized,
+    Pace, Rendered, Response, SocketEvent,
 };
 
 mod contract;
@@ -86,6 +86,12 @@ impl Dialect for Native {
 
     fn oversized(&self) -> Option<Frame> {
         Some(wire::problem(&wire::too_large(MAX_FRAME_BYTES), None))
+    }
+
+    fn oversized_event(&self, event: &SocketEvent, ack: Option<u64>) -> Oversized {
+        let name = event.name().unwrap_or_default();
+        let reply = ack.map_or(wire::Reply::Nobody, wire::Reply::Acknowledge);
+        Oversized::Told(wire::answer(reply, &name, Err(&wire::too_large(MAX_FRAME_BYTES))))
     }
 
     fn cors(&self) -> Cors {

@@ -18,8 +18,8 @@ use http::StatusCode;
 use parlor_api::v1::{self, event::Payload};
 
 use super::{
-    AllowHeaders, Audience, Carriers, Cors, Dialect, Frame, Machine, Opening, OpeningKind, Pace, Rendered,
-    Response,
+    AllowHeaders, Audience, Carriers, Cors, Dialect, Frame, Machine, Opening, OpeningKind, Oversized, Pace,
+    Rendered, Response, SocketEvent,
 };
 
 mod burst;
@@ -103,8 +103,9 @@ impl Dialect for Support {
         None
     }
 
-    fn oversized(&self) -> Option<Frame> {
-        Some(shape::error(shape::FAILED))
+    /// It is answered in its turn and in its style, like one without the arguments that it needs.
+    fn oversized_event(&self, event: &SocketEvent, _ack: Option<u64>) -> Oversized {
+        Oversized::Taken(SocketEvent::bare(&event.name().unwrap_or_default()))
     }
 
     fn cors(&self) -> Cors {

@@ -45,9 +45,14 @@ impl<T> Turns<T> {
         Self { bucket: Bucket::new(&pace, now), pace, waiting: VecDeque::new(), bytes: 0, since: None }
     }
 
+    /// It is more than one may send at a time.
+    pub fn is_too_big(&self, bytes: usize) -> bool {
+        bytes > self.pace.max_frame_bytes
+    }
+
     /// Takes what came, or refuses it.
     pub fn arrive(&mut self, item: T, bytes: usize, now: Instant) -> Verdict {
-        if bytes > self.pace.max_frame_bytes {
+        if self.is_too_big(bytes) {
             return Verdict::TooBig;
         }
         let paid = self.pace.refuse && self.bucket.take(now);

@@ -12,7 +12,7 @@ use crate::{
     dialect::{self, AllowHeaders, Input, OpeningKind, Response},
     edge::Edge,
     outbox::OUTBOX_BYTES,
-    session::{Mounted, Session},
+    session::{Mounted, Session, count_refused},
     transport::front::plain,
 };
 
@@ -63,7 +63,16 @@ pub(super) async fn serve(
         metrics::counter!("parlor_gateway_rest_full_total", "dialect" => dialect.name()).increment(1);
         dialect.unavailable()
     };
+    if let Some(why) = refusal(response.status) {
+        count_refused(dialect.name(), "rest", why);
+    }
     answer(response, &dialect.cors())
+}
+
+/// The reason of an answer that refuses, as it is counted.
+fn refusal(status: StatusCode) -> Option<&'static str> {
+    let refuses = status.is_client_error();
+    refuses.then(|| status.canonical_reason().unwrap_or("refused"))
 }
 
 /// Why a request has no body.

@@ -219,14 +219,13 @@ impl Conversation {
                 self.outbox.busy();
                 self.dispatch(Vec::new()).await
             }
-            Verdict::TooFast => self.refuse(self.mounted.dialect.over_pace()).await,
-            Verdict::TooBig => self.refuse(self.mounted.dialect.oversized()).await,
+            Verdict::TooFast => self.refuse("too fast", self.mounted.dialect.over_pace()).await,
+            Verdict::TooBig => self.refuse("too large", self.mounted.dialect.oversized()).await,
         }
     }
 
-    async fn refuse(&mut self, refusal: Option<Frame>) -> Result<(), Ending> {
-        let dialect = &self.mounted.dialect;
-        metrics::counter!("parlor_gateway_frames_refused_total", "dialect" => dialect.name()).increment(1);
+    async fn refuse(&mut self, why: &'static str, refusal: Option<Frame>) -> Result<(), Ending> {
+        self.session.refused("frame", why);
         self.outbox.busy();
         self.session.out.extend(refusal.map(Out::Frame));
         self.write(Vec::new()).await

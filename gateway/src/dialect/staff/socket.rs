@@ -144,7 +144,7 @@ impl Socket {
 
     fn park(&mut self, text: Text, effects: &mut Vec<Effect>) {
         if self.parked_bytes + text.len() > PARKED_BYTES_MAX {
-            effects.push(error("Too many messages"));
+            refuse("frame", "Too many messages", effects);
             return;
         }
         self.parked_bytes += text.len();
@@ -166,7 +166,7 @@ impl Socket {
 
     fn frame(&mut self, text: &str, effects: &mut Vec<Effect>) {
         let frame = match read::json(text) {
-            None | Some(Value::Null) => return effects.push(error("Invalid message format")),
+            None | Some(Value::Null) => return refuse("frame", "Invalid message format", effects),
             Some(Value::Object(frame)) => frame,
             Some(_) => return,
         };
@@ -193,7 +193,7 @@ impl Socket {
             }
             Some(Work::StaffMessage) => {
                 if let Err(status) = answer {
-                    effects.push(error(staff_message_refusal(&status)));
+                    refuse("staff_message", staff_message_refusal(&status), effects);
                 }
             }
             None => {}
@@ -210,7 +210,7 @@ impl Socket {
     fn register(&mut self, frame: &Map<String, Value>, effects: &mut Vec<Effect>) {
         let session_id = frame.get("sessionId").and_then(Value::as_str).and_then(read::customer_session_id);
         let Some(session_id) = session_id else {
-            return effects.push(error("Registration failed"));
+            return refuse("register", "Registration failed", effects);
         };
         let token = frame.get("token").and_then(Value::as_str).filter(|token| !token.is_empty());
         match token {
@@ -272,7 +272,7 @@ impl Socket {
             (Stage::Ask { token }, answer) => match judge(&answer) {
                 Proof::Good => self.attach(session_id, Credential::Bearer(token), quiet, effects),
                 Proof::None => self.attach(session_id, Credential::Guest, quiet, effects),
-                Proof::Refused => effects.push(error("Registration failed")),
+                Proof::Refused => refuse("register", "Registration failed", effects),
             },
             (Stage::Attach { speaker }, Ok(answer)) => {
                 self.forget_dropped(&answer);
@@ -282,7 +282,9 @@ impl Socket {
             (Stage::Subscribe, Ok(Answer::Subscribed { topic, .. })) => {
                 self.registered(session_id, topic, quiet, effects);
             }
-            (Stage::Attach { .. } | Stage::Subscribe, _) => effects.push(error("Registration failed")),
+            (Stage::Attach { .. } | Stage::Subscribe, _) => {
+                refuse("register", "Registration failed", effects);
+            }
         }
     }
 
@@ -319,7 +321,7 @@ impl Socket {
                 });
                 self.work = Some(Work::AdminAttach);
             }
-            token if read::falsy(token) => effects.push(error("Token required")),
+            token if read::falsy(token) => refuse("register_admin", "Token required", effects),
             _ => self.refuse_proof(effects),
         }
     }
@@ -369,7 +371,7 @@ impl Socket {
     }
 
     fn refuse_proof(&mut self, effects: &mut Vec<Effect>) {
-        effects.push(error("Authentication failed"));
+        refuse("register_admin", "Authentication failed", effects);
         self.refused_proofs += 1;
         if self.refused_proofs >= REFUSED_PROOFS_MAX {
             self.close("too many failed registrations", effects);
@@ -380,17 +382,17 @@ impl Socket {
 
     fn staff_message(&mut self, frame: &Map<String, Value>, effects: &mut Vec<Effect>) {
         if self.staff.is_none() {
-            return effects.push(error("Authentication failed"));
+            return refuse("staff_message", "Authentication failed", effects);
         }
         let text = match read::text(frame.get("content")) {
             Ok(text) => text,
             Err(TextProblem::Missing | TextProblem::TooLong | TextProblem::Invalid) => {
-                return effects.push(error("Invalid message content"));
+                return refuse("staff_message", "Invalid message content", effects);
             }
         };
         let session_id = frame.get("sessionId").and_then(Value::as_str).and_then(read::session_id);
         let Some(session_id) = session_id else {
-            return effects.push(error("Conversation not found"));
+            return refuse("staff_message", "Conversation not found", effects);
         };
         let call = Call::SendMessage(v1::SendMessageRequest {
             conversation: Some(read::by_name(session_id)),
@@ -461,6 +463,12 @@ fn staff_message_refusal(status: &Status) -> &'static str {
         Code::ResourceExhausted => "Too many messages",
         _ => "Error sending message",
     }
+}
+
+/// Says why something is refused, and counts it.
+fn refuse(what: &'static str, why: &'static str, effects: &mut Vec<Effect>) {
+    effects.push(Effect::Refused { what, why });
+    effects.push(error(why));
 }
 
 fn error(message: &str) -> Effect {

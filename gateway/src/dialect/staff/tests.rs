@@ -34,6 +34,8 @@ const NOW: prost_types::Timestamp = prost_types::Timestamp { seconds: 1_795_206_
 struct Talk {
     machine: Box<dyn Machine>,
     effects: Vec<Effect>,
+    /// What was counted as refused, and why.
+    refused: Vec<(&'static str, &'static str)>,
     tag: Tag,
 }
 
@@ -49,12 +51,18 @@ impl Talk {
     fn open(kind: OpeningKind, mount: Mount) -> Self {
         let machine =
             Staff.open(Opening { mount: Arc::new(mount), peer: None, kind, headers: http::HeaderMap::new() });
-        Self { machine, effects: Vec::new(), tag: 0 }
+        Self { machine, effects: Vec::new(), refused: Vec::new(), tag: 0 }
     }
 
     fn step(&mut self, input: Input) -> &[Effect] {
         self.effects.clear();
         self.machine.step(input, &mut self.effects);
+        self.refused.clear();
+        let refused = self.effects.extract_if(.., |effect| matches!(effect, Effect::Refused { .. }));
+        self.refused.extend(refused.filter_map(|effect| match effect {
+            Effect::Refused { what, why } => Some((what, why)),
+            _ => None,
+        }));
         for effect in &self.effects {
             if let Effect::Call { tag, .. } | Effect::Attach { tag, .. } | Effect::Subscribe { tag, .. } =
                 effect

@@ -68,9 +68,9 @@ impl Burst {
                 Waiting::Asked { place, ack } => match (&failed, results.next().flatten()) {
                     (None, Some(Outcome::Sent(_))) => requests::acknowledge(ack, effects),
                     (None, Some(Outcome::Failure(failure))) => {
-                        requests::fail(&requests::refusal(place, &failure.into()), ack, effects);
+                        requests::not_sent(place, &failure.into(), ack, effects);
                     }
-                    (Some(status), _) => requests::fail(&requests::refusal(place, status), ack, effects),
+                    (Some(status), _) => requests::not_sent(place, status, ack, effects),
                     (None, None) => requests::fail(shape::FAILED, ack, effects),
                 },
             }

@@ -13,7 +13,7 @@ use super::{
     read::{Asked, Claim, Place, Role, Sender, Sending},
     shape::{self, History, LIST, MESSAGES, Message, OWN, Own, Row},
 };
-use crate::dialect::{Answer, Call, Credential, Effect, Frame, SocketEvent, Tag};
+use crate::dialect::{Answer, Call, Credential, Effect, Frame, SocketEvent, Tag, answers};
 
 /// The list holds so many, the latest first.
 const ROWS_MAX: i32 = 1_000;
@@ -71,7 +71,8 @@ pub(super) fn begin(joined: Claim, asked: Asked, ack: Option<u64>, effects: &mut
             Next::Ask(Box::new(call), Asking::Own { ack })
         }
         (asked, _) => {
-            refuse(&asked, "not permitted", effects);
+            let malformed = matches!(asked, Asked::Messages(None) | Asked::MarkRead(None));
+            refuse(&asked, if malformed { "malformed" } else { "not permitted" }, effects);
             nothing(&asked, ack, effects);
             Next::Done
         }
@@ -184,7 +185,7 @@ impl Asking {
         match (self, answer) {
             // It is heard as an event, by the sender too.
             (Self::Send { ack, .. }, Ok(_)) => acknowledge(ack, effects),
-            (Self::Send { place, ack }, Err(status)) => fail(&refusal(place, &status), ack, effects),
+            (Self::Send { place, ack }, Err(status)) => not_sent(place, &status, ack, effects),
             (Self::SendAll(burst), answer) => burst.answered(answer, effects),
             (Self::List { ack }, Ok(Answer::ListConversations(page))) => {
                 let rows: Vec<Row<'_>> = page.conversations.iter().filter_map(Row::new).collect();
@@ -193,11 +194,18 @@ impl Asking {
             (Self::List { ack }, _) => reply(LIST, ack, &[(); 0], effects),
             (Self::Messages { number, ack }, Ok(Answer::ListMessages(page))) => {
                 let ours = page.conversation.as_ref().filter(|shown| shown.kind == KIND);
+                if ours.is_none() {
+                    effects.push(Effect::Refused { what: "conversation:getMessages", why: "not found" });
+                }
                 let shown = ours.map(|shown| Message::all(&page.messages, shown)).unwrap_or_default();
                 messages(Some(number), &shown, ack, effects);
             }
-            (Self::Messages { number, ack }, _) => messages(Some(number), &[], ack, effects),
+            (Self::Messages { number, ack }, answer) => {
+                refused_by(&answer, "conversation:getMessages", effects);
+                messages(Some(number), &[], ack, effects);
+            }
             (Self::MarkRead { ack }, answer) => {
+                refused_by(&answer, "conversation:markAsRead", effects);
                 acknowledge(ack, effects);
                 if answer.is_ok() {
                     return Next::Changed;
@@ -235,8 +243,19 @@ fn own(found: v1::CreateConversationResponse, ack: Option<u64>, effects: &mut Ve
     Next::Ask(call, Asking::OwnMessages { conversation: Box::new(conversation), ack })
 }
 
+/// Answers a message that the core did not take.
+pub(super) fn not_sent(place: Place, status: &Status, ack: Option<u64>, effects: &mut Vec<Effect>) {
+    effects.extend(answers::refused("message:send", status));
+    fail(&refusal(place, status), ack, effects);
+}
+
+/// Counts what the core refused.
+fn refused_by(answer: &Result<Answer, Status>, what: &'static str, effects: &mut Vec<Effect>) {
+    effects.extend(answer.as_ref().err().and_then(|status| answers::refused(what, status)));
+}
+
 /// Why the core did not take a message, in the words of old.
-pub(super) fn refusal(place: Place, status: &Status) -> String {
+fn refusal(place: Place, status: &Status) -> String {
     match (status.code(), place) {
         (Code::NotFound | Code::PermissionDenied, Place::Number(number)) => shape::no_conversation(number),
         (Code::Unauthenticated, _) => shape::NOT_AUTHENTICATED.to_owned(),

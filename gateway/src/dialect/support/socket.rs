@@ -37,8 +37,9 @@ use crate::{
     mount::Mount,
 };
 
-/// What comes before a join waits so long for it, and so many events do (contract, 1.1).
-pub(super) const PARKED_MAX: usize = 32;
+/// What comes before a join waits so long for it, and so many events do: a page that was offline says first all that it has
+/// kept, and then that it joins. As many as the pace lets in at once.
+pub(super) const PARKED_MAX: usize = 200;
 pub(super) const PARKED_FOR: Duration = Duration::from_millis(500);
 
 /// Requests that wait for the one before them. The pace lets 200 in at once, and more only while the core is slow.
@@ -160,7 +161,9 @@ impl Socket {
     // === Order ===
 
     fn emitted(&mut self, event: &SocketEvent, ack: Option<u64>, effects: &mut Vec<Effect>) {
-        let Some(mut asked) = Asked::read(event) else { return };
+        let Some(mut asked) = Asked::read(event) else {
+            return effects.push(Effect::Refused { what: "event", why: "unknown" });
+        };
         let comes_first = !matches!(self.state, State::Joined(_)) && self.work.is_none();
         if let (Asked::Join(claim), true) = (&asked, comes_first) {
             return self.join(*claim, ack, effects);

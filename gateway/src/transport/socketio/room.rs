@@ -8,7 +8,7 @@ use parlor_socketio::{Closed, Connection, Event, Reason, Sent, Socket};
 use tokio::time::Instant;
 
 use crate::{
-    dialect::{Frame, Input, OpeningKind, SocketEvent},
+    dialect::{Frame, Input, OpeningKind, Oversized, SocketEvent},
     edge::Edge,
     outbox::{Ending, Item, Outbox, Run, Ticket, Wire},
     session::{
@@ -112,16 +112,23 @@ impl Room {
 
     /// The client emitted an event: it is stepped, waits for its turn, or is refused, as the dialect has it.
     pub async fn emitted(&mut self, event: Event, ack: Option<u64>) {
-        let event = SocketEvent(event);
+        let mut event = SocketEvent(event);
+        if self.turns.is_too_big(event.bytes()) {
+            self.session.refused("frame", "too large");
+            match self.mounted.dialect.oversized_event(&event, ack) {
+                Oversized::Taken(instead) => event = instead,
+                Oversized::Told(told) => return self.session.carry_out_all(told).await,
+            }
+        }
         let bytes = event.bytes();
-        let dialect = &self.mounted.dialect;
-        let refusal = match self.turns.arrive((event, ack), bytes, Instant::now()) {
-            Verdict::Waits => return self.dispatch().await,
-            Verdict::TooFast => dialect.over_pace(),
-            Verdict::TooBig => dialect.oversized(),
-        };
-        metrics::counter!("parlor_gateway_frames_refused_total", "dialect" => dialect.name()).increment(1);
-        self.session.out.extend(refusal.map(Out::Frame));
+        match self.turns.arrive((event, ack), bytes, Instant::now()) {
+            Verdict::Waits => self.dispatch().await,
+            Verdict::TooFast => {
+                self.session.refused("frame", "too fast");
+                self.session.out.extend(self.mounted.dialect.over_pace().map(Out::Frame));
+            }
+            Verdict::TooBig => {}
+        }
     }
 
     /// Takes what waits in the outbox, a piece at a time.

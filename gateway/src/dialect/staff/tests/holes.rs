@@ -11,6 +11,7 @@ fn hole_01_a_stranger_cannot_speak_as_staff() {
         let effects = talk.send(&forged);
         assert_eq!(sent(effects), [error("Authentication failed")]);
         assert_eq!(effects.len(), 1, "nothing is stored and nobody hears it");
+        assert_eq!(talk.refused, [("staff_message", "Authentication failed")]);
     }
     // Not even with a staff token, if it was shown to `register` only.
     let mut talk = Talk::socket();

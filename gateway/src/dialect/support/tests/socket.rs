@@ -50,7 +50,8 @@ fn whoever_waits_for_a_call_is_called_once() {
     assert_eq!(acknowledged(talk.emit_with_ack("conversation:markAsRead", &json!(5), 3)), [(3, "[]")]);
     let join = json!({"userId": 2, "role": "CUSTOMER"});
     assert_eq!(acknowledged(talk.emit_with_ack("user:join", &join, 4)), [(4, "[]")]);
-    assert!(talk.emit_with_ack("no:such", &json!({}), 5).is_empty(), "as it always was");
+    let effects = talk.emit_with_ack("no:such", &json!({}), 5);
+    assert!(matches!(effects, [Effect::Refused { .. }]), "as it always was: {effects:?}");
     let mut admin = Talk::admin();
     let effects = admin.emit_with_ack("customer:getMyConversation", &json!(null), 6);
     assert_eq!(acknowledged(effects), [(6, r#"[{"conversation":null,"messages":[]}]"#)]);
@@ -70,7 +71,8 @@ fn who_marks_as_read_is_sent_the_list() {
     assert_eq!(sent(talk.answer(rows(Vec::new()))), [r#"["admin:conversationsList",[]]"#]);
     // What is not there cannot be marked, and changes no list.
     talk.emit("conversation:markAsRead", &json!(99));
-    assert!(talk.fail(no_conversation()).is_empty());
+    let effects = talk.fail(no_conversation());
+    assert!(matches!(effects, [Effect::Refused { why: "not found", .. }]), "{effects:?}");
 }
 
 #[test]
