@@ -76,6 +76,11 @@ impl Calls {
         Self { backend, edge_key, deadline }
     }
 
+    /// How long the core may take for a call.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     pub fn backend(&self) -> &Backend {
         &self.backend
     }

@@ -97,7 +97,7 @@ impl Link {
     ) -> Self {
         let (commands, received) = mpsc::channel(COMMANDS);
         let (up_sender, up) = watch::channel(false);
-        let state = state::State::new(gateway.to_owned(), epoch.to_owned());
+        let state = state::State::new(gateway.to_owned(), epoch.to_owned(), calls.deadline());
         tasks.spawn(client::Client::new(calls, state, received, up_sender, stop).run());
         Self { commands, up }
     }

@@ -17,9 +17,6 @@ use crate::{
     link::{Wanted, topics::TopicId},
 };
 
-/// A connection waits so long for an answer of a core that may be away, before it is told so.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Above so many commands without an answer, new ones are refused at once.
 const PENDING_MAX: usize = 65_536;
 
@@ -64,8 +61,10 @@ pub(super) struct Answered {
 }
 
 /// The commands of one epoch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ledger {
+    /// A connection waits so long for an answer of a core that may be away, before it is told so.
+    within: Duration,
     number: u64,
     up: bool,
     outgoing: VecDeque<v1::LinkRequest>,
@@ -74,6 +73,17 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    pub fn new(within: Duration) -> Self {
+        Self {
+            within,
+            number: 0,
+            up: false,
+            outgoing: VecDeque::new(),
+            pending: BTreeMap::new(),
+            deadlines: VecDeque::new(),
+        }
+    }
+
     pub fn is_up(&self) -> bool {
         self.up
     }
@@ -108,7 +118,7 @@ impl Ledger {
     /// Asks for somebody who waits only so long.
     pub fn ask_in_time(&mut self, command: Command, purpose: Purpose, now: Instant) {
         self.ask(command, purpose);
-        self.deadlines.push_back((now + COMMAND_TIMEOUT, self.number));
+        self.deadlines.push_back((now + self.within, self.number));
     }
 
     /// Says that the gateway lives; the answer says no more than that the core does.
@@ -172,6 +182,8 @@ impl Ledger {
 mod tests {
     use super::*;
 
+    const WITHIN: Duration = Duration::from_secs(10);
+
     fn attach() -> (Command, Purpose) {
         let purpose = Purpose::Attach { connection: "one".into(), tag: 1 };
         (Command::Attach(v1::LinkAttach::default()), purpose)
@@ -183,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_while_the_link_is_down_goes_out_when_it_is_up() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(WITHIN);
         let (command, purpose) = attach();
         ledger.ask(command, purpose);
         assert_eq!(sent(&mut ledger), [0; 0]);
@@ -198,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_new_epoch_of_the_core_is_asked_for_connections_only() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(WITHIN);
         ledger.ask(Command::Detach(v1::LinkDetach::default()), Purpose::Tell);
         let (command, purpose) = attach();
         ledger.ask(command, purpose);
@@ -208,18 +220,18 @@ mod tests {
 
     #[test]
     fn time_is_over_exactly_at_the_deadline() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(WITHIN);
         let now = Instant::now();
         let (command, purpose) = attach();
         ledger.ask_in_time(command, purpose, now);
-        assert!(ledger.overdue(now + COMMAND_TIMEOUT - Duration::from_millis(1)).is_none());
-        assert!(ledger.overdue(now + COMMAND_TIMEOUT).is_some());
+        assert!(ledger.overdue(now + WITHIN - Duration::from_millis(1)).is_none());
+        assert!(ledger.overdue(now + WITHIN).is_some());
         assert!(ledger.answered(1).is_none());
     }
 
     #[test]
     fn it_is_full_at_its_bound() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(WITHIN);
         for _ in 0..PENDING_MAX {
             assert!(!ledger.is_full());
             let (command, purpose) = attach();

@@ -109,11 +109,11 @@ impl Connection {
 }
 
 impl State {
-    pub fn new(gateway: String, epoch: String) -> Self {
+    pub fn new(gateway: String, epoch: String, within: Duration) -> Self {
         Self {
             gateway,
             epoch,
-            ledger: Ledger::default(),
+            ledger: Ledger::new(within),
             connections: HashMap::new(),
             topics: Topics::default(),
             owing: VecDeque::new(),

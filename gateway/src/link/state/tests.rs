@@ -25,7 +25,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let mut state = State::new("edge".to_owned(), "epoch".to_owned());
+        let mut state = State::new("edge".to_owned(), "epoch".to_owned(), Duration::from_secs(10));
         state.hello();
         let mut bench = Self { state, now: Instant::now() };
         bench.welcome(false);
