@@ -33,7 +33,7 @@ const PAGE: Sizes = Sizes { default: 50, maximum: 1_000 };
 
 pub(crate) use self::{
     convert::user as user_message,
-    decode::{MAX_EMAIL_CHARS, MAX_NAME_CHARS, MAX_USERNAME_CHARS, password, roles},
+    decode::{MAX_EMAIL_CHARS, MAX_NAME_CHARS, MAX_USERNAME_CHARS, password, roles, username},
 };
 
 /// The rules of the directory, and the service over them. Cloning is cheap.

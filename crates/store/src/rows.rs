@@ -82,8 +82,8 @@ pub struct UserUpsert {
     pub password_hash: Option<String>,
     /// Fail with `AlreadyExists` instead of changing a user who is there.
     pub create_only: bool,
-    /// Fail with `AlreadyExists` if another user has this e-mail address.
-    pub unique_email: bool,
+    /// Fail with `AlreadyExists` if another user signs in, by username or e-mail address, with one of these two.
+    pub unique_names: bool,
 }
 
 /// What an API key may do.

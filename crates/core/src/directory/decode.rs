@@ -59,7 +59,9 @@ pub fn patched(stored: Tenant, wanted: &v1::Tenant, paths: &[String]) -> Result<
 /// A user to create or change, without the password.
 pub fn user(wanted: &v1::User) -> Result<UserUpsert> {
     text("user.display_name", &wanted.display_name, 0, MAX_NAME_CHARS)?;
-    text("user.username", &wanted.username, 0, MAX_USERNAME_CHARS)?;
+    if !wanted.username.is_empty() {
+        username("user.username", &wanted.username)?;
+    }
     text("user.email", &wanted.email, 0, MAX_EMAIL_CHARS)?;
     text("user.avatar_url", &wanted.avatar_url, 0, MAX_URL_CHARS)?;
     if wanted.identities.len() > MAX_IDENTITIES {
@@ -102,6 +104,15 @@ pub fn roles(field: &'static str, wanted: &[i32]) -> Result<Roles> {
         };
         Ok(roles.with(role))
     })
+}
+
+/// A name to sign in with. One that is blank could not be told from none.
+pub fn username(field: &'static str, value: &str) -> Result<()> {
+    text(field, value, 1, MAX_USERNAME_CHARS)?;
+    if value.trim().is_empty() {
+        return Err(Error::field(field, "it is blank"));
+    }
+    Ok(())
 }
 
 /// A password that may be set.
@@ -209,6 +220,10 @@ mod tests {
         assert!(password("password", &"p".repeat(8)).is_ok());
         assert!(password("password", &"p".repeat(7)).is_err());
         assert!(password("password", &"p".repeat(201)).is_err());
+        assert!(username("username", &"u".repeat(MAX_USERNAME_CHARS)).is_ok());
+        for bad in ["", " ", "\t\u{a0}", &"u".repeat(MAX_USERNAME_CHARS + 1)] {
+            assert!(username("username", bad).is_err(), "{bad:?}");
+        }
         assert!(number(MAX_NUMBER).is_ok());
         assert!(number(MAX_NUMBER + 1).is_err());
         assert!(origins(&vec!["https://a.example".to_owned(); MAX_ORIGINS]).is_ok());

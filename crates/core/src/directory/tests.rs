@@ -174,6 +174,7 @@ async fn an_upsert_needs_an_admin_and_valid_fields() {
     for wrong in [
         v1::User { id: "x".into(), ..Default::default() },
         v1::User { email: "e".repeat(321), ..Default::default() },
+        v1::User { username: " ".into(), ..Default::default() },
         v1::User { roles: vec![0], ..Default::default() },
         v1::User { roles: vec![99], ..Default::default() },
         v1::User { display_name: "a\0b".into(), ..Default::default() },

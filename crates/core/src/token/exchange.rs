@@ -122,15 +122,14 @@ impl Tokens {
             return Err(Error::SwitchedOff("making accounts"));
         }
         let slug = named(tenant)?;
-        let by_email = wanted.username.is_empty();
-        if by_email {
+        if wanted.username.is_empty() {
             text("signup.email", &wanted.email, 1, directory::MAX_USERNAME_CHARS)?;
             if !wanted.email.contains('@') {
                 return Err(Error::field("signup.email", "it is not an address"));
             }
             wanted.username.clone_from(&wanted.email);
         }
-        text("signup.username", &wanted.username, 1, directory::MAX_USERNAME_CHARS)?;
+        directory::username("signup.username", &wanted.username)?;
         text("signup.display_name", &wanted.display_name, 0, directory::MAX_NAME_CHARS)?;
         text("signup.email", &wanted.email, 0, directory::MAX_EMAIL_CHARS)?;
         directory::password("signup.password", &wanted.password)?;
@@ -145,12 +144,11 @@ impl Tokens {
             roles: Some(Roles::CUSTOMER),
             password_hash: Some(self.passwords.hash(wanted.password).await?),
             create_only: true,
-            unique_email: true,
+            unique_names: true,
             ..UserUpsert::default()
         };
         match self.store.upsert_user(tenant, account, self.clock.now()).await {
             Ok((user, _)) => Ok(signed_in(user, tenant_slug)),
-            Err(StoreError::AlreadyExists("username")) if by_email => Err(Error::AlreadyExists("email")),
             Err(error) => Err(error.into()),
         }
     }

@@ -155,6 +155,11 @@ async fn an_email_address_may_be_the_name_and_is_had_by_one_account() {
     sign_up(with("bob@shop.example", "robert@shop.example")).await.unwrap();
     let error = sign_up(with("", "bob@shop.example")).await.unwrap_err();
     refused(&error, Code::AlreadyExists, Reason::EmailTaken);
+    // Neither may be what somebody else signs in with: they would be locked out, and the newcomer taken for them.
+    let error = sign_up(with("robert@shop.example", "")).await.unwrap_err();
+    refused(&error, Code::AlreadyExists, Reason::AlreadyExists);
+    let error = sign_up(with("bobby", "bob@shop.example")).await.unwrap_err();
+    refused(&error, Code::AlreadyExists, Reason::EmailTaken);
     for email in ["", "no address"] {
         let error = sign_up(with("", email)).await.unwrap_err();
         refused(&error, Code::InvalidArgument, Reason::FieldInvalid);

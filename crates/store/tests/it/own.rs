@@ -15,6 +15,7 @@ crate::stories!(
     a_number_leads_to_its_conversation,
     what_changed_last_is_listed_first,
     an_email_address_may_be_asked_for_alone,
+    nobody_takes_what_another_signs_in_with,
 );
 
 fn wanted(world: &World, owner: &User, kind: &str) -> OwnConversation {
@@ -124,10 +125,10 @@ async fn what_changed_last_is_listed_first(world: World) {
 }
 
 async fn an_email_address_may_be_asked_for_alone(world: World) {
-    let account = |name: &str, unique_email| UserUpsert {
+    let account = |name: &str, unique_names| UserUpsert {
         username: Some(name.into()),
         email: Some("ann@shop.example".into()),
-        unique_email,
+        unique_names,
         ..Default::default()
     };
     let store = &world.store;
@@ -138,4 +139,23 @@ async fn an_email_address_may_be_asked_for_alone(world: World) {
     store.upsert_user(world.tenant, account("bob", false), 1).await.unwrap();
     let both = store.user_by_email(world.tenant, "ann@shop.example").await.map(|_| ());
     assert_eq!(both, Err(Error::NotFound("user")), "of two, neither is meant");
+}
+
+async fn nobody_takes_what_another_signs_in_with(world: World) {
+    let account = |username: &str, email: Option<&str>, unique_names| UserUpsert {
+        username: Some(username.into()),
+        email: email.map(Into::into),
+        unique_names,
+        ..Default::default()
+    };
+    let store = &world.store;
+    let make = async |account| store.upsert_user(world.tenant, account, 1).await.map(|(user, _)| user);
+    let dora = make(account("dora", Some("dora@shop.example"), false)).await.unwrap();
+    let as_address = make(account("dora@shop.example", None, true)).await;
+    assert_eq!(as_address, Err(Error::AlreadyExists("username")));
+    make(account("eve@shop.example", None, true)).await.unwrap();
+    let as_name = make(account("adam", Some("eve@shop.example"), true)).await;
+    assert_eq!(as_name, Err(Error::AlreadyExists("email")));
+    let own = UserUpsert { id: Some(dora.id), ..account("dora@shop.example", None, true) };
+    assert_eq!(make(own).await.unwrap().id, dora.id, "one's own address may become one's name");
 }

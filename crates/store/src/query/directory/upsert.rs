@@ -22,8 +22,7 @@ pub(super) async fn upsert(
         return Err(Error::AlreadyExists("user").into());
     }
     let id = UserId(found.as_ref().map_or(new_id.0, |row| row.id));
-    require_free_email(tx, tenant, id, wanted).await?;
-    require_free_username(tx, tenant, id, wanted).await?;
+    require_free_names(tx, tenant, id, wanted).await?;
     let new_identities = unowned_identities(tx, tenant, id, wanted).await?;
     let created = found.is_none();
     match found {
@@ -48,33 +47,30 @@ async fn find(tx: &Tx, tenant: TenantId, wanted: &UserUpsert) -> Result<Option<u
     }
 }
 
-async fn require_free_email(
+/// People sign in by username or by e-mail address. Where both are to be free, neither may be what somebody else signs in
+/// with: who takes another's address as a username would be taken for them, since usernames go first.
+async fn require_free_names(
     tx: &Tx,
     tenant: TenantId,
     id: UserId,
     wanted: &UserUpsert,
 ) -> Result<(), Failure> {
-    let Some(email) = wanted.email.as_ref().filter(|_| wanted.unique_email) else { return Ok(()) };
-    let holder = user::Entity::of(tenant)
-        .filter(user::Column::Email.eq(email))
-        .filter(user::Column::Id.ne(id.0))
-        .one(tx.db())
-        .await?;
-    if holder.is_some() { Err(Error::AlreadyExists("email").into()) } else { Ok(()) }
-}
-
-async fn require_free_username(
-    tx: &Tx,
-    tenant: TenantId,
-    id: UserId,
-    wanted: &UserUpsert,
-) -> Result<(), Failure> {
-    let Some(username) = &wanted.username else { return Ok(()) };
-    let holder = user::Entity::of(tenant).filter(user::Column::Username.eq(username)).one(tx.db()).await?;
-    match holder {
-        Some(holder) if holder.id != id.0 => Err(Error::AlreadyExists("username").into()),
-        _ => Ok(()),
+    use user::Column::{Email, Username};
+    let taken = async |column: user::Column, name: &str| -> Result<bool, Failure> {
+        let others = user::Entity::of(tenant).filter(user::Column::Id.ne(id.0));
+        Ok(others.filter(column.eq(name)).one(tx.db()).await?.is_some())
+    };
+    if let Some(email) = wanted.email.as_ref().filter(|_| wanted.unique_names)
+        && (taken(Email, email).await? || taken(Username, email).await?)
+    {
+        return Err(Error::AlreadyExists("email").into());
     }
+    if let Some(username) = &wanted.username
+        && (taken(Username, username).await? || wanted.unique_names && taken(Email, username).await?)
+    {
+        return Err(Error::AlreadyExists("username").into());
+    }
+    Ok(())
 }
 
 /// The wanted identities that nobody has yet. One that somebody else has is an error.
