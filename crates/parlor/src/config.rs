@@ -13,6 +13,7 @@ mod mount;
 mod node;
 mod secret;
 mod secrets;
+mod tenants;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -29,6 +30,7 @@ pub use self::{
     node::{Bus, BusKind, Database, Log, LogFormat, Shutdown},
     secret::Secret,
     secrets::Secrets,
+    tenants::Named,
 };
 
 /// The manual: every key, its default and its reason.
@@ -113,6 +115,15 @@ impl Config {
         } else {
             self.database.url.clone()
         }
+    }
+
+    /// The file of a SQLite database; `None` if the database is another, or no file.
+    #[must_use]
+    pub fn database_file(&self) -> Option<PathBuf> {
+        let url = self.database_url();
+        let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
+        let path = path.split('?').next().unwrap_or_default();
+        Some(PathBuf::from(path)).filter(|_| !url.contains(":memory:"))
     }
 
     /// The internal listener's address; `None` if there is none.

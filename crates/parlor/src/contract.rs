@@ -5,7 +5,7 @@
 use anyhow::{Context, Result};
 use parlor_api::{
     metadata,
-    v1::{directory_service_client::DirectoryServiceClient, token_service_client::TokenServiceClient},
+    v1::{self, directory_service_client::DirectoryServiceClient, token_service_client::TokenServiceClient},
 };
 use tonic::{
     Code, Request, Status,
@@ -48,6 +48,16 @@ impl Contract {
     #[must_use]
     pub fn tokens(&self) -> TokenServiceClient<Inner> {
         TokenServiceClient::new(self.service.clone())
+    }
+
+    /// Whether there is a tenant of this slug that the key opens.
+    pub async fn has_tenant(&self, slug: &str) -> Result<bool, Refusal> {
+        let read = self.request(v1::GetTenantRequest { slug: slug.to_owned() });
+        match self.directory().get_tenant(read).await {
+            Ok(_) => Ok(true),
+            Err(status) if status.code() == Code::NotFound => Ok(false),
+            Err(status) => Err(status.into()),
+        }
     }
 
     /// A request in no tenant.

@@ -134,6 +134,7 @@ impl Server {
             tracing::info!(address = %internal.address(), "gateways may connect");
             self.internal = Some(internal);
         }
+        self.warn_of_missing_tenants(&core).await?;
         self.core = Some(core);
         Ok(())
     }
@@ -163,6 +164,17 @@ impl Server {
             tracing::info!(%address, listener = name, "serving");
         }
         self.gateway = Some(gateway);
+        Ok(())
+    }
+
+    /// No reason not to start: a seed may be applied while the server runs.
+    async fn warn_of_missing_tenants(&self, core: &Embedded) -> Result<()> {
+        let contract = Contract::new(core.service(), self.config.secrets.operator_key.expose())?;
+        for named in self.config.tenants_named() {
+            if !contract.has_tenant(&named.tenant).await? {
+                tracing::warn!("{}", named.missing());
+            }
+        }
         Ok(())
     }
 

@@ -41,8 +41,11 @@ where
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            method.seconds().record(begun.elapsed());
-            method.calls(code(&response)).increment(1);
+            let (code, took) = (code(&response), begun.elapsed());
+            method.seconds().record(took);
+            method.calls(code).increment(1);
+            // The span says which call. Who called is not told.
+            tracing::debug!(?code, ms = took.as_secs_f64() * 1_000.0, "answered");
             Ok(response)
         })
     }

@@ -13,6 +13,7 @@ use crate::{
     config::{Role, Secrets},
     contract::Refusal,
     data_dir,
+    log::tests::Heard,
     secrets::Kept,
 };
 
@@ -160,4 +161,45 @@ async fn sign_in(contract: &Contract, password: &str) -> Result<(), Refusal> {
     };
     contract.tokens().exchange_credential(exchange).await?;
     Ok(())
+}
+
+/// A server's configuration of one mount, whose tenant nobody has made.
+fn of_a_missing_tenant(data_dir: &std::path::Path) -> Config {
+    let mut config = development(data_dir);
+    let (dialect, prefix) = ("native".to_owned(), "/native".to_owned());
+    config.mount =
+        vec![crate::config::Mount { dialect, prefix, tenant: "shop".into(), ..Default::default() }];
+    config
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_missing_is_told_at_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let (heard, _listening) = Heard::listen("info");
+    let server = Server::start(of_a_missing_tenant(directory.path())).await.unwrap();
+    let told = "mount \"native\" is of tenant \"shop\", which does not exist";
+    assert!(heard.text().contains("WARN") && heard.text().contains(told), "{}", heard.text());
+
+    let seed = Seed::parse("[[tenant]]\nslug = \"shop\"").unwrap();
+    seed.apply(&server.contract().unwrap()).await.unwrap();
+    server.shutdown().await;
+    let (heard, _listening) = Heard::listen("info");
+    Server::start(of_a_missing_tenant(directory.path())).await.unwrap().shutdown().await;
+    assert!(!heard.text().contains("does not exist"), "{}", heard.text());
+}
+
+#[tokio::test]
+async fn debug_tells_of_each_call_and_not_who_made_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = development(directory.path());
+    development::complete(&mut config).unwrap();
+    let core = Embedded::start(&config, &Clock::default()).await.unwrap();
+    let contract = Contract::new(core.service(), config.secrets.operator_key.expose()).unwrap();
+    let (heard, _listening) = Heard::listen("debug");
+    assert!(sign_in(&contract, "a secret password").await.is_err());
+    let text = heard.text();
+    assert!(text.contains("DEBUG") && text.contains("ExchangeCredential"), "{text}");
+    assert!(text.contains("answered code=NotFound ms="), "{text}");
+    assert!(!text.contains("grace") && !text.contains("a secret password"), "{text}");
+    core.shutdown().await;
 }

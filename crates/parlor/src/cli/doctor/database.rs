@@ -1,6 +1,6 @@
 //! The database: reachable, durable, and with the tables of this version.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Finding;
 use crate::config::Config;
@@ -10,21 +10,16 @@ const DATABASE: &str = "database";
 
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
     let url = config.database_url();
-    if let Some(file) = sqlite_file(&url)
+    // Looking at one that is not there would make it.
+    if let Some(file) = config.database_file()
         && !file.exists()
     {
         return vec![absent(config, &file)];
     }
     let tables = tables(config, &url).await;
-    let mut findings = vec![connection(config, url).await];
-    findings.push(tables);
+    let mut findings = opened(config, url).await;
+    findings.insert(1, tables);
     findings
-}
-
-/// The file behind a SQLite URL. Looking at one that is not there would make it.
-fn sqlite_file(url: &str) -> Option<PathBuf> {
-    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
-    Some(PathBuf::from(path.split('?').next().unwrap_or_default()))
 }
 
 fn absent(config: &Config, file: &Path) -> Finding {
@@ -51,27 +46,41 @@ fn absent(config: &Config, file: &Path) -> Finding {
     }
 }
 
-async fn connection(config: &Config, url: String) -> Finding {
+/// What can be seen once it is open: first the database itself.
+async fn opened(config: &Config, url: String) -> Vec<Finding> {
     let options = parlor_store::Options { url, read_connections: config.database.read_connections };
     let store = match parlor_store::Store::open(options, Box::new(|_| {})).await {
         Ok(store) => store,
         Err(error) => {
-            return Finding::wrong(
+            return vec![Finding::wrong(
                 DATABASE,
                 format!("cannot be opened: {error}; see database.url, and that it runs"),
-            );
+            )];
         }
     };
     let answers = store.ping().await;
     let settings = store.durability().await;
+    let tenants = tenants(config, &store).await;
     store.close().await;
-    match (answers, settings) {
+    let database = match (answers, settings) {
         (Err(error), _) | (Ok(()), Err(error)) => Finding::wrong(
             DATABASE,
             format!("does not answer: {error}; see its log, its disk and its rights"),
         ),
         (Ok(()), Ok(settings)) => durability(&settings),
+    };
+    std::iter::once(database).chain(tenants).collect()
+}
+
+/// The tenants that mounts and issuers need. Where the tables cannot be read, that is another finding's.
+async fn tenants(config: &Config, store: &parlor_store::Store) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for named in config.tenants_named() {
+        if store.tenant(&named.tenant).await == Err(parlor_store::Error::NotFound("tenant")) {
+            findings.push(Finding::wrong("tenant", named.missing()));
+        }
     }
+    findings
 }
 
 /// What is acknowledged must be on disk. The names are the databases' own.
