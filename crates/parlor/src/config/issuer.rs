@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, secrets};
+use super::{Refusal, Secret, secrets};
 
 /// One issuer of tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,19 +54,17 @@ impl Default for Issuer {
 }
 
 impl Issuer {
-    /// Takes in the keys that were given as files.
-    pub(super) fn read_files(&mut self, index: usize) -> Result<()> {
+    /// Takes in the keys that were given as files, and tells what could not be.
+    pub(super) fn read_files(&mut self, index: usize) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
         for (number, key) in self.key.iter_mut().enumerate() {
-            secrets::read_into(
-                &format!("issuer[{index}].key[{number}].secret"),
-                &mut key.secret,
-                &key.secret_file,
-            )?;
+            let name = |name: &str| format!("issuer[{index}].key[{number}].{name}");
+            refusals.extend(secrets::read_into(&name("secret"), &mut key.secret, &key.secret_file).err());
             let mut pem = Secret::from(std::mem::take(&mut key.pem));
-            secrets::read_into(&format!("issuer[{index}].key[{number}].pem"), &mut pem, &key.pem_file)?;
+            refusals.extend(secrets::read_into(&name("pem"), &mut pem, &key.pem_file).err());
             pem.expose().clone_into(&mut key.pem);
         }
-        Ok(())
+        refusals
     }
 }
 

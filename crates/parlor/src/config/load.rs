@@ -1,5 +1,8 @@
 //! Reading: the manual's defaults, then a file, then the environment, then flags.
 
+mod remains;
+mod said;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -8,7 +11,6 @@ use std::{
 use anyhow::{Context, Result};
 use figment::{
     Figment,
-    error::Kind,
     providers::{Env, Format, Toml},
 };
 
@@ -27,14 +29,15 @@ pub struct Flags {
     pub data_dir: Option<PathBuf>,
 }
 
-/// Finds out what was said. Without a file it is a development server, unless a flag says otherwise.
+/// Finds out what was said. Without a file it is a development server, unless a flag says otherwise. What cannot be read
+/// is told together with all else that is wrong.
 pub fn load(flags: &Flags) -> Result<Config> {
     let mut figment = Figment::from(Toml::string(DEFAULT_TOML));
     if let Some(file) = &flags.file {
         figment = figment.merge(read(file)?);
     }
     figment = figment.merge(Env::prefixed("PARLOR_").ignore(&NOT_KEYS).split("__"));
-    let mut config: Config = figment.extract().map_err(explain)?;
+    let (mut config, mut unread) = said::read(&figment)?;
     config.dev = flags.dev || flags.file.is_none();
     if let Some(role) = flags.role {
         config.role = role;
@@ -45,11 +48,16 @@ pub fn load(flags: &Flags) -> Result<Config> {
     if let Some(data_dir) = &flags.data_dir {
         config.data_dir.clone_from(data_dir);
     }
-    config.secrets.read_files()?;
+    unread.extend(config.secrets.read_files());
     for (index, issuer) in config.issuer.iter_mut().enumerate() {
-        issuer.read_files(index)?;
+        unread.extend(issuer.read_files(index));
     }
-    Ok(config)
+    if unread.is_empty() {
+        return Ok(config);
+    }
+    let remains = remains::check(config, &unread);
+    unread.extend(remains);
+    Err(Refused(unread).into())
 }
 
 fn read(file: &Path) -> Result<figment::providers::Data<Toml>> {
@@ -64,50 +72,4 @@ fn read(file: &Path) -> Result<figment::providers::Data<Toml>> {
         return Err(Refused(vec![Refusal { key, problem }]).into());
     }
     Ok(Toml::file_exact(file))
-}
-
-/// Says which key, from where, and what to do about it.
-fn explain(error: figment::Error) -> Refused {
-    let refusals = error.into_iter().map(|one| {
-        let source = one.metadata.as_ref().map(describe_source).unwrap_or_default();
-        let mut key = one.path.join(".");
-        let problem = match &one.kind {
-            Kind::UnknownField(field, known) => {
-                if !key.ends_with(field.as_str()) {
-                    key = if key.is_empty() { field.clone() } else { format!("{key}.{field}") };
-                }
-                format!("there is no such key{source}; known here: {}", known.join(", "))
-            }
-            Kind::InvalidType(found, wanted) | Kind::InvalidValue(found, wanted) => {
-                format!("is {found}{source}; give {}", in_words(wanted))
-            }
-            Kind::UnknownVariant(found, known) => {
-                format!("is \"{found}\"{source}; give one of: {}", known.join(", "))
-            }
-            other => format!("{other}{source}; see: parlor config print --defaults"),
-        };
-        Refusal { key, problem }
-    });
-    Refused(refusals.collect())
-}
-
-/// What a type of ours is to the person who writes the file.
-fn in_words(wanted: &str) -> &str {
-    match wanted {
-        "usize" | "u64" | "u32" => "a whole number, not below 0",
-        "a boolean" => "true or false",
-        "a sequence" => "a list: [\"…\", \"…\"]",
-        "a string" | "path string" => "a text in double quotes",
-        other => other,
-    }
-}
-
-fn describe_source(metadata: &figment::Metadata) -> String {
-    match &metadata.source {
-        Some(figment::Source::File(path)) => format!(" (in {})", path.display()),
-        Some(figment::Source::Code(_)) | None | Some(_) if metadata.name.contains("environment") => {
-            " (in the environment)".to_owned()
-        }
-        _ => String::new(),
-    }
 }

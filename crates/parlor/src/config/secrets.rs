@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use ed25519_dalek::{
     SigningKey, VerifyingKey,
     pkcs8::{DecodePrivateKey, DecodePublicKey},
 };
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{Refusal, Secret};
 
 /// What the program must keep to itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,27 +43,35 @@ impl Secrets {
         VerifyingKey::from_public_key_pem(pem).ok().map(|key| key.to_bytes())
     }
 
-    /// Takes in what was given as files.
-    pub fn read_files(&mut self) -> Result<()> {
-        read_into("secrets.edge_key", &mut self.edge_key, &self.edge_key_file)?;
-        read_into("secrets.operator_key", &mut self.operator_key, &self.operator_key_file)?;
-        read_into("secrets.handle_key", &mut self.handle_key, &self.handle_key_file)?;
-        read_into("secrets.position_key", &mut self.position_key, &self.position_key_file)?;
-        read_into("secrets.signing_key", &mut self.signing_key, &self.signing_key_file)
+    /// Takes in what was given as files, and tells what could not be.
+    pub fn read_files(&mut self) -> Vec<Refusal> {
+        let files = [
+            read_into("secrets.edge_key", &mut self.edge_key, &self.edge_key_file),
+            read_into("secrets.operator_key", &mut self.operator_key, &self.operator_key_file),
+            read_into("secrets.handle_key", &mut self.handle_key, &self.handle_key_file),
+            read_into("secrets.position_key", &mut self.position_key, &self.position_key_file),
+            read_into("secrets.signing_key", &mut self.signing_key, &self.signing_key_file),
+        ];
+        files.into_iter().filter_map(Result::err).collect()
     }
 }
 
 /// Reads a secret from its file, if one is named. A line end at its end is not part of it.
-pub(super) fn read_into(key: &str, secret: &mut Secret, file: &Path) -> Result<()> {
+pub(super) fn read_into(key: &str, secret: &mut Secret, file: &Path) -> Result<(), Refusal> {
     if file.as_os_str().is_empty() {
         return Ok(());
     }
+    let refuse = |problem| Err(Refusal { key: format!("{key}_file"), problem });
     if !secret.is_empty() {
-        anyhow::bail!("{key} and {key}_file are both set; leave one of them out");
+        return refuse(format!("{key} is set too; leave one of them out"));
     }
-    let text = std::fs::read_to_string(file).with_context(|| {
-        format!("{key}_file: cannot read {}; create it or correct the path", file.display())
-    })?;
-    *secret = Secret::from(text.trim_end_matches(['\r', '\n']));
-    Ok(())
+    match std::fs::read_to_string(file) {
+        Ok(text) => {
+            *secret = Secret::from(text.trim_end_matches(['\r', '\n']));
+            Ok(())
+        }
+        Err(error) => {
+            refuse(format!("cannot read {}: {error}; create it or correct the path", file.display()))
+        }
+    }
 }

@@ -317,6 +317,42 @@ fn what_is_of_another_type_is_told_in_words() {
     );
 }
 
+/// The keys that are refused when this file is read.
+fn refused_in_file(text: &str) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("parlor.toml");
+    std::fs::write(&file, text).unwrap();
+    let error = load(&Flags { file: Some(file), ..Flags::default() }).unwrap_err();
+    let Refused(refusals) = error.downcast().unwrap();
+    refusals.into_iter().map(|refusal| refusal.key).collect()
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    const SECRETS: &str = "[secrets]\ngenerate = true\n";
+    let types = "role = \"al\"\n[log]\nformat = \"xml\"\n[gateway]\noutbox_bytes = 1\nping = 3\n";
+    let refused = refused_in_file(&format!("{types}{SECRETS}"));
+    for key in ["role", "log.format", "gateway.ping", "gateway.outbox_bytes"] {
+        assert!(refused.iter().any(|refused| refused == key), "{key} in {refused:?}");
+    }
+    assert_eq!(refused.len(), 4, "{refused:?}");
+
+    let files = "[log]\nfilter = \"=x=\"\n[secrets]\ngenerate = true\nedge_key_file = \"nowhere\"\nhandle_key_file = \"no\"\n";
+    let refused = refused_in_file(files);
+    assert_eq!(refused, ["secrets.edge_key_file", "secrets.handle_key_file", "log.filter"]);
+}
+
+#[test]
+fn what_was_not_read_is_not_held_against_the_rest() {
+    let role = "role = \"gatway\"\n[gateway]\ncore_url = \"http://core:8081\"\n";
+    assert_eq!(refused_in_file(role), ["role"]);
+    let lists = "[secrets]\ngenerate = true\n[[mount]]\ndialect = 3\nprefix = \"/a\"\ntenant = \"shop\"\nissuers = [\"i\"]\n\
+                 [[issuer]]\nname = \"i\"\ntenant = [1]\n[[listener]]\naddress = \"here\"\n";
+    let mut refused = refused_in_file(lists);
+    refused.sort();
+    assert_eq!(refused, ["issuer[0].tenant", "listener[0].address", "mount[0].dialect"]);
+}
+
 #[test]
 fn a_filter_and_a_core_url_are_what_they_must_be() {
     assert_eq!(refused(|config| config.log.filter = "info,=x=".into()), ["log.filter"]);
@@ -347,10 +383,11 @@ fn secrets_may_come_from_files_but_not_twice() {
     let secret = directory.path().join("edge");
     std::fs::write(&secret, "an edge key from a file\n").unwrap();
     let mut secrets = Secrets { edge_key_file: secret, ..Secrets::default() };
-    secrets.read_files().unwrap();
+    assert_eq!(secrets.read_files(), []);
     assert_eq!(secrets.edge_key.expose(), "an edge key from a file");
-    let error = secrets.read_files().unwrap_err().to_string();
-    assert!(error.contains("secrets.edge_key and secrets.edge_key_file"), "{error}");
+    let twice = secrets.read_files();
+    assert_eq!(twice[0].key, "secrets.edge_key_file");
+    assert!(twice[0].problem.contains("secrets.edge_key is set too"), "{twice:?}");
 }
 
 #[test]
