@@ -20,7 +20,7 @@ use sea_orm_migration::{
 };
 
 /// Why the schema could not be read or changed. Steps before the failed one stay applied.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(String);
 
@@ -57,11 +57,15 @@ pub async fn up(url: &str) -> Result<(), Error> {
     turn.end().await
 }
 
-/// Takes back the last `steps` steps, and what they stored.
-pub async fn down(url: &str, steps: u32) -> Result<(), Error> {
+/// Takes back the last `steps` steps that are applied, and what they stored. Answers how many there were to take back.
+pub async fn down(url: &str, steps: u32) -> Result<u32, Error> {
     let turn = Turn::take(url).await?;
+    let known = Migrator::get_migration_with_status(&turn.database).await?;
+    let applied = known.iter().filter(|step| step.status() == MigrationStatus::Applied).map(|_| 1_u32).sum();
+    let steps = std::cmp::min(steps, applied);
     Migrator::down(&turn.database, Some(steps)).await?;
-    turn.end().await
+    turn.end().await?;
+    Ok(steps)
 }
 
 /// Every step, oldest first, and whether it is applied.

@@ -176,3 +176,107 @@ fn the_doctor_finds_secrets_that_others_can_read() {
     assert_eq!(output.status.code(), Some(3), "{}", out(&output));
     assert!(out(&output).contains("chmod 600"), "{}", out(&output));
 }
+
+#[test]
+fn looking_makes_no_installation() {
+    let folder = tempfile::tempdir().unwrap();
+    let looks: [&[&str]; 8] = [
+        &["user", "list", "--tenant", "demo"],
+        &["user", "show", "--tenant", "demo", "ada"],
+        &["user", "add", "--tenant", "demo", "--username", "ada"],
+        &["key", "list"],
+        &["key", "create", "--all-tenants", "--kind", "admin", "--name", "operator"],
+        &["token", "mint", "--tenant", "demo", "--user", "ada"],
+        &["migrate", "status"],
+        &["migrate", "down", "--yes"],
+    ];
+    for look in looks {
+        let output = parlor(folder.path(), look);
+        assert_eq!(output.status.code(), Some(1), "{look:?}");
+        let told = err(&output);
+        assert!(told.contains("no installation in parlor-data") && told.contains("parlor seed"), "{told}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{look:?}");
+    }
+}
+
+#[test]
+fn a_tenant_that_is_not_there_is_named_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(parlor(folder.path(), &["migrate", "up"]).status.code(), Some(0));
+    let output = parlor(folder.path(), &["user", "list", "--tenant", "shop"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("no tenant \"shop\" in parlor-data"), "{}", err(&output));
+}
+
+#[test]
+fn looking_changes_no_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(parlor(folder.path(), &["migrate", "up"]).status.code(), Some(0));
+    assert_eq!(parlor(folder.path(), &["migrate", "down", "--yes"]).status.code(), Some(0));
+    let output = parlor(folder.path(), &["user", "list", "--tenant", "demo"]);
+    assert!(err(&output).contains("parlor migrate up"), "{}", err(&output));
+    let status = parlor(folder.path(), &["migrate", "status"]);
+    assert_eq!(out(&status).matches("missing").count(), 1, "{}", out(&status));
+}
+
+#[test]
+fn steps_are_taken_back_when_it_is_meant_and_counted_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(parlor(folder.path(), &["migrate", "up"]).status.code(), Some(0));
+    let steps = out(&parlor(folder.path(), &["migrate", "status"])).matches("applied").count();
+    let asked = parlor(folder.path(), &["migrate", "down", "--steps", "2"]);
+    assert_eq!(asked.status.code(), Some(1));
+    assert!(err(&asked).contains("--yes") && err(&asked).matches("\n  m").count() == 2, "{}", err(&asked));
+    let down = parlor(folder.path(), &["migrate", "down", "--steps", "99", "--yes"]);
+    assert_eq!(out(&down), format!("{steps} taken back\n"));
+    assert_eq!(out(&parlor(folder.path(), &["migrate", "down"])), "0 taken back\n", "nothing is lost");
+}
+
+#[test]
+fn a_gateway_has_nobody_to_add_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "role = \"gateway\"\ndata_dir = \"edge\"\n[gateway]\ncore_url = \"http://127.0.0.1:1\"\n[secrets]\ngenerate = true\n";
+    std::fs::write(folder.path().join("parlor.toml"), text).unwrap();
+    std::fs::write(folder.path().join("seed.toml"), "[[tenant]]\nslug = \"shop\"\n").unwrap();
+    let commands: [&[&str]; 5] = [
+        &["seed", "seed.toml"],
+        &["user", "list", "--tenant", "shop"],
+        &["key", "list"],
+        &["token", "mint", "--tenant", "shop", "--user", "ada"],
+        &["migrate", "status"],
+    ];
+    for command in commands {
+        let output = parlor(folder.path(), &[command, &["--config", "parlor.toml"]].concat());
+        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        assert!(err(&output).contains("role \"gateway\" has no database"), "{}", err(&output));
+        assert!(!folder.path().join("edge").exists(), "{command:?}");
+    }
+}
+
+#[test]
+fn a_username_is_not_blank() {
+    let folder = tempfile::tempdir().unwrap();
+    for blank in ["", " "] {
+        let output = parlor(folder.path(), &["user", "add", "--tenant", "demo", "--username", blank]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(err(&output).contains("it is blank"), "{}", err(&output));
+    }
+}
+
+#[test]
+fn the_doctor_names_tenants_that_nobody_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[secrets]\ngenerate = true\n[[listener]]\naddress = \"127.0.0.1:0\"\n[[mount]]\ndialect = \"native\"\n\
+                prefix = \"/native\"\ntenant = \"shop\"\n";
+    std::fs::write(folder.path().join("parlor.toml"), text).unwrap();
+    std::fs::write(folder.path().join("seed.toml"), "[[tenant]]\nslug = \"shop\"\n").unwrap();
+    let run = |command: &[&str]| parlor(folder.path(), &[command, &["--config", "parlor.toml"]].concat());
+    assert_eq!(run(&["migrate", "up"]).status.code(), Some(0));
+    let ill = run(&["doctor"]);
+    assert_eq!(ill.status.code(), Some(3), "{}", out(&ill));
+    let told = "mount \"native\" is of tenant \"shop\", which does not exist";
+    assert!(out(&ill).contains(told) && out(&ill).contains("parlor seed"), "{}", out(&ill));
+    assert_eq!(run(&["seed", "seed.toml"]).status.code(), Some(0));
+    let well = run(&["doctor"]);
+    assert_eq!(well.status.code(), Some(0), "{}", out(&well));
+}

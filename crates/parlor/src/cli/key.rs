@@ -68,7 +68,10 @@ impl Key {
     pub async fn run(self, common: &Common) -> Result<()> {
         match self {
             Self::List { tenant, json, reach } => {
-                let reached = reach.contract(common).await?;
+                let reached = match &tenant {
+                    Some(tenant) => reach.tenant(common, tenant).await?,
+                    None => reach.contract(common).await?,
+                };
                 let keys = list(&reached.contract, tenant.as_deref()).await;
                 reached.leave().await;
                 let rows: Vec<KeyRow> = keys?.into_iter().map(KeyRow::from).collect();

@@ -3,7 +3,10 @@
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
-use super::Common;
+use super::{
+    Common,
+    reach::{require_core, require_installation},
+};
 use crate::{data_dir::DataDir, server::UNREACHED};
 
 #[derive(Debug, Subcommand)]
@@ -20,11 +23,15 @@ pub enum Migrate {
     },
     /// Take back the newest steps, and everything that is stored in their tables
     #[command(after_help = "Example:
-  parlor migrate down --steps 1 --config parlor.toml")]
+  parlor migrate down --steps 1 --config parlor.toml         what that would take back
+  parlor migrate down --steps 1 --config parlor.toml --yes   take it back")]
     Down {
         /// How many steps
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         steps: u32,
+        /// Really: what is stored in their tables is gone then
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -38,8 +45,9 @@ struct Step {
 impl Migrate {
     pub async fn run(self, common: &Common) -> Result<()> {
         let config = common.load()?;
-        if !config.role.has_core() {
-            bail!("role \"gateway\" has no database; run this where the core's configuration is");
+        require_core(&config)?;
+        if !matches!(self, Self::Up) {
+            require_installation(&config)?;
         }
         // Tables must not change under a server's feet. Looking at them is free.
         let _held = match self {
@@ -52,9 +60,12 @@ impl Migrate {
                 parlor_migration::up(&url).await.context(UNREACHED)?;
                 super::output::say(format_args!("the tables are up to date\n"))?;
             }
-            Self::Down { steps } => {
-                parlor_migration::down(&url, steps).await.context(UNREACHED)?;
-                super::output::say(format_args!("{steps} taken back\n"))?;
+            Self::Down { steps, yes } => {
+                if !yes {
+                    refuse_to_lose(&url, steps).await?;
+                }
+                let taken_back = parlor_migration::down(&url, steps).await.context(UNREACHED)?;
+                super::output::say(format_args!("{taken_back} taken back\n"))?;
             }
             Self::Status { json } => {
                 let steps = parlor_migration::status(&url).await.context(UNREACHED)?;
@@ -73,4 +84,18 @@ impl Migrate {
         }
         Ok(())
     }
+}
+
+/// Says what would go, unless nothing would.
+async fn refuse_to_lose(url: &str, steps: u32) -> Result<()> {
+    let known = parlor_migration::status(url).await.context(UNREACHED)?;
+    let applied = known.into_iter().rev().filter(|(_, applied)| *applied);
+    let lost: Vec<String> = applied.take(usize::try_from(steps)?).map(|(name, _)| name).collect();
+    if !lost.is_empty() {
+        let lost = lost.join("\n  ");
+        bail!(
+            "this takes back, with everything that is stored in their tables:\n  {lost}\nif that is meant, add --yes"
+        );
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! How commands reach a core: the running server of this data directory, one elsewhere, or one started over the database
 //! for as long as the command takes.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use parlor_core::clock::Clock;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
@@ -33,34 +33,73 @@ pub struct Reach {
 /// A core that can be asked.
 pub struct Reached {
     pub contract: Contract,
+    /// Where it is, as a person may be told: "in DIRECTORY" or "at URL".
+    place: String,
     /// Held while the command runs, if there was no server.
     embedded: Option<(Embedded, DataDir)>,
 }
 
 impl Reach {
-    /// Finds a core.
+    /// Finds a core of an installation that is there.
     pub async fn contract(&self, common: &Common) -> Result<Reached> {
+        self.find(common, false).await
+    }
+
+    /// Finds a core. If there is no installation yet, it is made.
+    pub async fn contract_or_make(&self, common: &Common) -> Result<Reached> {
+        self.find(common, true).await
+    }
+
+    /// Finds a core, and the tenant in it.
+    pub async fn tenant(&self, common: &Common, slug: &str) -> Result<Reached> {
+        let reached = self.contract(common).await?;
+        // Whatever else is wrong, the command itself will be told.
+        if let Ok(false) = reached.contract.has_tenant(slug).await {
+            let place = reached.place.clone();
+            reached.leave().await;
+            bail!(
+                "there is no tenant \"{slug}\" {place}, or the key does not open it; `parlor seed FILE` makes tenants"
+            );
+        }
+        Ok(reached)
+    }
+
+    async fn find(&self, common: &Common, make: bool) -> Result<Reached> {
         if let (Some(server), Some(key)) = (&self.server, &self.key) {
-            return Ok(Reached { contract: Contract::new(connect(server)?, key)?, embedded: None });
+            let place = format!("at {server}");
+            return Ok(Reached { contract: Contract::new(connect(server)?, key)?, place, embedded: None });
         }
         let mut config = common.load()?;
+        let place = format!("in {}", config.data_dir.display());
+        if !config.role.has_core() && self.key.is_none() {
+            bail!("{NO_CORE}, or give --server and --key");
+        }
         if let Some(running) = data_dir::running(&config.data_dir) {
             development::complete(&mut config)?;
             let key = self.key.as_deref().unwrap_or(config.secrets.operator_key.expose());
             return Ok(Reached {
                 contract: Contract::new(connect(&url_of(&running)?)?, key)?,
+                place,
                 embedded: None,
             });
+        }
+        require_core(&config)?;
+        if !make {
+            require_installation(&config)?;
         }
         let held = DataDir::hold(&config.data_dir)?;
         development::complete(&mut config)?;
         config.check()?;
         // Not the server's own name: this is no restart of it, and on a shared database it may be running elsewhere.
         config.node = format!("command-{}", std::process::id());
-        let embedded = Embedded::start(&config, &Clock::default()).await?;
+        let embedded = if make {
+            Embedded::start(&config, &Clock::default()).await?
+        } else {
+            Embedded::start_as_it_is(&config, &Clock::default()).await?
+        };
         let key = self.key.as_deref().unwrap_or(config.secrets.operator_key.expose());
         let contract = Contract::new(embedded.service(), key)?;
-        Ok(Reached { contract, embedded: Some((embedded, held)) })
+        Ok(Reached { contract, place, embedded: Some((embedded, held)) })
     }
 }
 
@@ -70,6 +109,29 @@ impl Reached {
         if let Some((embedded, _held)) = self.embedded {
             embedded.shutdown().await;
         }
+    }
+}
+
+/// What a gateway alone cannot do.
+const NO_CORE: &str = "role \"gateway\" has no database; run this where the core's configuration is";
+
+/// Refuses what needs a database where there is none.
+pub fn require_core(config: &Config) -> Result<()> {
+    anyhow::ensure!(config.role.has_core(), NO_CORE);
+    Ok(())
+}
+
+/// Refuses to look into an installation that is not there: looking must not make one.
+pub fn require_installation(config: &Config) -> Result<()> {
+    match config.database_file() {
+        Some(file) if !file.exists() => bail!(
+            "there is no installation in {}: no database {}; name another with --data-dir or --config, or make one: \
+             `parlor` (a development server), `parlor migrate up` or `parlor seed FILE`",
+            config.data_dir.display(),
+            file.display()
+        ),
+        // Any other database is asked for its tables.
+        _ => Ok(()),
     }
 }
 

@@ -40,7 +40,7 @@ pub struct Seed {
 impl Seed {
     pub async fn run(self, common: &Common) -> Result<()> {
         let seed = crate::seed::Seed::read(&self.file)?;
-        let reached = self.reach.contract(common).await?;
+        let reached = self.reach.contract_or_make(common).await?;
         let applied = seed.apply(&reached.contract).await;
         reached.leave().await;
         let applied = applied?;

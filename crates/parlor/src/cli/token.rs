@@ -54,7 +54,7 @@ struct Minted {
 impl Token {
     pub async fn run(self, common: &Common) -> Result<()> {
         let Self::Mint { tenant, user, roles, ttl, issuer, json, reach } = self;
-        let reached = reach.contract(common).await?;
+        let reached = reach.tenant(common, &tenant).await?;
         let minted = async {
             let person = user::find(&reached.contract, &tenant, &user).await?;
             let seconds = i64::try_from(ttl).context("--ttl is too long")?;

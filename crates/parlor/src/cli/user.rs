@@ -61,7 +61,7 @@ pub enum User {
         #[arg(long, env = "PARLOR_TENANT")]
         tenant: String,
         /// The name to sign in with; not yet taken in the tenant
-        #[arg(long)]
+        #[arg(long, value_parser = parse_username)]
         username: String,
         /// What others see
         #[arg(long, default_value = "")]
@@ -97,7 +97,7 @@ impl User {
     pub async fn run(self, common: &Common) -> Result<()> {
         match self {
             Self::List { tenant, role, json, reach } => {
-                let reached = reach.contract(common).await?;
+                let reached = reach.tenant(common, &tenant).await?;
                 let people = list(&reached.contract, &tenant, role).await;
                 reached.leave().await;
                 let rows: Vec<UserRow> = people?.into_iter().map(UserRow::from).collect();
@@ -107,7 +107,7 @@ impl User {
                 output::table(&UserRow::HEAD, &rows.iter().map(UserRow::cells).collect::<Vec<_>>())
             }
             Self::Show { tenant, user, json: _, reach } => {
-                let reached = reach.contract(common).await?;
+                let reached = reach.tenant(common, &tenant).await?;
                 let person = find(&reached.contract, &tenant, &user).await;
                 reached.leave().await;
                 output::json(&UserRow::from(person?))
@@ -121,14 +121,14 @@ impl User {
                     roles: roles.iter().map(|role| role.to_api().into()).collect(),
                     ..v1::User::default()
                 };
-                let reached = reach.contract(common).await?;
+                let reached = reach.tenant(common, &tenant).await?;
                 let added = add(&reached.contract, &tenant, user, password).await;
                 reached.leave().await;
                 output::json(&UserRow::from(added?))
             }
             Self::Password { tenant, user, reach } => {
                 let password = password::ask("new password")?;
-                let reached = reach.contract(common).await?;
+                let reached = reach.tenant(common, &tenant).await?;
                 let changed = set_password(&reached.contract, &tenant, &user, password).await;
                 reached.leave().await;
                 changed?;
@@ -139,6 +139,12 @@ impl User {
             }
         }
     }
+}
+
+/// Whom nobody could name is refused here: the contract takes an empty username for none given.
+fn parse_username(text: &str) -> Result<String> {
+    anyhow::ensure!(!text.trim().is_empty(), "it is blank; give the name to sign in with");
+    Ok(text.to_owned())
 }
 
 /// Finds a person by id or username.

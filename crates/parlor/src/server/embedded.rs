@@ -24,12 +24,16 @@ pub struct Embedded {
 impl Embedded {
     /// Brings the tables up to date where that is wanted, and starts the core. The configuration was checked.
     pub async fn start(config: &Config, clock: &Clock) -> Result<Self> {
-        let url = config.database_url();
         if config.dev || config.database.migrate {
-            parlor_migration::up(&url).await.context(UNREACHED)?;
-        } else {
-            require_tables(&url).await?;
+            parlor_migration::up(&config.database_url()).await.context(UNREACHED)?;
         }
+        Self::start_as_it_is(config, clock).await
+    }
+
+    /// The same over tables that are up to date, and are left alone.
+    pub async fn start_as_it_is(config: &Config, clock: &Clock) -> Result<Self> {
+        let url = config.database_url();
+        require_tables(&url).await?;
         let bus = match config.bus.kind {
             BusKind::Memory => Arc::new(parlor_bus::memory::Memory::default()),
         };

@@ -8,7 +8,9 @@ async fn up_down_up(world: World) {
     world.store.close().await;
     let url = world.place.url();
     let steps = u32::try_from(parlor_migration::status(&url).await.unwrap().len()).unwrap();
-    parlor_migration::down(&url, steps).await.unwrap();
+    assert_eq!(parlor_migration::down(&url, 1).await, Ok(1));
+    assert_eq!(parlor_migration::down(&url, 99).await, Ok(steps - 1), "more than there are");
+    assert_eq!(parlor_migration::down(&url, 1).await, Ok(0));
     assert!(parlor_migration::status(&url).await.unwrap().iter().all(|(_, applied)| !applied));
     parlor_migration::up(&url).await.unwrap();
     parlor_migration::up(&url).await.unwrap();
