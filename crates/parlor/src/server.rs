@@ -43,6 +43,9 @@ impl Server {
         development::complete(&mut config)?;
         config.check()?;
         check_certificates(&config).await?;
+        for doubt in config.doubts() {
+            tracing::warn!("{}: {}", doubt.key, doubt.problem);
+        }
         let clock = Clock::default();
         let upkeep = Upkeep::start()?;
         let mut server = Self { gateway: None, internal: None, core: None, config, clock, upkeep, data_dir };

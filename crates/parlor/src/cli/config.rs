@@ -37,6 +37,9 @@ impl Show {
                 }
                 config.check()?;
                 server::check_certificates(&config).await?;
+                for doubt in config.doubts() {
+                    super::output::say(format_args!("doubtful: {}: {}\n", doubt.key, doubt.problem))?;
+                }
                 super::output::say(format_args!("the configuration is good\n"))?;
                 if data_dir::is_held(&config.data_dir) {
                     super::output::say(format_args!(

@@ -2,25 +2,12 @@
 
 mod issuers;
 mod mounts;
+pub(super) mod secret;
 
 use std::{collections::HashSet, fmt};
 
-use super::{Config, Role, Secret};
-
-/// Shorter secrets can be guessed by trying.
-pub const SECRET_BYTES_MIN: usize = 16;
-
-/// Secrets that everybody tries first.
-const KNOWN_SECRETS: [&str; 8] = [
-    "secret",
-    "changeme",
-    "change-me",
-    "password",
-    "your-secret-key",
-    "your_jwt_secret",
-    "jwt_secret",
-    "test",
-];
+use self::secret::check as check_secret;
+use super::{Config, Role};
 
 /// A node's name is at most this long: it is part of rows and metrics.
 const NODE_CHARACTERS_MAX: usize = 64;
@@ -81,6 +68,14 @@ impl Config {
         issuers::check(self, &mut findings);
         mounts::check(self, &mut findings);
         if findings.0.is_empty() { Ok(()) } else { Err(Refused(findings.0)) }
+    }
+
+    /// What can be meant, but is better not.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<Refusal> {
+        let mut findings = Findings::default();
+        secret::doubt(self, &mut findings);
+        findings.0
     }
 
     fn check_node(&self, findings: &mut Findings) {
@@ -255,18 +250,4 @@ fn is_http(url: &str) -> bool {
 
 fn count<T>(list: &[T]) -> u64 {
     u64::try_from(list.len()).unwrap_or(u64::MAX)
-}
-
-/// Refuses a secret that can be guessed. `legacy` secrets are those a front-end's backend already signs with.
-fn check_secret(findings: &mut Findings, key: &str, secret: &Secret, legacy: bool) {
-    let advice = "make one with: openssl rand -base64 32";
-    let or_generate = if legacy { "" } else { " (or set secrets.generate = true)" };
-    let text = secret.expose();
-    if text.is_empty() {
-        findings.refuse(key, format!("is empty; {advice}{or_generate}"));
-    } else if KNOWN_SECRETS.contains(&text.to_ascii_lowercase().as_str()) {
-        findings.refuse(key, format!("is a secret everybody tries first; {advice}"));
-    } else if text.len() < SECRET_BYTES_MIN {
-        findings.refuse(key, format!("is shorter than {SECRET_BYTES_MIN} bytes; {advice}"));
-    }
 }

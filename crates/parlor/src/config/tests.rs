@@ -123,7 +123,7 @@ fn roles_need_what_they_connect_to() {
 
 #[test]
 fn weak_secrets_are_refused_by_name() {
-    let longest_refused = "x".repeat(check::SECRET_BYTES_MIN - 1);
+    let longest_refused = "x".repeat(check::secret::BYTES_MIN - 1);
     for weak in ["", "secret", "Secret", &longest_refused] {
         assert_eq!(refused(|config| config.secrets.edge_key = weak.into()), ["secrets.edge_key"]);
         assert_eq!(refused(|config| config.secrets.operator_key = weak.into()), ["secrets.operator_key"]);
@@ -135,7 +135,7 @@ fn weak_secrets_are_refused_by_name() {
             ["issuer[0].key[0].secret"]
         );
     }
-    let shortest = "x".repeat(check::SECRET_BYTES_MIN);
+    let shortest = "x".repeat(check::secret::BYTES_MIN);
     assert_eq!(refused(|config| config.secrets.edge_key = shortest.as_str().into()), [""; 0]);
     let legacy = |config: &mut Config| {
         config.dev = true;
@@ -267,6 +267,28 @@ fn issuers_have_keys_that_fit() {
     );
     assert_eq!(refused(|config| config.issuer[0].leeway_seconds = 61), ["issuer[0].leeway_seconds"]);
     assert_eq!(refused(|config| config.issuer[0].leeway_seconds = 60), [""; 0]);
+}
+
+#[test]
+fn secrets_that_nobody_drew_are_refused_or_doubted() {
+    let with = |secret: &str| {
+        let mut config = good();
+        config.secrets.edge_key = secret.into();
+        config.issuer[0].key[0].secret = secret.into();
+        config
+    };
+    let both = ["secrets.edge_key", "issuer[0].key[0].secret"];
+    let blank = with(&" ".repeat(16)).check().unwrap_err();
+    assert_eq!(blank.0.iter().map(|refusal| refusal.key.as_str()).collect::<Vec<_>>(), both);
+    assert!(blank.0[0].problem.starts_with("is blank"), "{blank}");
+    let doubted = |secret: &str| {
+        let config = with(secret);
+        assert_eq!(config.check(), Ok(()), "{secret}");
+        config.doubts().into_iter().map(|doubt| doubt.key).collect::<Vec<_>>()
+    };
+    assert_eq!(doubted("aaaaaaaaaaaaaaaa"), both);
+    assert_eq!(doubted("abcdabcdabcdabcd"), both);
+    assert_eq!(doubted("abcdeabcdeabcdea"), [""; 0]);
 }
 
 #[test]

@@ -33,7 +33,10 @@ pub(super) async fn configuration(config: &Config) -> Finding {
         Ok(()) => server::check_certificates(&as_served).await,
         Err(refused) => Err(refused),
     };
+    let doubts = as_served.doubts().into_iter().map(|doubt| format!("{}: {}", doubt.key, doubt.problem));
+    let doubts = doubts.collect::<Vec<_>>().join("\n");
     match checked {
+        Ok(()) if !doubts.is_empty() => Finding::doubtful("configuration", doubts),
         Ok(()) if config.dev => {
             Finding::good("configuration", "a development server; give --config for another")
         }
