@@ -235,7 +235,8 @@ fn steps_are_taken_back_when_it_is_meant_and_counted_as_they_were() {
 #[test]
 fn a_gateway_has_nobody_to_add_to() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "role = \"gateway\"\ndata_dir = \"edge\"\n[gateway]\ncore_url = \"http://127.0.0.1:1\"\n[secrets]\ngenerate = true\n";
+    let text = "role = \"gateway\"\ndata_dir = \"edge\"\n\
+                [gateway]\ncore_url = \"http://127.0.0.1:1\"\n[secrets]\ngenerate = true\n";
     std::fs::write(folder.path().join("parlor.toml"), text).unwrap();
     std::fs::write(folder.path().join("seed.toml"), "[[tenant]]\nslug = \"shop\"\n").unwrap();
     let commands: [&[&str]; 5] = [

@@ -29,8 +29,8 @@ pub struct Flags {
     pub data_dir: Option<PathBuf>,
 }
 
-/// Finds out what was said. Without a file it is a development server, unless a flag says otherwise. What cannot be read
-/// is told together with all else that is wrong.
+/// Finds out what was said. Without a file it is a development server, unless a flag says otherwise. What cannot be
+/// read is told together with all else that is wrong.
 pub fn load(flags: &Flags) -> Result<Config> {
     let mut figment = Figment::from(Toml::string(DEFAULT_TOML));
     if let Some(file) = &flags.file {

@@ -17,7 +17,7 @@ impl Named {
     pub fn missing(&self) -> String {
         let Self { who, tenant } = self;
         format!(
-            "{who} is of tenant \"{tenant}\", which does not exist: it serves nobody until then; make it: parlor seed FILE"
+            "{who} is of tenant \"{tenant}\", which does not exist, so it serves nobody; make it: parlor seed FILE"
         )
     }
 }

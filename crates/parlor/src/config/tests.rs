@@ -359,8 +359,8 @@ fn everything_that_is_wrong_is_told_at_once() {
     }
     assert_eq!(refused.len(), 4, "{refused:?}");
 
-    let files = "[log]\nfilter = \"=x=\"\n[secrets]\ngenerate = true\nedge_key_file = \"nowhere\"\nhandle_key_file = \"no\"\n";
-    let refused = refused_in_file(files);
+    let files = "edge_key_file = \"nowhere\"\nhandle_key_file = \"no\"\n[log]\nfilter = \"=x=\"\n";
+    let refused = refused_in_file(&format!("{SECRETS}{files}"));
     assert_eq!(refused, ["secrets.edge_key_file", "secrets.handle_key_file", "log.filter"]);
 }
 
@@ -368,7 +368,8 @@ fn everything_that_is_wrong_is_told_at_once() {
 fn what_was_not_read_is_not_held_against_the_rest() {
     let role = "role = \"gatway\"\n[gateway]\ncore_url = \"http://core:8081\"\n";
     assert_eq!(refused_in_file(role), ["role"]);
-    let lists = "[secrets]\ngenerate = true\n[[mount]]\ndialect = 3\nprefix = \"/a\"\ntenant = \"shop\"\nissuers = [\"i\"]\n\
+    let lists = "[secrets]\ngenerate = true\n\
+                 [[mount]]\ndialect = 3\nprefix = \"/a\"\ntenant = \"shop\"\nissuers = [\"i\"]\n\
                  [[issuer]]\nname = \"i\"\ntenant = [1]\n[[listener]]\naddress = \"here\"\n";
     let mut refused = refused_in_file(lists);
     refused.sort();

@@ -1,5 +1,5 @@
-//! What else is wrong with a configuration that could not be read as a whole. A finding that may only come from what was
-//! not read, and has its default here, is left out: it would send its reader astray.
+//! What else is wrong with a configuration that could not be read as a whole. A finding that may only come from what
+//! was not read, and has its default here, is left out: it would send its reader astray.
 
 use super::{Config, Refusal, Refused};
 use crate::{development, secrets::Kept};

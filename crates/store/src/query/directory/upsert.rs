@@ -47,8 +47,8 @@ async fn find(tx: &Tx, tenant: TenantId, wanted: &UserUpsert) -> Result<Option<u
     }
 }
 
-/// People sign in by username or by e-mail address. Where both are to be free, neither may be what somebody else signs in
-/// with: who takes another's address as a username would be taken for them, since usernames go first.
+/// People sign in by username or by e-mail address. Where both are to be free, neither may be what somebody else signs
+/// in with: who takes another's address as a username would be taken for them, since usernames go first.
 async fn require_free_names(
     tx: &Tx,
     tenant: TenantId,
