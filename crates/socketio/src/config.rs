@@ -29,7 +29,8 @@ pub const MAX_ATTACHMENTS: usize = 10;
 /// Namespaces of one connection. Each costs memory of the server for a few bytes of the client.
 pub const MAX_NAMESPACES: usize = 16;
 
-/// What may wait for one connection. A client a few seconds behind in a busy room stays below it.
+/// What may wait for one connection, beside one packet that may pass it. A client a few seconds behind in a busy room
+/// stays below it.
 pub const OUTBOX_BYTES: usize = 256 * 1024;
 
 /// Connections of one address. An office or a mobile carrier shares one; ten thousand from one place are a flood.

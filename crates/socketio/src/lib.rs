@@ -14,7 +14,8 @@
 //! # What holds
 //!
 //! - What is sent is written at once by whoever sends it. Only what the client does not take waits, up to
-//!   [`Config::outbox_bytes`]; beyond it the connection ends with [`Reason::SlowReader`]. Nothing is lost silently.
+//!   [`Config::outbox_bytes`] beside one packet that may pass it, however long; beyond that the connection ends with
+//!   [`Reason::SlowReader`]. Nothing is lost silently.
 //! - A client that does not answer, or takes nothing, is gone within interval and time-out together, and `next` says so.
 //! - A user who does not call `next` holds its client back, and its client's silence is excused.
 //! - A connection at rest has no task, timer or buffer of its own: one [wheel](engine::heartbeat) visits all.

@@ -1,7 +1,8 @@
 //! What waits to be written to one stream, in its order.
 //!
 //! A frame is written straight through when nothing waits; what the kernel does not take waits here and goes out with
-//! one vectored write when it does. Whoever sends never waits: over the bound, the connection ends with a reason.
+//! one vectored write when it does. Whoever sends never waits: over the bound, the connection ends with a reason. One
+//! packet at a time may pass the bound.
 //! The connection's own task drives what waits with [`Outbox::poll_drive`]; there is no task for writing.
 
 use std::{
@@ -18,8 +19,9 @@ use tokio::time::Instant;
 use crate::{reason::Reason, stream::Stream};
 
 mod piece;
+mod tally;
 
-use self::piece::Piece;
+pub(crate) use self::{piece::Piece, tally::Tally};
 
 /// The most bytes that go before a shared body: a WebSocket header, and what names a namespace in short.
 pub const HEAD_BYTES_MAX: usize = 128;
@@ -59,7 +61,8 @@ pub type Line = Arc<Outbox>;
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Piece>,
-    bytes: usize,
+    /// What waits, or what waited when it ended.
+    tally: Tally,
     /// The stream itself holds some of what was written.
     held: bool,
     /// Since when nothing was taken although something waits.
@@ -67,14 +70,12 @@ struct State {
     /// Nothing more is taken; what waits still goes out.
     last: Option<Reason>,
     ended: Option<Reason>,
-    /// What waited when it ended.
-    dropped: usize,
     /// The connection's task: told when something begins to wait, and of the end.
     driver: Option<Waker>,
 }
 
 impl<S: Stream> Outbox<S> {
-    /// A line on which at most `bytes_max` wait.
+    /// A line on which at most `bytes_max` wait, beside one packet that passes it.
     pub fn new(stream: S, bytes_max: usize) -> Self {
         Self { state: Mutex::default(), bytes_max, stream }
     }
@@ -92,21 +93,19 @@ impl<S: Stream + ?Sized> Outbox<S> {
 
     /// Writes `head` and `body` at once if nothing waits and the kernel takes them; else they wait.
     ///
-    /// What finds nothing before it is taken however long it is: the bound is for what waits behind something.
-    ///
     /// # Errors
     /// If the connection has ended, or ends now because its bound is passed.
     ///
     /// # Panics
     /// If the head is longer than [`HEAD_BYTES_MAX`].
     pub fn send(&self, head: &[u8], body: &Bytes) -> Result<(), Closed> {
-        let mut state = self.open()?;
+        let state = self.open()?;
         if !state.is_idle() {
-            self.wait(&mut state, head, body, 0)?;
-            return self.write_waiting(state);
+            let state = self.wait(state, [Piece::new(head, body, 0)])?;
+            return self.write_waiting(state).map(drop);
         }
         match self.stream.try_write_vectored(&[IoSlice::new(head), IoSlice::new(body)]) {
-            Ok(written) if written == head.len() + body.len() => self.pass_on(state),
+            Ok(written) if written == head.len() + body.len() => self.pass_on(state).map(drop),
             Ok(0) => Err(self.end_as(state, Reason::TransportError)),
             Ok(written) => self.wait_for_room(state, head, body, written),
             Err(error) if later(&error) => self.wait_for_room(state, head, body, 0),
@@ -119,14 +118,18 @@ impl<S: Stream + ?Sized> Outbox<S> {
     /// # Errors
     /// If the connection has ended, or ends now because its bound is passed.
     pub fn queue(&self, head: &[u8], body: &Bytes) -> Result<(), Closed> {
-        let mut state = self.open()?;
-        self.wait(&mut state, head, body, 0)
+        self.wait(self.open()?, [Piece::new(head, body, 0)]).map(drop)
+    }
+
+    /// Like [`Self::queue`], for pieces that are of use together only: the bound takes all of them or none.
+    pub(crate) fn queue_all(&self, packet: Vec<Piece>) -> Result<(), Closed> {
+        self.wait(self.open()?, packet).map(drop)
     }
 
     /// Writes what waits, as far as the kernel takes it.
     pub fn flush(&self) {
         if let Ok(state) = self.open_or_last() {
-            let _ = self.write_waiting(state);
+            let _ = self.write_waiting(state).map(drop);
         }
     }
 
@@ -136,10 +139,12 @@ impl<S: Stream + ?Sized> Outbox<S> {
     /// If the connection has ended, or its last thing has been sent already.
     pub fn send_last(&self, head: &[u8], body: &Bytes, reason: Reason) -> Result<(), Closed> {
         let mut state = self.open()?;
-        state.push(Piece::new(head, body, 0));
+        let piece = Piece::new(head, body, 0);
+        state.tally.admit(piece.cost(), usize::MAX);
+        state.push(piece);
         state.last = Some(reason);
         state.wake();
-        self.write_waiting(state)
+        self.write_waiting(state).map(drop)
     }
 
     /// Ends the connection: what waits is dropped. The first reason stays.
@@ -162,7 +167,8 @@ impl<S: Stream + ?Sized> Outbox<S> {
 
     /// What waits, with the cost of its places.
     pub fn waiting_bytes(&self) -> usize {
-        self.lock().bytes
+        let state = self.lock();
+        if state.ended.is_none() { state.tally.bytes() } else { 0 }
     }
 
     /// Whether all that was sent has left.
@@ -172,7 +178,8 @@ impl<S: Stream + ?Sized> Outbox<S> {
 
     /// What waited when the connection ended and was dropped with it.
     pub fn dropped_bytes(&self) -> usize {
-        self.lock().dropped
+        let state = self.lock();
+        if state.ended.is_some() { state.tally.bytes() } else { 0 }
     }
 
     /// Since when the stream has taken nothing although something waits.
@@ -233,47 +240,48 @@ impl<S: Stream + ?Sized> Outbox<S> {
         }
     }
 
-    /// Lets what has not been written wait, within the bound.
-    fn wait(
-        &self,
-        state: &mut MutexGuard<'_, State>,
-        head: &[u8],
-        body: &Bytes,
-        written: usize,
-    ) -> Result<(), Closed> {
-        let piece = Piece::new(head, body, written);
-        if piece.len() == 0 {
-            return Ok(());
+    /// Lets what has not been written of a packet wait, within the bound.
+    fn wait<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        packet: impl AsRef<[Piece]> + IntoIterator<Item = Piece>,
+    ) -> Result<MutexGuard<'a, State>, Closed> {
+        let pieces = packet.as_ref().iter().filter(|piece| piece.len() > 0);
+        let cost = pieces.map(Piece::cost).sum();
+        if !state.tally.admit(cost, self.bytes_max) {
+            // What only waits for a flush is not the client's doing: the kernel is asked before anybody is ended.
+            state = self.write_waiting(state)?;
+            if !state.tally.admit(cost, self.bytes_max) {
+                return Err(self.end_as(state, Reason::SlowReader));
+            }
         }
-        if !state.waiting.is_empty() && state.bytes + piece.cost() > self.bytes_max {
-            self.finish(state, Reason::SlowReader);
-            return Err(Closed(Reason::SlowReader));
-        }
-        state.push(piece);
-        Ok(())
+        packet.into_iter().filter(|piece| piece.len() > 0).for_each(|piece| state.push(piece));
+        Ok(state)
     }
 
     /// The kernel takes no more: the connection's task writes the rest when it does.
     fn wait_for_room(
         &self,
-        mut state: MutexGuard<'_, State>,
+        state: MutexGuard<'_, State>,
         head: &[u8],
         body: &Bytes,
         written: usize,
     ) -> Result<(), Closed> {
-        self.wait(&mut state, head, body, written)?;
-        state.wake();
+        self.wait(state, [Piece::new(head, body, written)])?.wake();
         Ok(())
     }
 
-    fn write_waiting(&self, mut state: MutexGuard<'_, State>) -> Result<(), Closed> {
+    fn write_waiting<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+    ) -> Result<MutexGuard<'a, State>, Closed> {
         while !state.waiting.is_empty() {
             match state.write(&self.stream) {
                 Ok(0) => return Err(self.end_as(state, Reason::TransportError)),
                 Ok(written) => state.written(written),
                 Err(error) if later(&error) => {
                     state.wake();
-                    return Ok(());
+                    return Ok(state);
                 }
                 Err(_broken) => return Err(self.end_as(state, Reason::TransportError)),
             }
@@ -282,7 +290,7 @@ impl<S: Stream + ?Sized> Outbox<S> {
     }
 
     /// What was written leaves the stream itself too.
-    fn pass_on(&self, mut state: MutexGuard<'_, State>) -> Result<(), Closed> {
+    fn pass_on<'a>(&'a self, mut state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>, Closed> {
         let held = match self.stream.try_flush() {
             Ok(()) => false,
             Err(error) if later(&error) => true,
@@ -293,7 +301,7 @@ impl<S: Stream + ?Sized> Outbox<S> {
         }
         state.held = held;
         state.stalled = if held { state.stalled.or_else(|| Some(Instant::now())) } else { None };
-        Ok(())
+        Ok(state)
     }
 
     fn end_as(&self, mut state: MutexGuard<'_, State>, reason: Reason) -> Closed {
@@ -308,7 +316,6 @@ impl<S: Stream + ?Sized> Outbox<S> {
         }
         state.ended = Some(reason);
         state.waiting = VecDeque::new();
-        state.dropped = mem::take(&mut state.bytes);
         state.wake();
     }
 
@@ -324,7 +331,6 @@ impl State {
 
     fn push(&mut self, piece: Piece) {
         self.stalled.get_or_insert_with(Instant::now);
-        self.bytes += piece.cost();
         self.waiting.push_back(piece);
     }
 
@@ -344,13 +350,13 @@ impl State {
     fn written(&mut self, mut written: usize) {
         while let Some(first) = self.waiting.front_mut() {
             if written < first.len() {
-                self.bytes -= written;
+                self.tally.leave(written);
                 first.advance(written);
                 self.stalled = Some(Instant::now());
                 return;
             }
             written -= first.len();
-            self.bytes -= first.cost();
+            self.tally.leave(first.cost());
             self.waiting.pop_front();
         }
         self.stalled = None;

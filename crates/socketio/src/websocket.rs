@@ -62,7 +62,7 @@ pub struct Limits {
     pub frame_bytes: usize,
     /// The longest message, of however many frames. Their number is not bounded: a frame without bytes holds nothing.
     pub message_bytes: usize,
-    /// What may wait to be written.
+    /// What may wait to be written, beside one message that may pass it.
     pub outbox_bytes: usize,
 }
 

@@ -15,15 +15,16 @@ use tokio::time::{Instant, timeout};
 use super::{
     link::Message,
     payload,
-    session::{Session, Told},
+    session::{Session, Told, bytes_message, text_message},
     v3,
 };
-use crate::{outbox::Closed, reason::Reason, websocket};
+use crate::{
+    outbox::{Closed, Tally},
+    reason::Reason,
+    websocket,
+};
 
 mod post;
-
-/// What a packet costs beside its bytes while it waits.
-const PIECE_BYTES: usize = mem::size_of::<Piece>();
 
 /// A GET that comes while the client upgrades is held so long before it is sent away with a NOOP: long enough that one
 /// which overtakes the end of its own upgrade is refused, short enough that nobody notices.
@@ -33,7 +34,7 @@ const NOOP_DELAY: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(super) struct Polling {
     waiting: VecDeque<Piece>,
-    bytes: usize,
+    tally: Tally,
     /// Since when something waits.
     stalled: Option<Instant>,
     /// What waits may go.
@@ -71,10 +72,27 @@ enum Farewell {
     Noop,
 }
 
-struct Piece {
+/// A packet of Engine.IO.
+pub(super) struct Piece {
     binary: bool,
     head: Box<[u8]>,
     body: Bytes,
+}
+
+impl Piece {
+    /// `head` and `body` make the text together.
+    pub fn text(head: &[u8], body: &Bytes) -> Self {
+        Self { binary: false, head: head.into(), body: body.clone() }
+    }
+
+    pub fn bytes(body: &Bytes) -> Self {
+        Self { binary: true, head: Box::default(), body: body.clone() }
+    }
+
+    /// What it counts as while it waits.
+    fn cost(&self) -> usize {
+        size_of::<Self>() + self.head.len() + self.body.len()
+    }
 }
 
 /// The answer to a request.
@@ -94,15 +112,16 @@ pub(super) enum Answer {
 }
 
 impl Polling {
-    /// Lets a packet wait. What finds nothing before it is taken however long it is.
-    pub fn push(&mut self, most: usize, binary: bool, head: &[u8], body: &Bytes) -> Result<(), Closed> {
-        let cost = PIECE_BYTES + head.len() + body.len();
-        if !self.waiting.is_empty() && self.bytes + cost > most {
+    /// Lets a packet of Socket.IO wait with all that belongs to it, if all of it finds room.
+    pub fn push(&mut self, most: usize, packet: impl IntoIterator<Item = Piece>) -> Result<(), Closed> {
+        let before = self.waiting.len();
+        self.waiting.extend(packet);
+        let cost = self.waiting.range(before..).map(Piece::cost).sum();
+        if !self.tally.admit(cost, most) {
+            self.waiting.truncate(before);
             return Err(Closed(Reason::SlowReader));
         }
-        self.bytes += cost;
         self.stalled.get_or_insert_with(Instant::now);
-        self.waiting.push_back(Piece { binary, head: head.into(), body: body.clone() });
         Ok(())
     }
 
@@ -113,7 +132,7 @@ impl Polling {
     }
 
     pub fn waiting_bytes(&self) -> usize {
-        self.bytes
+        self.tally.bytes()
     }
 
     /// Ready when nothing waits.
@@ -142,7 +161,7 @@ impl Polling {
     pub fn end(&mut self, told: Told, comes_back: bool) -> bool {
         if told != Told::AfterAll {
             self.waiting = VecDeque::new();
-            self.bytes = 0;
+            self.tally = Tally::default();
         }
         let noop = told == Told::Already || comes_back;
         self.farewell = Some(if noop { Farewell::Noop } else { Farewell::Close });
@@ -179,17 +198,14 @@ impl Polling {
     /// The WebSocket takes over, with what waits.
     pub fn hand_over(&mut self, sender: &websocket::Sender, v3: bool) -> Result<(), Closed> {
         self.took_over = true;
-        self.bytes = 0;
+        self.tally = Tally::default();
         self.flushed();
         self.wake();
-        for piece in mem::take(&mut self.waiting) {
-            if piece.binary {
-                let head: &[u8] = if v3 { &[4] } else { &[] };
-                sender.queue(websocket::Kind::Binary, head, &piece.body)?;
-            } else {
-                super::session::send_text(sender, &piece.head, &piece.body, false)?;
-            }
-        }
+        // As one: it has found room already.
+        let waiting = mem::take(&mut self.waiting);
+        sender.queue_all(waiting.iter().map(|piece| {
+            if piece.binary { bytes_message(v3, &piece.body) } else { text_message(&piece.head, &piece.body) }
+        }))?;
         sender.flush();
         Ok(())
     }
@@ -204,7 +220,7 @@ impl Polling {
     fn drain(&mut self, session: &Session) -> Answer {
         let mut pieces = mem::take(&mut self.waiting);
         self.flushed();
-        self.bytes = 0;
+        self.tally = Tally::default();
         self.stalled = None;
         self.released = false;
         let last = match self.farewell {

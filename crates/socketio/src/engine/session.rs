@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-pub(super) use self::send::send_text;
+pub(super) use self::send::{bytes_message, text_message};
 use super::{
     beat::Beat,
     polling::Polling,

@@ -8,7 +8,7 @@ use super::HEAD_BYTES_MAX;
 const INLINE_BYTES: usize = 30;
 
 /// What is left to be written of a head and a body. A piece that is complete has something left.
-pub(super) struct Piece {
+pub(crate) struct Piece {
     head: Head,
     body: Bytes,
 }

@@ -108,18 +108,44 @@ fn the_bound_passes_and_one_byte_over_it_ends() {
     line.send(b"ab", &BODY).unwrap();
     assert_eq!(line.waiting_bytes(), 2 * COST, "exactly full is not over");
     assert!(line.stalled_since().is_some());
+    line.send(b"ab", &BODY).expect("one may pass the bound");
     assert_eq!(line.send(b"", &Bytes::from_static(b"x")), Err(Closed(Reason::SlowReader)));
     assert_eq!(line.ended(), Some(Reason::SlowReader));
-    assert_eq!((line.waiting_bytes(), line.dropped_bytes()), (0, 2 * COST), "its memory is free");
+    assert_eq!((line.waiting_bytes(), line.dropped_bytes()), (0, 3 * COST), "its memory is free");
     assert!(stream.aborted.load(Ordering::Relaxed));
     assert_eq!(line.send(b"ab", &BODY), Err(Closed(Reason::SlowReader)));
 }
 
 #[test]
-fn what_is_longer_than_the_bound_is_taken_if_nothing_is_before_it() {
-    let (_stream, line) = line(0, 1);
+fn what_is_longer_than_the_bound_is_taken_one_at_a_time() {
+    let (stream, line) = line(0, PIECE_BYTES + 1);
     line.send(b"ab", &BODY).unwrap();
-    assert_eq!(line.queue(b"ab", &BODY), Err(Closed(Reason::SlowReader)));
+    line.send(b"", &Bytes::from_static(b"2")).expect("a heartbeat waits beside it");
+    stream.makes_room(12);
+    assert!(drive(&line).is_pending());
+    line.send(b"cd", &BODY).expect("the one before has left");
+    assert_eq!(line.queue(b"ef", &BODY), Err(Closed(Reason::SlowReader)));
+}
+
+#[test]
+fn the_pieces_of_a_packet_are_taken_together_or_not_at_all() {
+    let (stream, line) = line(0, COST);
+    let packet =
+        || vec![Piece::new(b"ab", &BODY, 0), Piece::new(b"cd", &BODY, 0), Piece::new(b"ef", &BODY, 0)];
+    line.queue_all(packet()).unwrap();
+    assert_eq!(line.waiting_bytes(), 3 * COST);
+    assert_eq!(line.queue_all(packet()), Err(Closed(Reason::SlowReader)));
+    assert!(stream.taken().is_empty());
+}
+
+#[test]
+fn what_waits_for_its_flush_ends_nobody_who_reads() {
+    let (stream, line) = line(1 << 20, COST);
+    for _ in 0..10 {
+        line.queue(b"ab", &BODY).unwrap();
+    }
+    line.flush();
+    assert_eq!(stream.taken(), b"ab0123456789".repeat(10));
 }
 
 #[test]

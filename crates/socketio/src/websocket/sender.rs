@@ -11,7 +11,7 @@ use super::{
     joined::Joined,
 };
 use crate::{
-    outbox::{Closed, Outbox, Sent},
+    outbox::{Closed, Outbox, Piece, Sent},
     reason::Reason,
 };
 
@@ -57,6 +57,17 @@ impl Sender {
     /// If the socket has ended or has been told to, or ends now because too much waits for it.
     pub fn queue(&self, kind: Kind, head: &[u8], body: &Bytes) -> Result<(), Closed> {
         self.line()?.queue(Head::new(kind.opcode(), head, body.len()).as_bytes(), body)
+    }
+
+    /// Like [`Self::queue`], for messages that are of use together only: the bound takes all of them or none.
+    pub(crate) fn queue_all<'a>(
+        &self,
+        messages: impl IntoIterator<Item = (Kind, &'a [u8], Bytes)>,
+    ) -> Result<(), Closed> {
+        let pieces = messages.into_iter().map(|(kind, head, body)| {
+            Piece::new(Head::new(kind.opcode(), head, body.len()).as_bytes(), &body, 0)
+        });
+        self.line()?.queue_all(pieces.collect())
     }
 
     /// Sends messages that are frames already: written at once if nothing waits, else they wait.

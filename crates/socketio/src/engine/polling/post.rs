@@ -14,7 +14,7 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout};
 
-use super::Answer;
+use super::{Answer, Piece};
 use crate::{
     engine::{
         link::Message,
@@ -157,7 +157,7 @@ impl Session {
         let mut state = self.lock();
         if let Some(polling) = &mut state.polling {
             // Over the bound, the next packet or the next GET tells.
-            let _ = polling.push(self.registry.config.outbox_bytes, false, b"3", &Bytes::new());
+            let _ = polling.push(self.registry.config.outbox_bytes, [Piece::text(b"3", &Bytes::new())]);
             polling.release();
         }
     }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Session, State, Told};
 use crate::{
-    engine::{beat::Due, heartbeat::Timed},
+    engine::{beat::Due, heartbeat::Timed, polling::Piece},
     outbox::Closed,
     reason::Reason,
     websocket,
@@ -102,7 +102,8 @@ impl Session {
         let sent = match (&state.socket, &mut state.polling) {
             (Some(socket), _) => socket.send(websocket::Kind::Text, b"2", &Bytes::new()),
             (None, Some(polling)) => {
-                let pushed = polling.push(self.registry.config.outbox_bytes, false, b"2", &Bytes::new());
+                let pushed =
+                    polling.push(self.registry.config.outbox_bytes, [Piece::text(b"2", &Bytes::new())]);
                 polling.release();
                 pushed
             }

@@ -1,11 +1,15 @@
 //! What leaves: packets of text and bytes, in the order in which they were given, by what carries the session just now.
 
-use std::sync::{Arc, MutexGuard};
+use std::{
+    iter,
+    sync::{Arc, MutexGuard},
+};
 
 use bytes::Bytes;
 
 use super::{Session, State, Told};
 use crate::{
+    engine::polling::Piece,
     outbox::{Closed, Sent},
     packet::{Burst, Head, Kind},
     reason::Reason,
@@ -25,13 +29,19 @@ impl Session {
         let mut state = self.open()?;
         let state = &mut *state;
         let sent = match (&state.socket, &mut state.polling) {
-            (Some(socket), _) => send_text(socket, head, body, attachments.is_empty() && flush)
-                .and_then(|()| self.send_bytes(socket, attachments, flush)),
+            (Some(socket), _) if attachments.is_empty() => send_text(socket, head, body, flush),
+            (Some(socket), _) => {
+                let bytes = attachments.iter().map(|bytes| bytes_message(self.v3, bytes));
+                let sent = socket.queue_all(iter::once(text_message(head, body)).chain(bytes));
+                if flush {
+                    socket.flush();
+                }
+                sent
+            }
             (None, Some(polling)) => {
-                let most = self.registry.config.outbox_bytes;
-                polling.push(most, false, head, body).and_then(|()| {
-                    attachments.iter().try_for_each(|bytes| polling.push(most, true, b"", bytes))
-                })
+                let bytes = attachments.iter().map(Piece::bytes);
+                let packet = iter::once(Piece::text(head, body)).chain(bytes);
+                polling.push(self.registry.config.outbox_bytes, packet)
             }
             (None, None) => Err(Closed(Reason::TransportClose)),
         };
@@ -69,9 +79,12 @@ impl Session {
         let mut state = self.open()?;
         let state = &mut *state;
         let sent = match (&state.socket, &mut state.polling) {
-            (Some(socket), _) => self.send_bytes(socket, std::slice::from_ref(bytes), true),
+            (Some(socket), _) => {
+                let (kind, head, body) = bytes_message(self.v3, bytes);
+                socket.send(kind, head, &body)
+            }
             (None, Some(polling)) => {
-                let pushed = polling.push(self.registry.config.outbox_bytes, true, b"", bytes);
+                let pushed = polling.push(self.registry.config.outbox_bytes, [Piece::bytes(bytes)]);
                 polling.release();
                 pushed
             }
@@ -81,18 +94,6 @@ impl Session {
             self.finish(state, reason, Told::AtOnce);
         }
         sent
-    }
-
-    fn send_bytes(&self, socket: &Sender, attachments: &[Bytes], flush: bool) -> Result<(), Closed> {
-        // Engine.IO 3 says in bytes too that this is a message.
-        let head: &[u8] = if self.v3 { &[4] } else { &[] };
-        for bytes in attachments {
-            socket.queue(websocket::Kind::Binary, head, bytes)?;
-        }
-        if flush && !attachments.is_empty() {
-            socket.flush();
-        }
-        Ok(())
     }
 
     /// Writes what waits.
@@ -130,20 +131,24 @@ impl Session {
     }
 }
 
-/// A head that is longer than the line takes is put before its body.
-pub(in crate::engine) fn send_text(
-    socket: &Sender,
-    head: &[u8],
+fn send_text(socket: &Sender, head: &[u8], body: &Bytes, now: bool) -> Result<(), Closed> {
+    let (kind, head, body) = text_message(head, body);
+    if now { socket.send(kind, head, &body) } else { socket.queue(kind, head, &body) }
+}
+
+/// Text as a message of a WebSocket. A head that is longer than the line takes is put before its body.
+pub(in crate::engine) fn text_message<'a>(
+    head: &'a [u8],
     body: &Bytes,
-    now: bool,
-) -> Result<(), Closed> {
+) -> (websocket::Kind, &'a [u8], Bytes) {
     if head.len() > websocket::HEAD_BYTES_MAX {
-        let whole = Bytes::from([head, body].concat());
-        return send_text(socket, b"", &whole, now);
+        return (websocket::Kind::Text, b"", [head, body].concat().into());
     }
-    if now {
-        socket.send(websocket::Kind::Text, head, body)
-    } else {
-        socket.queue(websocket::Kind::Text, head, body)
-    }
+    (websocket::Kind::Text, head, body.clone())
+}
+
+/// Bytes as a message of a WebSocket.
+pub(in crate::engine) fn bytes_message(v3: bool, bytes: &Bytes) -> (websocket::Kind, &'static [u8], Bytes) {
+    // Engine.IO 3 says in bytes too that this is a message.
+    (websocket::Kind::Binary, if v3 { &[4] } else { &[] }, bytes.clone())
 }
