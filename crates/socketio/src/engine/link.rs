@@ -166,8 +166,11 @@ impl Link {
     /// What POSTs have brought, then the WebSocket that took over, then the end.
     fn poll_polling(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         let mut state = self.session.lock();
+        let ended = state.ended.is_some();
         if let Some(polling) = &mut state.polling {
-            if let Some(message) = polling.inbox.pop_front() {
+            // What comes in one request may be answered faster than its client can fetch.
+            let behind = !ended && polling.is_behind(self.session.config().outbox_bytes);
+            if !behind && let Some(message) = polling.inbox.pop_front() {
                 if polling.inbox.is_empty()
                     && let Some(poster) = polling.poster.take()
                 {

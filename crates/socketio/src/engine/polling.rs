@@ -135,6 +135,11 @@ impl Polling {
         self.tally.bytes()
     }
 
+    /// So much waits that the client has to fetch before it is heard again: an answer still finds room.
+    pub fn is_behind(&self, most: usize) -> bool {
+        self.tally.bytes() > most / 2
+    }
+
     /// Ready when nothing waits.
     pub fn poll_flushed(&mut self, cx: &Context<'_>) -> Poll<()> {
         if self.waiting.is_empty() {
@@ -220,6 +225,7 @@ impl Polling {
     fn drain(&mut self, session: &Session) -> Answer {
         let mut pieces = mem::take(&mut self.waiting);
         self.flushed();
+        self.wake_reader();
         self.tally = Tally::default();
         self.stalled = None;
         self.released = false;

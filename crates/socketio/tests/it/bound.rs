@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parlor_socketio::Config;
+use parlor_socketio::{Config, Reason};
 
 use crate::{
     client::Came,
@@ -78,4 +78,31 @@ async fn what_comes_after_a_packet_longer_than_the_bound_waits_beside_it() {
         assert!(server.client.post(&target, posted).await.is(200, "ok"));
     }
     assert_eq!(fetch(&server, &target, 2).await, [&long, "4y"]);
+}
+
+#[tokio::test]
+async fn the_answers_to_one_post_wait_for_their_client_however_many_they_are() {
+    let server = Server::with(narrow).await;
+    for length in [1, BOUND / 4, BOUND * 3 / 5, 2 * BOUND] {
+        let target = polling(RAW, 4, &server.poll_session(RAW, 4).await);
+        let messages: Vec<_> = (10..60).map(|number| format!("4{number}{}", "x".repeat(length))).collect();
+        assert!(server.client.post(&target, messages.join("\x1e")).await.is(200, "ok"));
+        assert_eq!(fetch(&server, &target, messages.len()).await, messages, "of {length} bytes each");
+    }
+}
+
+/// What it has sent is not heard while it does not fetch, and that has an end.
+#[tokio::test]
+async fn who_sends_and_does_not_fetch_is_held_back_and_then_ended() {
+    let hasty = |config| Config { ping_timeout: Duration::from_millis(300), ..narrow(config) };
+    let server = Server::with(hasty).await;
+    let target = polling(RAW, 4, &server.poll_session(RAW, 4).await);
+    let posted = format!("4{}", "x".repeat(BOUND * 3 / 5));
+    let mut answers = Vec::new();
+    while answers.last().is_none_or(|status| *status == 200) {
+        answers.push(server.client.post(&target, &posted).await.status);
+    }
+    // One is answered, one waits to be heard, one has held its request back until the end.
+    assert_eq!(answers, [200, 200, 400]);
+    assert_eq!(server.ended().await, Reason::SlowReader);
 }

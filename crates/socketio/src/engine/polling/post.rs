@@ -1,6 +1,7 @@
 //! A POST: its payload is read within the limits, heartbeats take effect at once, messages wait for the user.
 //!
-//! A user who is behind holds the answer back, so what has come of one client is one payload at most.
+//! A user who is behind holds the answer back, so what has come of one client is one payload at most. So does a client that
+//! does not fetch, until that is held to be its end.
 
 use std::{
     future::poll_fn,
@@ -163,9 +164,16 @@ impl Session {
     }
 
     /// Puts messages where the user finds them, once it has taken those before. False if the session has ended.
-    async fn deliver(&self, messages: Vec<Message>) -> bool {
+    async fn deliver(self: &Arc<Self>, messages: Vec<Message>) -> bool {
         let mut messages = Some(messages);
-        poll_fn(|cx| self.poll_deliver(cx, &mut messages)).await
+        loop {
+            let delivered = poll_fn(|cx| self.poll_deliver(cx, &mut messages));
+            match timeout(self.registry.rhythm().timeout, delivered).await {
+                Ok(delivered) => return delivered,
+                // The wheel may come late: it does not know who is held back.
+                Err(_held) => self.check(Instant::now()),
+            };
+        }
     }
 
     fn poll_deliver(&self, cx: &mut Context<'_>, messages: &mut Option<Vec<Message>>) -> Poll<bool> {
