@@ -195,7 +195,7 @@ impl Link {
     /// What a WebSocket brought, if it is for the user.
     fn received(&mut self, event: Event) -> Option<Message> {
         let packet = match event {
-            Event::Text(text) => Packet::from_text(text.as_bytes()),
+            Event::Text(text) => Packet::from_text(text.as_bytes(), self.session.v3),
             Event::Binary(bytes) => Packet::from_binary(&bytes, self.session.v3),
             Event::Ended(ended) => {
                 self.session.end(ended.reason(), Told::Already);

@@ -1,5 +1,6 @@
 //! One Engine.IO packet of either protocol, as a WebSocket message or as a piece of a payload.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::STANDARD_NO_PAD};
 use bytes::Bytes;
 
 /// What a packet is, by its digit.
@@ -57,8 +58,16 @@ impl Packet {
         Self { kind: Kind::Message, binary: true, data }
     }
 
-    /// A text message of a WebSocket, or a piece of a payload that is not base64.
-    pub fn from_text(text: &Bytes) -> Result<Self, Malformed> {
+    /// A text message of a WebSocket, or a piece of a payload. Bytes may come as base64; Engine.IO 3 puts the kind between.
+    pub fn from_text(text: &Bytes, v3: bool) -> Result<Self, Malformed> {
+        if let Some(encoded) = text.strip_prefix(b"b") {
+            if !v3 {
+                return base64(encoded).map(Self::binary);
+            }
+            let (&digit, encoded) = encoded.split_first().ok_or(Malformed)?;
+            let kind = Kind::from_digit(digit).ok_or(Malformed)?;
+            return Ok(Self { kind, binary: true, data: base64(encoded)? });
+        }
         let kind = text.first().and_then(|&digit| Kind::from_digit(digit)).ok_or(Malformed)?;
         Ok(Self::text(kind, text.slice(1..)))
     }
@@ -71,4 +80,16 @@ impl Packet {
         let kind = bytes.first().and_then(|&number| Kind::from_number(number)).ok_or(Malformed)?;
         Ok(Self { kind, binary: true, data: bytes.slice(1..) })
     }
+}
+
+/// How bytes begin that are written as base64.
+pub(super) const fn base64_head(v3: bool) -> &'static [u8] {
+    if v3 { b"b4" } else { b"b" }
+}
+
+/// Base64 with or without its padding, as clients write it.
+fn base64(text: &[u8]) -> Result<Bytes, Malformed> {
+    let padded = text.ends_with(b"=");
+    let decoded = if padded { STANDARD.decode(text) } else { STANDARD_NO_PAD.decode(text) };
+    decoded.map(Bytes::from).map_err(|_| Malformed)
 }

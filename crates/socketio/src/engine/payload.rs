@@ -1,9 +1,9 @@
 //! The payload of Engine.IO 4: packets with a record separator between them, bytes as base64.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::STANDARD_NO_PAD};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 
-use super::packet::{Malformed, Packet};
+use super::packet::{Malformed, Packet, base64_head};
 
 /// Between two packets.
 const SEPARATOR: u8 = 0x1e;
@@ -32,22 +32,12 @@ impl Iterator for Payload {
             }
             None => rest,
         };
-        let packet = match piece.first() {
-            Some(b'b') => base64(&piece[1..]).map(Packet::binary),
-            _ => Packet::from_text(&piece),
-        };
+        let packet = Packet::from_text(&piece, false);
         if packet.is_err() {
             self.rest = None;
         }
         Some(packet)
     }
-}
-
-/// Base64 with or without its padding, as clients write it.
-pub(super) fn base64(text: &[u8]) -> Result<Bytes, Malformed> {
-    let padded = text.ends_with(b"=");
-    let decoded = if padded { STANDARD.decode(text) } else { STANDARD_NO_PAD.decode(text) };
-    decoded.map(Bytes::from).map_err(|_| Malformed)
 }
 
 /// Appends a packet to a payload. `head` and `body` make the text of it together; bytes have no head.
@@ -56,7 +46,7 @@ pub(super) fn append(payload: &mut Vec<u8>, binary: bool, head: &[u8], body: &[u
         payload.push(SEPARATOR);
     }
     if binary {
-        payload.push(b'b');
+        payload.extend_from_slice(base64_head(false));
         payload.extend_from_slice(STANDARD.encode(body).as_bytes());
     } else {
         payload.extend_from_slice(head);

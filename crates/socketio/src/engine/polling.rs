@@ -201,7 +201,7 @@ impl Polling {
     }
 
     /// The WebSocket takes over, with what waits.
-    pub fn hand_over(&mut self, sender: &websocket::Sender, v3: bool) -> Result<(), Closed> {
+    pub fn hand_over(&mut self, sender: &websocket::Sender, v3: bool, base64: bool) -> Result<(), Closed> {
         self.took_over = true;
         self.tally = Tally::default();
         self.flushed();
@@ -209,7 +209,11 @@ impl Polling {
         // As one: it has found room already.
         let waiting = mem::take(&mut self.waiting);
         sender.queue_all(waiting.iter().map(|piece| {
-            if piece.binary { bytes_message(v3, &piece.body) } else { text_message(&piece.head, &piece.body) }
+            if piece.binary {
+                bytes_message(v3, base64, &piece.body)
+            } else {
+                text_message(&piece.head, &piece.body)
+            }
         }))?;
         sender.flush();
         Ok(())
@@ -222,7 +226,7 @@ impl Polling {
     }
 
     /// Everything that waits, as one payload.
-    fn drain(&mut self, session: &Session) -> Answer {
+    fn drain(&mut self, v3: bool, base64: bool) -> Answer {
         let mut pieces = mem::take(&mut self.waiting);
         self.flushed();
         self.wake_reader();
@@ -238,8 +242,8 @@ impl Polling {
         if let Some(digit) = last {
             pieces.push_back(Piece { binary: false, head: [digit].into(), body: Bytes::new() });
         }
-        let binary = session.v3 && !session.base64 && pieces.iter().any(|piece| piece.binary);
-        let append = match (session.v3, binary) {
+        let binary = v3 && !base64 && pieces.iter().any(|piece| piece.binary);
+        let append = match (v3, binary) {
             (false, _) => payload::append,
             (true, false) => v3::append_text,
             (true, true) => v3::append_binary,
@@ -299,6 +303,7 @@ impl Session {
 
     fn poll_payload(&self, cx: &mut Context<'_>) -> Poll<Answer> {
         let mut state = self.lock();
+        let base64 = state.base64;
         let Some(polling) = &mut state.polling else { return Poll::Ready(Answer::Bad) };
         let ready = if polling.took_over {
             Some(Answer::Bad)
@@ -306,7 +311,7 @@ impl Session {
             || (polling.released && !polling.waiting.is_empty())
             || polling.noop
         {
-            Some(polling.drain(self))
+            Some(polling.drain(self.v3, base64))
         } else {
             None
         };

@@ -8,6 +8,7 @@ pub(super) struct Query<'a> {
     pub version: Option<Cow<'a, str>>,
     pub transport: Option<Cow<'a, str>>,
     pub sid: Option<Cow<'a, str>>,
+    /// It wants bytes as base64.
     pub base64: bool,
     /// It wants its answers as scripts, which no client does that could run today.
     pub jsonp: bool,

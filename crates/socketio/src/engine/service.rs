@@ -117,7 +117,7 @@ impl<H: Handler> Engine<H> {
         if let Some(sid) = &query.sid {
             let session = self.find(sid)?;
             if websocket {
-                return self.upgrade(without_body(request), session);
+                return self.upgrade(without_body(request), session, query.base64);
             }
             return match *request.method() {
                 Method::GET => Ok(session.poll().await.response()),
@@ -197,12 +197,17 @@ impl<H: Handler> Engine<H> {
         Ok(response)
     }
 
-    fn upgrade(&self, mut request: Request<()>, session: Arc<Session>) -> Result<Response<Body>, Refusal> {
+    fn upgrade(
+        &self,
+        mut request: Request<()>,
+        session: Arc<Session>,
+        base64: bool,
+    ) -> Result<Response<Body>, Refusal> {
         let (response, socket) = self.accept(&mut request)?;
         let patience = self.registry.config.upgrade_timeout;
         self.registry.spawn(async move {
             if let Ok(Ok(socket)) = timeout(patience, socket).await {
-                session.upgrade(socket).await;
+                session.upgrade(socket, base64).await;
             }
         });
         Ok(response)

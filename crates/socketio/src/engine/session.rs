@@ -30,8 +30,6 @@ pub(crate) struct Session {
     pub(super) key: Key,
     /// Engine.IO 3.
     pub v3: bool,
-    /// The client of Engine.IO 3 wants bytes as base64.
-    pub base64: bool,
     /// Whether its user listens; one who does not is the reason that no pong is read.
     pub attended: AtomicBool,
     _admission: Admission,
@@ -41,6 +39,8 @@ pub(crate) struct Session {
 pub(super) struct State {
     pub ended: Option<Reason>,
     pub socket: Option<Sender>,
+    /// The client wants bytes as base64: said for polling and for the WebSocket separately.
+    pub base64: bool,
     /// Polling, and what is left of it after the upgrade until the user has read it. What only polling needs is in there:
     /// most clients are WebSockets at rest.
     pub polling: Option<Box<Polling>>,
@@ -74,13 +74,13 @@ impl Session {
             ended: None,
             polling: socket.is_none().then(Box::default),
             socket,
+            base64,
             beat,
             connect_by: Some(connect_by),
         };
         let session = Arc::new(Self {
             key: rand::random(),
             v3,
-            base64,
             attended: AtomicBool::new(false),
             _admission: admission,
             state: Mutex::new(state),

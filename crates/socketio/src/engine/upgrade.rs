@@ -26,15 +26,15 @@ impl Session {
         true
     }
 
-    /// Runs the upgrade to its end, within its time. If it fails, polling goes on as if nothing had been.
-    pub async fn upgrade(self: Arc<Self>, mut socket: Socket) {
+    /// Runs the upgrade to its end, within its time; `base64` is how the client wants bytes from then on. If it fails, polling goes on as if nothing had been.
+    pub async fn upgrade(self: Arc<Self>, mut socket: Socket, base64: bool) {
         if !self.begin_upgrade(&socket) {
             socket.close(websocket::close::NORMAL, "").await;
             return;
         }
         let asked = timeout(self.registry.config.upgrade_timeout, self.probe(&mut socket)).await;
         if asked == Ok(true) {
-            self.take_over(socket);
+            self.take_over(socket, base64);
             return;
         }
         self.give_up();
@@ -61,7 +61,7 @@ impl Session {
         }
     }
 
-    fn take_over(self: &Arc<Self>, socket: Socket) {
+    fn take_over(self: &Arc<Self>, socket: Socket, base64: bool) {
         let mut state = self.lock();
         let sender = socket.sender();
         // If the session has ended meanwhile, so has the WebSocket: its end was told to both.
@@ -69,10 +69,11 @@ impl Session {
         if polling.upgrade.take().is_none() {
             return;
         }
-        let moved = polling.hand_over(&sender, self.v3);
+        let moved = polling.hand_over(&sender, self.v3, base64);
         polling.arrived = Some(socket);
         polling.wake_reader();
         state.socket = Some(sender);
+        state.base64 = base64;
         if let Err(Closed(reason)) = moved {
             self.finish(&mut state, reason, Told::AtOnce);
         }

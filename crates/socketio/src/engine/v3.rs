@@ -3,10 +3,7 @@
 
 use bytes::Bytes;
 
-use super::{
-    packet::{Kind, Malformed, Packet},
-    payload::base64,
-};
+use super::packet::{Kind, Malformed, Packet};
 
 /// A length has fewer digits than this: no payload reaches a gigabyte.
 const MAX_DIGITS: usize = 9;
@@ -30,13 +27,7 @@ impl TextPayload {
         let end = end_of_units(&packet, units).ok_or(Malformed)?;
         self.rest = packet.slice(end..);
         let packet = packet.slice(..end);
-        match packet.first() {
-            Some(b'b') => {
-                let kind = packet.get(1).and_then(|&digit| Kind::from_digit(digit)).ok_or(Malformed)?;
-                Ok(Packet { kind, binary: true, data: base64(&packet[2..])? })
-            }
-            _ => Packet::from_text(&packet),
-        }
+        Packet::from_text(&packet, true)
     }
 }
 
@@ -93,7 +84,7 @@ impl BinaryPayload {
             return Packet::from_binary(&packet, true);
         }
         std::str::from_utf8(&packet).map_err(|_| Malformed)?;
-        Packet::from_text(&packet)
+        Packet::from_text(&packet, true)
     }
 }
 

@@ -153,6 +153,52 @@ async fn websocket_echoes_bytes(server: &Server, path: &str, version: u8) {
     assert_eq!(socket.next().await, Came::Binary(bytes.to_vec()));
 }
 
+/// Bytes as base64, and as a message of a WebSocket.
+fn bytes(version: u8) -> (&'static str, Came) {
+    match version {
+        4 => ("bAQIDBA==", Came::Binary(vec![1, 2, 3, 4])),
+        _ => ("b4AQIDBA==", Came::Binary(vec![4, 1, 2, 3, 4])),
+    }
+}
+
+async fn websocket_takes_base64_and_gives_it_where_it_is_wanted(server: &Server, path: &str, version: u8) {
+    let (base64, bytes) = bytes(version);
+    for (wants, echo) in [("&b64=1", Came::Text(base64.into())), ("", bytes)] {
+        let target = format!("{path}?EIO={version}&transport=websocket{wants}");
+        let mut socket = server.client.websocket(&target).await.unwrap();
+        socket.text().await;
+        socket.send(base64).await;
+        assert_eq!(socket.next_but_ping().await, echo);
+        socket.send("b!").await;
+        socket.closed().await;
+        assert_eq!(server.ended().await, Reason::ParseError);
+    }
+}
+
+/// What a client says of base64 when it opens is for polling; the WebSocket has it from its own request.
+async fn upgrade_takes_base64_and_gives_it_where_it_is_wanted(server: &Server, path: &str, version: u8) {
+    let (base64, bytes) = bytes(version);
+    for (wants, echo) in [("&b64=1", Came::Text(base64.into())), ("", bytes)] {
+        let sid = server.poll_session(path, version).await;
+        let target = format!("{}{wants}", upgrading(path, version, &sid));
+        let mut socket = server.client.websocket(&target).await.unwrap();
+        socket.send("2probe").await;
+        assert_eq!(socket.text().await, "3probe");
+        assert!(
+            server
+                .client
+                .post(&polling(path, version, &sid), payload(version, &[base64]))
+                .await
+                .is(200, "ok")
+        );
+        socket.send("5").await;
+        socket.send(base64).await;
+        for _ in 0..2 {
+            assert_eq!(socket.next_but_ping().await, echo);
+        }
+    }
+}
+
 async fn websocket_ends_with_a_malformed_packet(server: &Server, path: &str, version: u8) {
     let mut socket =
         server.client.websocket(&format!("{path}?EIO={version}&transport=websocket")).await.unwrap();
@@ -285,6 +331,7 @@ mod version_4 {
         websocket_refuses_a_wrong_transport, polling_echoes_one_packet, polling_echoes_several_packets,
         polling_echoes_bytes_as_base64, polling_ends_with_a_malformed_packet, polling_ends_with_overlapping_polls,
         polling_ends_with_a_poll_that_is_given_up, websocket_echoes_text, websocket_echoes_bytes,
+        websocket_takes_base64_and_gives_it_where_it_is_wanted, upgrade_takes_base64_and_gives_it_where_it_is_wanted,
         websocket_ends_with_a_malformed_packet, polling_beats, polling_ends_without_a_beat, websocket_beats,
         websocket_ends_without_a_beat, polling_closes, websocket_closes, upgrade_takes_over,
         upgrade_refuses_polls_after_it, upgrade_happens_once,
@@ -297,7 +344,8 @@ mod version_3 {
         websocket_opens_a_session, websocket_refuses_a_wrong_version, websocket_refuses_a_wrong_transport,
         polling_echoes_one_packet, polling_echoes_several_packets, polling_echoes_bytes_as_base64,
         polling_ends_with_a_malformed_packet, polling_ends_with_overlapping_polls, websocket_echoes_text,
-        websocket_echoes_bytes, websocket_ends_with_a_malformed_packet, polling_beats, polling_ends_without_a_beat,
+        websocket_echoes_bytes, websocket_takes_base64_and_gives_it_where_it_is_wanted,
+        upgrade_takes_base64_and_gives_it_where_it_is_wanted, websocket_ends_with_a_malformed_packet, polling_beats, polling_ends_without_a_beat,
         websocket_beats, websocket_ends_without_a_beat, polling_closes, websocket_closes, upgrade_takes_over,
         upgrade_refuses_polls_after_it, upgrade_happens_once,
     );

@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, MutexGuard},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 
 use super::{Session, State, Told};
 use crate::{
-    engine::polling::Piece,
+    engine::{packet::base64_head, polling::Piece},
     outbox::{Closed, Sent},
     packet::{Burst, Head, Kind},
     reason::Reason,
@@ -31,7 +32,8 @@ impl Session {
         let sent = match (&state.socket, &mut state.polling) {
             (Some(socket), _) if attachments.is_empty() => send_text(socket, head, body, flush),
             (Some(socket), _) => {
-                let bytes = attachments.iter().map(|bytes| bytes_message(self.v3, bytes));
+                let (v3, base64) = (self.v3, state.base64);
+                let bytes = attachments.iter().map(|bytes| bytes_message(v3, base64, bytes));
                 let sent = socket.queue_all(iter::once(text_message(head, body)).chain(bytes));
                 if flush {
                     socket.flush();
@@ -80,7 +82,7 @@ impl Session {
         let state = &mut *state;
         let sent = match (&state.socket, &mut state.polling) {
             (Some(socket), _) => {
-                let (kind, head, body) = bytes_message(self.v3, bytes);
+                let (kind, head, body) = bytes_message(self.v3, state.base64, bytes);
                 socket.send(kind, head, &body)
             }
             (None, Some(polling)) => {
@@ -148,7 +150,14 @@ pub(in crate::engine) fn text_message<'a>(
 }
 
 /// Bytes as a message of a WebSocket.
-pub(in crate::engine) fn bytes_message(v3: bool, bytes: &Bytes) -> (websocket::Kind, &'static [u8], Bytes) {
+pub(in crate::engine) fn bytes_message(
+    v3: bool,
+    base64: bool,
+    bytes: &Bytes,
+) -> (websocket::Kind, &'static [u8], Bytes) {
+    if base64 {
+        return (websocket::Kind::Text, base64_head(v3), STANDARD.encode(bytes).into());
+    }
     // Engine.IO 3 says in bytes too that this is a message.
     (websocket::Kind::Binary, if v3 { &[4] } else { &[] }, bytes.clone())
 }
