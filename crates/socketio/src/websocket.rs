@@ -34,6 +34,7 @@ mod mask;
 mod reader;
 mod sender;
 mod socket;
+mod subprotocol;
 mod utf8;
 
 pub use self::{

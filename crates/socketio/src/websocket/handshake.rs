@@ -7,6 +7,8 @@ use http::{
 };
 use sha1::{Digest as _, Sha1};
 
+use super::subprotocol;
+
 /// What is hashed with the client's key (section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -25,6 +27,8 @@ pub enum Rejection {
     ProtocolVersion,
     #[error("the key of the WebSocket is missing or malformed")]
     Key,
+    #[error("the subprotocols of the WebSocket are no list of different names")]
+    Subprotocol,
     #[error("the connection cannot be upgraded")]
     NotUpgradable,
 }
@@ -41,6 +45,7 @@ impl Rejection {
             Self::NoUpgrade => (StatusCode::UPGRADE_REQUIRED, "a websocket is expected here\n"),
             Self::ProtocolVersion => (StatusCode::UPGRADE_REQUIRED, "websocket version 13 is expected\n"),
             Self::Key => (StatusCode::BAD_REQUEST, "the websocket key is missing or malformed\n"),
+            Self::Subprotocol => (StatusCode::BAD_REQUEST, "the websocket subprotocols are malformed\n"),
             Self::NotUpgradable => (StatusCode::INTERNAL_SERVER_ERROR, "the connection cannot be upgraded\n"),
         };
         let mut response = Response::new(B::from(text));
@@ -56,7 +61,7 @@ impl Rejection {
                 headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
                 headers.insert(header::SEC_WEBSOCKET_VERSION, VERSION);
             }
-            Self::Version | Self::Key | Self::NotUpgradable => {}
+            Self::Version | Self::Key | Self::Subprotocol | Self::NotUpgradable => {}
         }
         response
     }
@@ -90,12 +95,16 @@ pub fn answer<B>(request: &Request<B>) -> Result<Response<()>, Rejection> {
     if STANDARD.decode(key).map_or(0, |key| key.len()) != 16 {
         return Err(Rejection::Key);
     }
+    let subprotocol = subprotocol::first(headers)?;
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let answer = response.headers_mut();
     answer.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     answer.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     answer.insert(header::SEC_WEBSOCKET_ACCEPT, accepts(key));
+    if let Some(subprotocol) = subprotocol {
+        answer.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
     Ok(response)
 }
 
@@ -130,6 +139,18 @@ mod tests {
         let response = answer(&request()).unwrap();
         assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
         assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(response.headers().len(), 3, "no subprotocol that nobody has asked for");
+    }
+
+    #[test]
+    fn who_offers_subprotocols_gets_one() {
+        let mut request = request();
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("chat, superchat"));
+        assert_eq!(answer(&request).unwrap().headers()["sec-websocket-protocol"], "chat");
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("chat,,superchat"));
+        assert_eq!(answer(&request).unwrap_err(), Rejection::Subprotocol);
+        let refused = Rejection::Subprotocol.response::<&'static str>();
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use futures::{SinkExt as _, StreamExt as _};
+use http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -10,7 +11,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Error, Message},
+    tungstenite::{Error, Message, client::IntoClientRequest as _},
 };
 
 /// What is awaited comes long before; what is missing fails its test here.
@@ -86,10 +87,25 @@ impl Client {
 
     /// Opens a WebSocket, or gives the status that refused it.
     pub async fn websocket(self, target: &str) -> Result<Ws, u16> {
+        self.open(target, &[]).await.map(|(socket, _subprotocol)| socket)
+    }
+
+    /// The subprotocol that is chosen of these, each a header of its own.
+    pub async fn subprotocol(self, target: &str, offered: &[&str]) -> Result<Option<String>, u16> {
+        self.open(target, offered).await.map(|(_socket, subprotocol)| subprotocol)
+    }
+
+    async fn open(self, target: &str, subprotocols: &[&str]) -> Result<(Ws, Option<String>), u16> {
         let stream = TcpStream::connect(self.0).await.unwrap();
-        let url = format!("ws://x{target}");
-        match soon(client_async(url, stream)).await {
-            Ok((socket, _answer)) => Ok(Ws(socket)),
+        let mut request = format!("ws://x{target}").into_client_request().unwrap();
+        for offered in subprotocols {
+            request.headers_mut().append(SEC_WEBSOCKET_PROTOCOL, offered.parse().unwrap());
+        }
+        match soon(client_async(request, stream)).await {
+            Ok((socket, answer)) => {
+                let chosen = answer.headers().get(SEC_WEBSOCKET_PROTOCOL);
+                Ok((Ws(socket), chosen.map(|name| name.to_str().unwrap().to_owned())))
+            }
             Err(Error::Http(answer)) => Err(answer.status().as_u16()),
             Err(error) => panic!("{error}"),
         }

@@ -379,6 +379,23 @@ mod version_3 {
     }
 }
 
+/// The client option `protocols`: a browser gives up if it offers some and none is chosen.
+#[tokio::test]
+async fn the_first_subprotocol_that_a_client_offers_is_chosen() {
+    let server = Server::start().await;
+    let target = "/engine.io/?EIO=4&transport=websocket";
+    for (offered, chosen) in [
+        (&[][..], Ok(None)),
+        (&["a"], Ok(Some("a".into()))),
+        (&["a, b"], Ok(Some("a".into()))),
+        (&["a,,b"], Err(400)),
+        (&["a, a"], Err(400)),
+        (&["a;b"], Err(400)),
+    ] {
+        assert_eq!(server.client.subprotocol(target, offered).await, chosen, "{offered:?}");
+    }
+}
+
 /// The sixteen cases that the Socket.IO suite repeats.
 mod on_the_path_of_socketio {
     cases!("/socket.io/", 4:
