@@ -9,6 +9,7 @@ mod burst;
 mod decode;
 mod encode;
 mod event;
+mod placeholder;
 #[cfg(test)]
 mod properties;
 mod scan;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
 use serde_json::Value;
 
-use super::{Assembler, Event, Head, Kind, MAX_NAMESPACE_BYTES, decode};
+use super::{Assembler, Event, Head, Kind, MAX_NAMESPACE_BYTES, decode, placeholder};
 
 /// Text that is nearly a packet.
 fn nearly() -> impl Strategy<Value = String> {
@@ -36,7 +36,41 @@ fn json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// JSON whose objects are placeholders now and then.
+fn with_placeholders() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        (0..4).prop_map(Value::from),
+        ".{0,4}".prop_map(Value::from)
+    ];
+    let name = prop_oneof![Just("_placeholder".to_owned()), Just("num".to_owned()), ".{0,3}"];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((name.clone(), inner), 0..4).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+fn points_inside(value: &Value, attachments: u64) -> bool {
+    match value {
+        Value::Object(fields) if fields.get("_placeholder") == Some(&Value::Bool(true)) => {
+            fields.get("num").and_then(Value::as_u64).is_some_and(|num| num < attachments)
+        }
+        Value::Object(fields) => fields.values().all(|value| points_inside(value, attachments)),
+        Value::Array(values) => values.iter().all(|value| points_inside(value, attachments)),
+        _ => true,
+    }
+}
+
 proptest! {
+    #[test]
+    fn the_placeholders_are_those_that_a_parser_finds(value in with_placeholders(), attachments in 0..4_u8, pretty: bool) {
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+        let found = placeholder::all_point_inside(&text.unwrap(), attachments.into());
+        prop_assert_eq!(found, points_inside(&value, attachments.into()), "{}", value);
+    }
+
     #[test]
     fn no_input_breaks_the_decoder(text in prop_oneof![nearly(), any::<String>()], bytes in vec(any::<u8>(), 0..64)) {
         let _ = decode(&Bytes::from(bytes), 10);

@@ -54,7 +54,7 @@ fn end_of_value(text: &[u8]) -> usize {
 }
 
 /// The place of the quote that closes the string that opens at `start`.
-fn end_of_string(text: &[u8], start: usize) -> usize {
+pub(super) fn end_of_string(text: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while at < text.len() {
         match text[at] {

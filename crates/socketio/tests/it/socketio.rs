@@ -301,3 +301,15 @@ mod beyond_the_suite {
         assert_eq!(socket.next().await, Came::Binary(vec![4, 1, 2]));
     }
 }
+
+/// Half of a surrogate pair, which JavaScript can write and Rust cannot hold, and a number without end.
+#[tokio::test]
+async fn what_only_javascript_can_hold_goes_through_with_bytes_too() {
+    let server = Server::start().await;
+    let mut socket = joined(&server).await;
+    let args = r#""\ud83d",1e999,{"_placeholder":true,"num":0}"#;
+    socket.send(&format!("451-[\"message\",{args}]")).await;
+    socket.send_binary(&[1, 2, 3]).await;
+    assert_eq!(text(&mut socket).await, format!("451-[\"message-back\",{args}]"));
+    assert_eq!(socket.next_but_ping().await, Came::Binary(vec![1, 2, 3]));
+}
