@@ -16,7 +16,8 @@
 //! - What is sent is written at once by whoever sends it. Only what the client does not take waits, up to
 //!   [`Config::outbox_bytes`] beside one packet that may pass it, however long; beyond that the connection ends with
 //!   [`Reason::SlowReader`]. Nothing is lost silently.
-//! - A client that does not answer, or takes nothing, is gone within interval and time-out together, and `next` says so.
+//! - A client that is silent, or takes nothing, is gone within interval and time-out together, and one that sends other
+//!   things than its answer one time-out later; `next` says so.
 //! - A user who does not call `next` holds its client back, and its client's silence is excused.
 //! - A connection at rest has no task, timer or buffer of its own: one [wheel](engine::heartbeat) visits all.
 //! - Every limit is a field of [`Config`] with a default that has a reason.

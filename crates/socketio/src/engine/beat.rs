@@ -14,8 +14,8 @@ pub(super) struct Rhythm {
 }
 
 impl Rhythm {
-    /// A ping goes out a slot early, since who owes an answer has the whole time for it and is missed up to a slot late:
-    /// nobody lives longer than interval and time-out together.
+    /// A ping goes out a slot early, since who owes an answer has the whole time for it and is missed up to a slot late: who
+    /// is silent lives no longer than interval and time-out together, and who sends other things one time-out more.
     fn ping(self, now: Instant) -> Instant {
         now + self.interval.saturating_sub(self.slot)
     }
@@ -76,6 +76,18 @@ impl Beat {
         *self = Self::new(matches!(self, Self::Listening { .. }), now, rhythm);
     }
 
+    /// The client has sent something, whatever it was: the answer of one that sends much stands behind that. It puts the
+    /// end off, but once.
+    pub fn heard(&mut self, now: impl FnOnce() -> Instant, rhythm: Rhythm) {
+        if let Self::Asked { dead, again } = self {
+            // They lie so far apart until one is put off.
+            let is_first = rhythm.ping(*dead) == *again + rhythm.timeout;
+            if is_first {
+                *dead = now() + rhythm.timeout;
+            }
+        }
+    }
+
     /// What is owed is owed from now on: meanwhile nobody has listened.
     pub fn excuse(&mut self, now: Instant, rhythm: Rhythm) {
         match self {
@@ -119,6 +131,29 @@ mod tests {
         beat.alive(answered, RHYTHM);
         assert_eq!(beat.due(start + Duration::from_millis(500), RHYTHM), Due::Nothing);
         assert_eq!(beat.next(answered), answered + RHYTHM.interval - RHYTHM.slot);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_other_things_has_its_time_once_more() {
+        let start = Instant::now();
+        let mut beat = Beat::new(false, start, RHYTHM);
+        beat.heard(|| start, RHYTHM);
+        let ping = beat.next(start);
+        assert_eq!(beat.due(ping, RHYTHM), Due::Ping);
+        let heard = ping + Duration::from_millis(150);
+        beat.heard(|| heard, RHYTHM);
+        beat.heard(|| heard + Duration::from_millis(100), RHYTHM);
+        assert_eq!(beat.due(ping + RHYTHM.timeout, RHYTHM), Due::Nothing);
+        let dead = heard + RHYTHM.timeout;
+        assert_eq!(beat.next(ping + RHYTHM.interval), dead);
+        assert_eq!(beat.due(dead.checked_sub(Duration::from_millis(1)).unwrap(), RHYTHM), Due::Nothing);
+        assert_eq!(beat.due(dead, RHYTHM), Due::Death);
+        beat.alive(heard, RHYTHM);
+        assert_eq!(beat.due(dead, RHYTHM), Due::Nothing, "the answer itself counts as ever");
+        assert_eq!(beat.due(heard + RHYTHM.interval, RHYTHM), Due::Ping);
+        beat.heard(|| heard + RHYTHM.interval + RHYTHM.timeout / 2, RHYTHM);
+        let dead = heard + RHYTHM.interval + RHYTHM.timeout;
+        assert_eq!(beat.due(dead, RHYTHM), Due::Nothing, "and the next end may be put off too");
     }
 
     #[tokio::test(start_paused = true)]

@@ -207,6 +207,7 @@ impl Link {
             self.session.end(Reason::ParseError, Told::AtOnce);
             return None;
         };
+        self.session.heard();
         match packet.kind {
             Kind::Message if packet.binary => return Some(Message::Binary(packet.data)),
             Kind::Message => return Some(Message::Text(Text::checked(packet.data))),

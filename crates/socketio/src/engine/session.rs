@@ -134,6 +134,11 @@ impl Session {
         self.lock().beat.alive(now, self.registry.rhythm());
     }
 
+    /// The client has sent a packet.
+    pub fn heard(&self) {
+        self.lock().beat.heard(Instant::now, self.registry.rhythm());
+    }
+
     /// It is of use: it need not hurry any more.
     pub fn settle(&self) {
         self.lock().connect_by = None;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use parlor_socketio::{Config, Reason, engine::Engine};
+use tokio::time::interval_at;
 
 use crate::{
     client::{Came, Ws},
@@ -86,6 +87,33 @@ async fn silence_ends_a_connection_within_interval_and_timeout() {
         let took = began.elapsed();
         // The slack is that of a busy machine; how exact the wheel is, its own tests say.
         assert!(took > Duration::from_millis(400) && took < Duration::from_millis(1500), "{took:?}");
+    }
+}
+
+/// The answer of a client that is sending much stands behind what it sends. Once: who never answers is dead.
+#[tokio::test]
+async fn who_sends_while_an_answer_is_owed_has_its_time_once_more() {
+    const TIMEOUT: Duration = Duration::from_secs(1);
+    let server = Server::with(|config| Config { ping_timeout: TIMEOUT, ..config }).await;
+    let mut socket = websocket(&server, 4).await;
+    let target = polling(RAW, 4, &server.poll_session(RAW, 4).await);
+    assert!(server.client.get(&target).await.is(200, "2"));
+    assert_eq!(socket.text().await, "2");
+    let asked = Instant::now();
+    let mut ticks = interval_at((asked + TIMEOUT / 2).into(), TIMEOUT / 10);
+    let mut ended = Vec::new();
+    while ended.len() < 2 {
+        tokio::select! {
+            reason = server.ended() => ended.push((reason, asked.elapsed())),
+            _ = ticks.tick() => {
+                socket.try_send("6").await;
+                server.client.post(&target, "6").await;
+            }
+        }
+    }
+    for (reason, took) in ended {
+        assert_eq!(reason, Reason::PingTimeout);
+        assert!(took > TIMEOUT * 14 / 10 && took < TIMEOUT * 5 / 2, "{took:?}");
     }
 }
 

@@ -63,6 +63,7 @@ impl Session {
             Err(answer) => return answer,
         };
         open.broken = false;
+        self.heard();
         let posted = self.decode(body, binary);
         if !posted.messages.is_empty() && !self.deliver(posted.messages).await {
             return Answer::Unknown;
