@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
 use parlor_socketio::{
     Burst, Closed, Config, Connection, Engine, Event, Handler, Incoming, Reason, Sent, Socket,
 };
@@ -12,7 +13,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::client::{Came, Client, Ws, soon};
+use crate::{
+    client::{Came, Client, Ws, soon},
+    server::polling,
+};
 
 /// Gives every socket that joins to the test, and then does nothing until it is told to.
 struct Joiner {
@@ -219,6 +223,30 @@ async fn waiting_for_a_client_that_never_fetches_has_an_end() {
     socket.close(Reason::ForcedClose);
     soon(std::future::poll_fn(|cx| connection.poll_flushed(cx))).await;
     assert_eq!(engine.sessions(), 0);
+}
+
+/// What a request has brought whole is not lost in silence while its user is behind: either the user gets it, or the client
+/// has to begin anew.
+#[tokio::test]
+async fn a_request_that_goes_away_while_the_user_is_behind_ends_its_session() {
+    let (sender, mut connections) = mpsc::channel(1);
+    let engine = Engine::new(Config::new("/socket.io"), Keeper(sender));
+    let open = http::Request::get("/socket.io/?EIO=4&transport=polling");
+    let opened = engine.serve(open.body(http_body_util::Empty::<Bytes>::new()).unwrap(), None).await;
+    let opened = opened.into_body().collect().await.unwrap().to_bytes();
+    let open: serde_json::Value = serde_json::from_slice(&opened[1..]).unwrap();
+    let target = polling("/socket.io/", 4, open["sid"].as_str().unwrap());
+    let post = |body: &'static str| {
+        let request = http::Request::post(&target).body(Full::new(Bytes::from_static(body.as_bytes())));
+        Box::pin(engine.serve(request.unwrap(), None))
+    };
+    assert_eq!(post("40").await.status(), 200);
+    let mut held = post("42[\"lost\"]");
+    assert!(futures::poll!(&mut held).is_pending(), "the user has not even taken what was before");
+    drop(held);
+    let mut connection = soon(connections.recv()).await.unwrap();
+    assert!(matches!(soon(connection.next()).await, Incoming::Connect { .. }));
+    assert_eq!(soon(connection.next()).await, Incoming::Ended(Reason::TransportError));
 }
 
 /// Gives its connections to the test.

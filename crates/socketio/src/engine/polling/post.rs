@@ -62,12 +62,12 @@ impl Session {
             }
             Err(answer) => return answer,
         };
-        open.broken = false;
         self.heard();
         let posted = self.decode(body, binary);
         if !posted.messages.is_empty() && !self.deliver(posted.messages).await {
             return Answer::Unknown;
         }
+        open.broken = false;
         let Some((reason, told)) = posted.end else { return Answer::Taken };
         self.end(reason, told);
         if told == Told::Already { Answer::Taken } else { Answer::Bad }
@@ -193,7 +193,8 @@ impl Session {
     }
 }
 
-/// The place of the one POST of a session. One that is broken off ends the session: its packets are lost.
+/// The place of the one POST of a session. One that is broken off before its user has its packets ends the session, since
+/// they are lost.
 struct OpenPost<'a> {
     session: &'a Arc<Session>,
     broken: bool,
