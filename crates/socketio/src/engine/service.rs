@@ -116,6 +116,10 @@ impl<H: Handler> Engine<H> {
         }
         if let Some(sid) = &query.sid {
             let session = self.find(sid)?;
+            // As the reference has it: what is no 4 is a 3.
+            if session.v3 == (query.version.as_deref() == Some("4")) {
+                return Err(Refusal::BadRequest);
+            }
             if websocket {
                 return self.upgrade(without_body(request), session, query.base64);
             }

@@ -63,6 +63,24 @@ async fn a_request_must_fit_the_transport_of_its_session() {
     assert_eq!(socket.text().await, "4still here");
 }
 
+/// An EIO that is no 4 is a 3 to the reference, once there is a session.
+#[tokio::test]
+async fn a_request_must_fit_the_version_of_its_session() {
+    let server = Server::with(patient).await;
+    for (version, other) in [(4, "EIO=3&"), (4, "EIO=5&"), (4, ""), (3, "EIO=4&")] {
+        let sid = server.poll_session(RAW, version).await;
+        let target = format!("{RAW}?{other}transport=polling&sid={sid}");
+        for answer in [server.client.get(&target).await, server.client.post(&target, "4x").await] {
+            assert!(answer.is(400, "{\"code\":3,\"message\":\"Bad request\"}"), "{other} {answer:?}");
+        }
+        let target = format!("{RAW}?{other}transport=websocket&sid={sid}");
+        assert_eq!(server.client.websocket(&target).await.err(), Some(400));
+        let sent = if version == 4 { "4x" } else { "2:4x" };
+        let target = polling(RAW, version, &sid);
+        assert!(server.client.post(&target, sent).await.is(200, "ok"), "the session goes on");
+    }
+}
+
 #[tokio::test]
 async fn the_largest_payload_is_taken_and_one_byte_more_is_not() {
     let server = Server::with(|config| Config { max_payload: 1000, ..patient(config) }).await;
