@@ -135,9 +135,9 @@ impl Polling {
         self.tally.bytes()
     }
 
-    /// So much waits that the client has to fetch before it is heard again: an answer still finds room.
+    /// So much may be fetched that the client has to do so before it is heard again: an answer still finds room.
     pub fn is_behind(&self, most: usize) -> bool {
-        self.tally.bytes() > most / 2
+        self.released && self.tally.bytes() > most / 2
     }
 
     /// Ready when nothing waits.

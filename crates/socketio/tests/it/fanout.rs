@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Empty, Full};
 use parlor_socketio::{
     Burst, Closed, Config, Connection, Engine, Event, Handler, Incoming, Reason, Sent, Socket,
 };
@@ -214,9 +214,7 @@ async fn a_long_namespace_is_no_different() {
 async fn waiting_for_a_client_that_never_fetches_has_an_end() {
     let (sender, mut connections) = mpsc::channel(1);
     let engine = Engine::new(Config::new("/socket.io"), Keeper(sender));
-    let open = http::Request::get("/socket.io/?EIO=4&transport=polling");
-    let open = open.body(http_body_util::Empty::<Bytes>::new()).unwrap();
-    assert_eq!(engine.serve(open, None).await.status(), 200);
+    open_polling(&engine).await;
     let mut connection = soon(connections.recv()).await.unwrap();
     let socket = connection.accept("/", None);
     assert!(socket.waiting_bytes() > 0);
@@ -225,28 +223,59 @@ async fn waiting_for_a_client_that_never_fetches_has_an_end() {
     assert_eq!(engine.sessions(), 0);
 }
 
+/// Opens a session by polling, without a server around the engine, and gives the target of its requests.
+async fn open_polling(engine: &Engine<Keeper>) -> String {
+    let opened = engine.serve(get("/socket.io/?EIO=4&transport=polling"), None).await;
+    let opened = opened.into_body().collect().await.unwrap().to_bytes();
+    let open: serde_json::Value = serde_json::from_slice(&opened[1..]).unwrap();
+    polling("/socket.io/", 4, open["sid"].as_str().unwrap())
+}
+
+fn get(target: &str) -> http::Request<Empty<Bytes>> {
+    http::Request::get(target).body(Empty::new()).unwrap()
+}
+
+fn post(target: &str, body: &'static str) -> http::Request<Full<Bytes>> {
+    http::Request::post(target).body(Full::new(Bytes::from_static(body.as_bytes()))).unwrap()
+}
+
 /// What a request has brought whole is not lost in silence while its user is behind: either the user gets it, or the client
 /// has to begin anew.
 #[tokio::test]
 async fn a_request_that_goes_away_while_the_user_is_behind_ends_its_session() {
     let (sender, mut connections) = mpsc::channel(1);
     let engine = Engine::new(Config::new("/socket.io"), Keeper(sender));
-    let open = http::Request::get("/socket.io/?EIO=4&transport=polling");
-    let opened = engine.serve(open.body(http_body_util::Empty::<Bytes>::new()).unwrap(), None).await;
-    let opened = opened.into_body().collect().await.unwrap().to_bytes();
-    let open: serde_json::Value = serde_json::from_slice(&opened[1..]).unwrap();
-    let target = polling("/socket.io/", 4, open["sid"].as_str().unwrap());
-    let post = |body: &'static str| {
-        let request = http::Request::post(&target).body(Full::new(Bytes::from_static(body.as_bytes())));
-        Box::pin(engine.serve(request.unwrap(), None))
-    };
-    assert_eq!(post("40").await.status(), 200);
-    let mut held = post("42[\"lost\"]");
+    let target = open_polling(&engine).await;
+    assert_eq!(engine.serve(post(&target, "40"), None).await.status(), 200);
+    let mut held = Box::pin(engine.serve(post(&target, "42[\"lost\"]"), None));
     assert!(futures::poll!(&mut held).is_pending(), "the user has not even taken what was before");
     drop(held);
     let mut connection = soon(connections.recv()).await.unwrap();
     assert!(matches!(soon(connection.next()).await, Incoming::Connect { .. }));
     assert_eq!(soon(connection.next()).await, Incoming::Ended(Reason::TransportError));
+}
+
+/// A polling client is not heard while much waits for it, but only if it could fetch that.
+#[tokio::test]
+async fn what_waits_for_its_flush_holds_no_client_back() {
+    let (sender, mut connections) = mpsc::channel(1);
+    let config = Config { outbox_bytes: 1000, ..Config::new("/socket.io") };
+    let engine = Engine::new(config, Keeper(sender));
+    let target = open_polling(&engine).await;
+    let mut connection = soon(connections.recv()).await.unwrap();
+    let socket = connection.accept("/", None);
+    assert_eq!(engine.serve(get(&target), None).await.status(), 200);
+    socket.queue(&Event::new("burst", &[format!("\"{}\"", "x".repeat(800))])).unwrap();
+    assert_eq!(engine.serve(post(&target, "42[\"first\"]"), None).await.status(), 200);
+    assert!(matches!(soon(connection.next()).await, Incoming::Event { .. }));
+    socket.flush();
+    assert_eq!(engine.serve(post(&target, "42[\"second\"]"), None).await.status(), 200);
+    {
+        let mut next = Box::pin(connection.next());
+        assert!(futures::poll!(&mut next).is_pending(), "it has to fetch first");
+        assert_eq!(engine.serve(get(&target), None).await.status(), 200);
+        assert!(matches!(soon(next).await, Incoming::Event { .. }));
+    }
 }
 
 /// Gives its connections to the test.
