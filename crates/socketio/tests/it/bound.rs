@@ -94,7 +94,7 @@ async fn the_answers_to_one_post_wait_for_their_client_however_many_they_are() {
 /// What it has sent is not heard while it does not fetch, and that has an end.
 #[tokio::test]
 async fn who_sends_and_does_not_fetch_is_held_back_and_then_ended() {
-    let hasty = |config| Config { ping_timeout: Duration::from_millis(300), ..narrow(config) };
+    let hasty = |config| Config { ping_timeout: Duration::from_secs(1), ..narrow(config) };
     let server = Server::with(hasty).await;
     let target = polling(RAW, 4, &server.poll_session(RAW, 4).await);
     let posted = format!("4{}", "x".repeat(BOUND * 3 / 5));
