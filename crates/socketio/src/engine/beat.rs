@@ -14,8 +14,8 @@ pub(super) struct Rhythm {
 }
 
 impl Rhythm {
-    /// A ping goes out a slot early, since who owes an answer has the whole time for it and is missed up to a slot late: who
-    /// is silent lives no longer than interval and time-out together, and who sends other things one time-out more.
+    /// A ping goes out a slot early, since who owes an answer has the whole time for it and is missed up to a slot late:
+    /// who is silent lives no longer than interval and time-out together, who sends other things one time-out more.
     fn ping(self, now: Instant) -> Instant {
         now + self.interval.saturating_sub(self.slot)
     }
@@ -76,8 +76,8 @@ impl Beat {
         *self = Self::new(matches!(self, Self::Listening { .. }), now, rhythm);
     }
 
-    /// The client has sent something, whatever it was: the answer of one that sends much stands behind that. It puts the
-    /// end off, but once.
+    /// The client has sent something, whatever it was: the answer of one that sends much stands behind that. It puts
+    /// the end off, but once.
     pub fn heard(&mut self, now: impl FnOnce() -> Instant, rhythm: Rhythm) {
         if let Self::Asked { dead, again } = self {
             // They lie so far apart until one is put off.

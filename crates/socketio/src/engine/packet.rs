@@ -58,7 +58,8 @@ impl Packet {
         Self { kind: Kind::Message, binary: true, data }
     }
 
-    /// A text message of a WebSocket, or a piece of a payload. Bytes may come as base64; Engine.IO 3 puts the kind between.
+    /// A text message of a WebSocket, or a piece of a payload. Bytes may come as base64; Engine.IO 3 puts the kind
+    /// between.
     pub fn from_text(text: &Bytes, v3: bool) -> Result<Self, Malformed> {
         if let Some(encoded) = text.strip_prefix(b"b") {
             if !v3 {

@@ -26,7 +26,8 @@ impl Session {
         true
     }
 
-    /// Runs the upgrade to its end, within its time; `base64` is how the client wants bytes from then on. If it fails, polling goes on as if nothing had been.
+    /// Runs the upgrade to its end, within its time; `base64` is how the client wants bytes from then on. If it fails,
+    /// polling goes on as if nothing had been.
     pub async fn upgrade(self: Arc<Self>, mut socket: Socket, base64: bool) {
         if !self.begin_upgrade(&socket) {
             socket.close(websocket::close::NORMAL, "").await;

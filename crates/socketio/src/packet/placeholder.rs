@@ -1,5 +1,5 @@
-//! Whether the placeholders of a binary packet point at its attachments. The text is walked, not read: what JavaScript lets
-//! pass (half of a surrogate pair, numbers without end, any depth) is no business of ours.
+//! Whether the placeholders of a binary packet point at its attachments. The text is walked, not read: what JavaScript
+//! lets pass (half of a surrogate pair, numbers without end, any depth) is no business of ours.
 
 use super::scan;
 

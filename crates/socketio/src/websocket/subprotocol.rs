@@ -1,5 +1,5 @@
-//! The subprotocol of a WebSocket (RFC 6455 section 11.3.4). Nothing here depends on it, but a client that offers some gives
-//! up if none is chosen: the first is, as the reference does.
+//! The subprotocol of a WebSocket (RFC 6455 section 11.3.4). Nothing here depends on it, but a client that offers some
+//! gives up if none is chosen: the first is, as the reference does.
 
 use http::{HeaderMap, HeaderValue, header};
 

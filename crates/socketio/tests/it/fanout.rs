@@ -239,8 +239,8 @@ fn post(target: &str, body: &'static str) -> http::Request<Full<Bytes>> {
     http::Request::post(target).body(Full::new(Bytes::from_static(body.as_bytes()))).unwrap()
 }
 
-/// What a request has brought whole is not lost in silence while its user is behind: either the user gets it, or the client
-/// has to begin anew.
+/// What a request has brought whole is not lost in silence while its user is behind: either the user gets it, or the
+/// client has to begin anew.
 #[tokio::test]
 async fn a_request_that_goes_away_while_the_user_is_behind_ends_its_session() {
     let (sender, mut connections) = mpsc::channel(1);

@@ -1,7 +1,7 @@
 //! A POST: its payload is read within the limits, heartbeats take effect at once, messages wait for the user.
 //!
-//! A user who is behind holds the answer back, so what has come of one client is one payload at most. So does a client that
-//! does not fetch, until that is held to be its end.
+//! A user who is behind holds the answer back, so what has come of one client is one payload at most. So does a client
+//! that does not fetch, until that is held to be its end.
 
 use std::{
     future::poll_fn,
@@ -193,8 +193,8 @@ impl Session {
     }
 }
 
-/// The place of the one POST of a session. One that is broken off before its user has its packets ends the session, since
-/// they are lost.
+/// The place of the one POST of a session. One that is broken off before its user has its packets ends the session,
+/// since they are lost.
 struct OpenPost<'a> {
     session: &'a Arc<Session>,
     broken: bool,
