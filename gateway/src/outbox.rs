@@ -123,6 +123,9 @@ pub(crate) trait Wire: Send + Sync {
     /// What it keeps.
     fn waiting_bytes(&self) -> usize;
 
+    /// What of it counts towards the bound: one long frame may pass it.
+    fn counted_bytes(&self) -> usize;
+
     /// What it kept when the connection ended, where it knows that.
     fn dropped_bytes(&self) -> usize;
 }
@@ -213,7 +216,8 @@ impl Outbox {
 
     fn wait(&self, mut state: MutexGuard<'_, State>, item: Item) -> bool {
         let bytes = ITEM_BYTES + size(&item);
-        if state.ending.is_none() && state.bytes + state.wired() + bytes > self.bytes_max {
+        let counted = state.bytes + state.wire.as_ref().map_or(0, |wire| wire.counted_bytes());
+        if state.ending.is_none() && counted + bytes > self.bytes_max {
             self.end_in(state, Ending::SLOW_READER);
             return false;
         }

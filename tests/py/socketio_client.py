@@ -57,7 +57,8 @@ def story(url, transports):
     for number in range(200):
         client.emit("message", number)
     assert done.wait(PATIENCE), f"{len(seen)} of 200"
-    assert seen == list(range(200))
+    # Each has come once; the client handles each in a thread of its own, so their order here is chance.
+    assert sorted(seen) == list(range(200))
 
     assert client.call("message-with-ack", ("a", b"\x07"), timeout=PATIENCE) == ("a", b"\x07")
     acked = Once(client, "acked")

@@ -171,6 +171,12 @@ impl<S: Stream + ?Sized> Outbox<S> {
         if state.ended.is_none() { state.tally.bytes() } else { 0 }
     }
 
+    /// What of it counts towards the bound.
+    pub fn counted_bytes(&self) -> usize {
+        let state = self.lock();
+        if state.ended.is_none() { state.tally.beside() } else { 0 }
+    }
+
     /// Whether all that was sent has left.
     pub fn sent(&self) -> Sent {
         if self.lock().is_idle() { Sent::Left } else { Sent::Waits }

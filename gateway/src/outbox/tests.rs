@@ -80,6 +80,8 @@ async fn what_was_pushed_comes_out_in_its_order() {
 struct Taker {
     sent: Arc<Mutex<Vec<Frame>>>,
     kept: Arc<Mutex<usize>>,
+    /// So much of it is a frame that may pass the bound.
+    passing: Arc<Mutex<usize>>,
 }
 
 impl Wire for Taker {
@@ -90,6 +92,10 @@ impl Wire for Taker {
 
     fn waiting_bytes(&self) -> usize {
         *self.kept.lock().unwrap()
+    }
+
+    fn counted_bytes(&self) -> usize {
+        self.waiting_bytes() - *self.passing.lock().unwrap()
     }
 
     fn dropped_bytes(&self) -> usize {
@@ -270,4 +276,13 @@ fn what_the_wire_keeps_counts() {
     outbox.take(1, &mut Vec::new());
     assert!(!outbox.push(frame(0)));
     assert_eq!(outbox.ending(), Some(Ending::SLOW_READER));
+}
+
+#[test]
+fn a_long_frame_on_the_wire_ends_nobody_whose_next_one_is_short() {
+    let (outbox, taker) = wired(ITEM_BYTES + 100);
+    outbox.busy();
+    (*taker.kept.lock().unwrap(), *taker.passing.lock().unwrap()) = (1_000_000, 1_000_000);
+    assert!(outbox.push(frame(100)));
+    assert!(!outbox.push(frame(0)), "what waits behind it has its bound");
 }

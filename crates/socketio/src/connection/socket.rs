@@ -131,6 +131,12 @@ impl Socket {
         self.0.session.waiting_bytes()
     }
 
+    /// What of it counts towards the bound: all but the one packet that may pass it.
+    #[must_use]
+    pub fn counted_bytes(&self) -> usize {
+        self.0.session.counted_bytes()
+    }
+
     /// What waited for the connection when it ended, where a WebSocket carried it and it is still there.
     #[must_use]
     pub fn dropped_bytes(&self) -> usize {

@@ -135,6 +135,10 @@ impl Polling {
         self.tally.bytes()
     }
 
+    pub fn counted_bytes(&self) -> usize {
+        self.tally.beside()
+    }
+
     /// So much may be fetched that the client has to do so before it is heard again: an answer still finds room.
     pub fn is_behind(&self, most: usize) -> bool {
         self.released && self.tally.bytes() > most / 2

@@ -15,10 +15,14 @@ impl Tally {
         self.bytes
     }
 
+    /// What counts towards the bound: all but the packet that has passed it.
+    pub fn beside(&self) -> usize {
+        self.bytes - self.over.min(self.through) as usize
+    }
+
     /// Counts a packet that comes to wait. False if it passes the bound, as another does already.
     pub fn admit(&mut self, cost: usize, most: usize) -> bool {
-        let beside = self.bytes - self.over.min(self.through) as usize;
-        if beside + cost > most {
+        if self.beside() + cost > most {
             if self.through > 0 {
                 return false;
             }

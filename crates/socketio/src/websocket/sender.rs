@@ -119,6 +119,12 @@ impl Sender {
         self.line().map_or(0, |line| line.waiting_bytes())
     }
 
+    /// What of it counts towards the bound: all but the one packet that may pass it.
+    #[must_use]
+    pub fn counted_bytes(&self) -> usize {
+        self.line().map_or(0, |line| line.counted_bytes())
+    }
+
     /// Since when the client has taken nothing of what waits, if something does.
     #[must_use]
     pub fn stalled_since(&self) -> Option<Instant> {

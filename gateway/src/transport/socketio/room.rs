@@ -49,6 +49,10 @@ impl Wire for Way {
         self.0.waiting_bytes()
     }
 
+    fn counted_bytes(&self) -> usize {
+        self.0.counted_bytes()
+    }
+
     fn dropped_bytes(&self) -> usize {
         self.0.dropped_bytes()
     }

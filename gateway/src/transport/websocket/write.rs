@@ -32,6 +32,10 @@ impl Wire for Line {
         self.0.waiting_bytes()
     }
 
+    fn counted_bytes(&self) -> usize {
+        self.0.counted_bytes()
+    }
+
     fn dropped_bytes(&self) -> usize {
         self.0.dropped_bytes()
     }

@@ -119,6 +119,16 @@ impl Session {
         }
     }
 
+    /// What of it counts towards the bound.
+    pub fn counted_bytes(&self) -> usize {
+        let state = self.lock();
+        match (&state.socket, &state.polling) {
+            (Some(socket), _) => socket.counted_bytes(),
+            (None, Some(polling)) => polling.counted_bytes(),
+            (None, None) => 0,
+        }
+    }
+
     /// What waited with the socket when it ended, in bytes.
     pub fn dropped_bytes(&self) -> usize {
         self.lock().socket.as_ref().map_or(0, Sender::dropped_bytes)
