@@ -87,6 +87,12 @@ pub trait Machine: Send {
     fn takes(&self) -> bool {
         true
     }
+
+    /// False while what it works on needs the connection with the core, as when somebody comes in. A call does not: it is
+    /// made by whom the connection was.
+    fn is_settled(&self) -> bool {
+        true
+    }
 }
 
 /// How a connection began.

@@ -170,22 +170,38 @@ impl Session {
         }
     }
 
-    /// Carries out what the client had sent before it was gone: who writes and leaves has written. Answers how long it took.
-    pub async fn finish<T>(&mut self, turns: &mut Turns<T>, input: fn(T) -> Input) -> Duration {
+    /// The client is gone, and nothing was heard of it for `silence`. What it had sent before is carried out still: who
+    /// writes and leaves has written. Who had come in is gone for the core at once; their handle stands for them.
+    pub async fn end<T>(mut self, silence: Duration, turns: &mut Turns<T>, input: fn(T) -> Input) {
         let began = Instant::now();
         if self.in_flight == 0 && turns.is_empty() {
-            return Duration::ZERO;
+            return self.close(silence).await;
         }
         self.outbox.end(Ending::GONE);
-        let over = began + FINISHED_WITHIN;
+        if !self.is_settled() {
+            self.finish(turns, input, Self::is_settled).await;
+            self.detach(silence + began.elapsed()).await;
+        }
+        self.detach(silence).await;
+        self.finish(turns, input, |_| false).await;
+        self.close(silence + began.elapsed()).await;
+    }
+
+    /// It needs its connection with the core no more.
+    fn is_settled(&self) -> bool {
+        self.handle.is_some() && self.machine.is_settled()
+    }
+
+    async fn finish<T>(&mut self, turns: &mut Turns<T>, input: fn(T) -> Input, done: fn(&Self) -> bool) {
+        let over = Instant::now() + FINISHED_WITHIN;
         loop {
             self.dispatch(turns, input).await;
             // Nobody reads any more.
             self.out.clear();
             let now = Instant::now();
             let waits = self.in_flight > 0 || (self.has_room() && !turns.is_empty());
-            if self.ending.is_some() || !waits || now >= over || turns.is_held_back(now) {
-                return began.elapsed();
+            if done(self) || self.ending.is_some() || !waits || now >= over || turns.is_held_back(now) {
+                return;
             }
             let wakes = turns.wakes(now, self.has_room()).map_or(over, |wakes| wakes.min(over));
             tokio::select! {
@@ -226,6 +242,10 @@ impl Session {
                 self.call(tag, *call, credential);
             }
         }
+        self.detach(silence).await;
+    }
+
+    async fn detach(&mut self, silence: Duration) {
         if self.announced {
             self.announced = false;
             self.edge.link.tell(Command::Detach { connection: Arc::clone(&self.connection), silence }).await;

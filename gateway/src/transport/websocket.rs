@@ -136,17 +136,14 @@ impl Conversation {
     }
 
     async fn part(self: Box<Self>, ending: Ending) {
-        let Self { edge, mut session, mut turns, socket, .. } = *self;
+        let Self { edge, session, mut turns, socket, .. } = *self;
         let goodbye = async {
             if ending != Ending::GONE {
                 socket.close(ending.code, ending.reason).await;
             }
         };
-        let close = async {
-            let took = session.finish(&mut turns, Input::Frame).await;
-            session.close(edge.limits.silence(ending == Ending::SILENT) + took).await;
-        };
-        tokio::join!(goodbye, close);
+        let silence = edge.limits.silence(ending == Ending::SILENT);
+        tokio::join!(goodbye, session.end(silence, &mut turns, Input::Frame));
     }
 
     async fn converse(&mut self) -> Result<std::convert::Infallible, Ending> {

@@ -132,6 +132,10 @@ impl Machine for Socket {
     fn takes(&self) -> bool {
         matches!(self.phase, Phase::New | Phase::Open(None) | Phase::Closed)
     }
+
+    fn is_settled(&self) -> bool {
+        matches!(self.phase, Phase::Open(_) | Phase::Closed)
+    }
 }
 
 impl Socket {

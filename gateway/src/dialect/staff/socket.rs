@@ -137,6 +137,10 @@ impl Machine for Socket {
         }
         self.go_on(effects);
     }
+
+    fn is_settled(&self) -> bool {
+        matches!(self.work, None | Some(Work::StaffMessage))
+    }
 }
 
 impl Socket {

@@ -138,6 +138,10 @@ impl Machine for Socket {
         }
         self.go_on(effects);
     }
+
+    fn is_settled(&self) -> bool {
+        !matches!(self.work, Some(Work::Join { .. }))
+    }
 }
 
 impl Socket {

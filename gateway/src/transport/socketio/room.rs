@@ -212,8 +212,7 @@ impl Room {
 
     /// The client is gone from here; nothing had been heard of it for `silence`.
     pub async fn close(mut self, silence: Duration) {
-        let took = self.session.finish(&mut self.turns, emitted).await;
-        self.session.close(silence + took).await;
+        self.session.end(silence, &mut self.turns, emitted).await;
     }
 
     /// Steps the events whose turn it is.
