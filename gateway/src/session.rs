@@ -178,12 +178,14 @@ impl Session {
             return self.close(silence).await;
         }
         self.outbox.end(Ending::GONE);
-        if !self.is_settled() {
-            self.finish(turns, input, Self::is_settled).await;
+        let over = began + FINISHED_WITHIN;
+        if self.is_settled() {
+            self.detach(silence).await;
+        } else {
+            self.finish(turns, input, over, Self::is_settled).await;
             self.detach(silence + began.elapsed()).await;
         }
-        self.detach(silence).await;
-        self.finish(turns, input, |_| false).await;
+        self.finish(turns, input, over, |_| false).await;
         self.close(silence + began.elapsed()).await;
     }
 
@@ -192,8 +194,14 @@ impl Session {
         self.handle.is_some() && self.machine.is_settled()
     }
 
-    async fn finish<T>(&mut self, turns: &mut Turns<T>, input: fn(T) -> Input, done: fn(&Self) -> bool) {
-        let over = Instant::now() + FINISHED_WITHIN;
+    /// Steps what waits and what is answered until nothing does, until it is `done`, or until it is over.
+    async fn finish<T>(
+        &mut self,
+        turns: &mut Turns<T>,
+        input: fn(T) -> Input,
+        over: Instant,
+        done: fn(&Self) -> bool,
+    ) {
         loop {
             self.dispatch(turns, input).await;
             // Nobody reads any more.

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The client library sends what was typed offline before its page can join, so what comes before a join waits for it:
-//! in order, 32 events, for half a second. The rules: one request is worked on at a time, or messages that follow each
+//! in order, 200 events, for half a second. The rules: one request is worked on at a time, or messages that follow each
 //! other together, so answers leave in the order of questions; the first join stands; and a connection that joins is
 //! given what it missed, then what came meanwhile, each once, before anything it asks is worked on.
 

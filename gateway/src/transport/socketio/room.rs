@@ -131,6 +131,7 @@ impl Room {
                 self.session.refused("frame", "too fast");
                 self.session.out.extend(self.mounted.dialect.over_pace().map(Out::Frame));
             }
+            // A name that is too large by itself is no dialect's.
             Verdict::TooBig => {}
         }
     }
