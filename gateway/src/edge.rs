@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use parlor_socketio::engine::heartbeat::Wheel;
+use parlor_socketio::wheel::Wheel;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 

@@ -9,7 +9,7 @@ use std::{
 
 use axum::Router;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use parlor_socketio::engine::heartbeat::Wheel;
+use parlor_socketio::wheel::Wheel;
 use sha2::Sha256;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};

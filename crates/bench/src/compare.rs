@@ -4,6 +4,7 @@
 mod parlor;
 mod plan;
 mod server;
+mod settings;
 mod table;
 
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use clap::Args;
 use parlor_bench::{outcome::Outcome, process::Cores};
 
 use parlor::Seeded;
-use plan::Measured;
+use plan::{Measured, Sizes};
 use server::{Kind, Places};
 
 /// Which core the generator is put on, and which the server.
@@ -31,18 +32,8 @@ pub struct Compare {
     /// How often the servers take turns
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Seconds of each measurement that lasts
-    #[arg(long, default_value_t = 8.0)]
-    seconds: f64,
-    /// People in a room
-    #[arg(long, default_value_t = 1000)]
-    people: usize,
-    /// Connections of `connect`
-    #[arg(long, default_value_t = 4000)]
-    connections: usize,
-    /// Connections of `idle`, two steps
-    #[arg(long, value_delimiter = ',', default_value = "2000,8000")]
-    idle: Vec<usize>,
+    #[command(flatten)]
+    sizes: Sizes,
     /// Added to the niceness of generator and servers; below 0 (root only) it keeps others on the machine out of the way
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     nice: i32,
@@ -91,7 +82,7 @@ impl Compare {
         cores.pin(SERVER);
         let server = server::start(kind, places, &measured.settings());
         cores.pin(GENERATOR);
-        let outcome = server.and_then(|server| measured.bench(self, &server).measure());
+        let outcome = server.and_then(|server| measured.bench(&self.sizes, &server).measure());
         cores.release();
         outcome
     }

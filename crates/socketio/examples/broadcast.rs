@@ -22,8 +22,8 @@ use hyper_util::{
     server::conn::auto,
 };
 use parlor_socketio::{
-    engine::heartbeat::Wheel,
     websocket::{self, Event, Kind, Limits, Pulse, Sender},
+    wheel::Wheel,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

@@ -14,8 +14,8 @@ use hyper_util::{
     server::conn::auto,
 };
 use parlor_socketio::{
-    engine::heartbeat::Wheel,
     websocket::{self, Event, Kind, Limits, Pulse, Socket},
+    wheel::Wheel,
 };
 use tokio::{
     net::{TcpListener, TcpStream},

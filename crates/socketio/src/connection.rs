@@ -15,11 +15,23 @@ use std::{
 use self::namespaces::Namespaces;
 pub use self::{incoming::Incoming, socket::Socket};
 use crate::{
-    engine::{Handshake, Link},
+    engine::{Accept, Handshake, Link},
     outbox::Closed,
     packet::{self, Assembler, Protocol},
     reason::Reason,
 };
+
+/// What is told of every new connection.
+pub trait Handler: Send + Sync + 'static {
+    /// Takes the connection, and with it the duty to run it: the crate spawns no task of its user's. Must not block.
+    fn connected(&self, connection: Connection);
+}
+
+impl<H: Handler> Accept for H {
+    fn opened(&self, link: Link) {
+        self.connected(Connection::new(link));
+    }
+}
 
 /// One client, with its namespaces. Dropping it ends the transport.
 pub struct Connection {
@@ -32,7 +44,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(link: Link) -> Self {
+    fn new(link: Link) -> Self {
         Self { link: Box::new(link), namespaces: Namespaces::default(), assembler: None, begun: false }
     }
 

@@ -2,7 +2,6 @@
 
 mod answer;
 mod beat;
-pub mod heartbeat;
 mod link;
 pub mod packet;
 pub mod payload;
@@ -24,10 +23,9 @@ pub use self::{
     service::Engine,
     session::Handshake,
 };
-use crate::connection::Connection;
 
-/// What is told of every new connection.
-pub trait Handler: Send + Sync + 'static {
-    /// Takes the connection, and with it the duty to run it: the crate spawns no task of its user's. Must not block.
-    fn connected(&self, connection: Connection);
+/// What is told of every new link.
+pub trait Accept: Send + Sync + 'static {
+    /// Takes the link, and with it the duty to run it: the crate spawns no task of its user's. Must not block.
+    fn opened(&self, link: Link);
 }

@@ -40,12 +40,12 @@ mod utf8;
 pub use self::{
     accept::{TakeApart, Taken, accept, plain},
     close::Close,
-    frame::HEAD_BYTES_MAX,
+    frame::{HEAD_BYTES_MAX, Kind},
     handshake::{Rejection, is_upgrade},
     heart::Pulse,
     joined::Joined,
     reader::{Reader, Received},
-    sender::{Kind, Sender},
+    sender::Sender,
     socket::{Ended, Event, GOODBYE, Socket},
 };
 pub use crate::text::Text;

@@ -13,8 +13,8 @@ use hyper_util::{
 };
 use parlor_socketio::{
     Closed, Reason,
-    engine::heartbeat::Wheel,
     websocket::{self, Close, Ended, Error, Event, Kind, Limits, Pulse, Socket},
+    wheel::Wheel,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

@@ -14,7 +14,7 @@ use parlor_bench::{
 };
 use tempfile::TempDir;
 
-use super::server::{SECRET, Settings};
+use super::settings::{SECRET, Settings};
 
 const TENANT: &str = "bench";
 const ISSUER: &str = "shop";

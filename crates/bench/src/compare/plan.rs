@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use parlor_bench::{
     cli::{Bench, Dialect, Scenario, Target},
     scenario::{connect::Connect, cuts::Cuts, eviction::Eviction, idle::Idle, pairs::Pairs, room::Room},
@@ -11,8 +11,8 @@ use parlor_bench::{
 };
 
 use super::{
-    Compare,
-    server::{Running, SECRET, Settings},
+    server::Running,
+    settings::{SECRET, Settings},
 };
 
 /// The people every server knows.
@@ -41,6 +41,23 @@ pub fn people() -> Target {
         secret: Some(SECRET.to_owned()),
         staff_token: None,
     }
+}
+
+/// How much of it.
+#[derive(Clone, Debug, Args)]
+pub struct Sizes {
+    /// Seconds of each measurement that lasts
+    #[arg(long, default_value_t = 8.0)]
+    seconds: f64,
+    /// People in a room
+    #[arg(long, default_value_t = 1000)]
+    people: usize,
+    /// Connections of `connect`
+    #[arg(long, default_value_t = 4000)]
+    connections: usize,
+    /// Connections of `idle`, two steps
+    #[arg(long, value_delimiter = ',', default_value = "2000,8000")]
+    idle: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -83,7 +100,7 @@ impl Measured {
     }
 
     /// The scenario against this server.
-    pub fn bench(self, compare: &Compare, server: &Running) -> Bench {
+    pub fn bench(self, sizes: &Sizes, server: &Running) -> Bench {
         let target = Target {
             url: server.url.clone(),
             pid: Some(server.process()),
@@ -91,15 +108,15 @@ impl Measured {
             as_customers: self == Self::IdleCustomers,
             ..people()
         };
-        Bench { target, json: false, scenario: self.scenario(compare, server) }
+        Bench { target, json: false, scenario: self.scenario(sizes, server) }
     }
 
-    fn scenario(self, compare: &Compare, server: &Running) -> Scenario {
-        let room = Room { people: compare.people, seconds: compare.seconds, ..Room::default() };
+    fn scenario(self, sizes: &Sizes, server: &Running) -> Scenario {
+        let room = Room { people: sizes.people, seconds: sizes.seconds, ..Room::default() };
         match self {
-            Self::Connect => Scenario::Connect(Connect { connections: compare.connections }),
+            Self::Connect => Scenario::Connect(Connect { connections: sizes.connections }),
             Self::Idle | Self::IdleCustomers => {
-                Scenario::Idle(Idle { connections: compare.idle.clone(), settle: 3.0, hold: compare.seconds })
+                Scenario::Idle(Idle { connections: sizes.idle.clone(), settle: 3.0, hold: sizes.seconds })
             }
             Self::Room => Scenario::Room(room),
             Self::Burst => Scenario::Room(Room { rate: 1.0, burst: 64, ..room }),
@@ -107,12 +124,12 @@ impl Measured {
             Self::Pairs => Scenario::Pairs(Pairs {
                 pairs: 500,
                 rate: 2000.0,
-                seconds: compare.seconds,
+                seconds: sizes.seconds,
                 warmup: 1.0,
                 bytes: 100,
             }),
             Self::Eviction => Scenario::Eviction(Eviction {
-                readers: compare.people - 20,
+                readers: sizes.people - 20,
                 stalled: 20,
                 rate: 5.0,
                 bytes: 100,
@@ -123,7 +140,7 @@ impl Measured {
                 patience: 60.0,
             }),
             Self::Cuts => Scenario::Cuts(Cuts {
-                clients: compare.people,
+                clients: sizes.people,
                 rooms: 3,
                 rate: 1.0,
                 every: 15.0,

@@ -12,10 +12,10 @@ use clap::ValueEnum;
 use parlor_bench::target::Url;
 use tempfile::TempDir;
 
-use super::parlor::{OUTBOX_BYTES, Seeded};
-
-/// Signs the tokens of everybody in a comparison. It guards nothing: the servers listen on loopback and end with us.
-pub const SECRET: &str = "a secret of measurements, known to everybody";
+use super::{
+    parlor::{OUTBOX_BYTES, Seeded},
+    settings::{SECRET, Settings},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
@@ -37,13 +37,6 @@ impl fmt::Display for Kind {
 pub struct Places<'a> {
     pub node: &'a Path,
     pub parlor: Option<Seeded>,
-}
-
-/// What a scenario asks of a server's configuration.
-pub struct Settings {
-    pub ping_interval_ms: u64,
-    pub ping_timeout_ms: u64,
-    pub recovery: bool,
 }
 
 /// A server that runs. Dropping it ends it.

@@ -14,11 +14,10 @@ use tokio::{runtime::Handle, task::JoinSet};
 
 use super::{
     beat::Rhythm,
-    heartbeat::Wheel,
     session::Session,
     sid::{Key, Sids},
 };
-use crate::config::Config;
+use crate::{config::Config, wheel::Wheel};
 
 /// A user whose namespaces are endless (one for each document, say) shares the first only.
 const SHARED_NAMES: usize = 64;

@@ -7,9 +7,8 @@ use http::{Method, Request, Response, Uri};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Handler,
+    Accept,
     answer::{Body, Refusal, allow_origin, preflight},
-    heartbeat::Wheel,
     link::Link,
     query::Query,
     registry::{Admission, Registry},
@@ -18,9 +17,9 @@ use super::{
 };
 use crate::{
     config::Config,
-    connection::Connection,
     reason::Reason,
     websocket::{self, Limits, Socket},
+    wheel::Wheel,
 };
 
 /// Old clients that are written by hand listen for messages only when they have seen the WebSocket open. They miss a
@@ -28,9 +27,9 @@ use crate::{
 const OLD_CLIENT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Serves one path. A clone is cheap and serves the same sessions.
-pub struct Engine<H> {
+pub struct Engine<A> {
     registry: Arc<Registry>,
-    handler: Arc<H>,
+    accept: Arc<A>,
 }
 
 /// What a client asks to open.
@@ -40,22 +39,22 @@ struct Opening {
     base64: bool,
 }
 
-impl<H: Handler> Engine<H> {
+impl<A: Accept> Engine<A> {
     /// An engine with a wheel of its own.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn new(config: Config, handler: H) -> Self {
+    pub fn new(config: Config, accept: A) -> Self {
         let wheel = Wheel::new(config.ping_interval.min(config.ping_timeout));
-        Self::with_wheel(config, handler, wheel)
+        Self::with_wheel(config, accept, wheel)
     }
 
     /// An engine that shares its wheel, which is fine enough for its interval and time-out.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn with_wheel(config: Config, handler: H, wheel: Wheel) -> Self {
-        Self { registry: Arc::new(Registry::new(config, wheel)), handler: Arc::new(handler) }
+    pub fn with_wheel(config: Config, accept: A, wheel: Wheel) -> Self {
+        Self { registry: Arc::new(Registry::new(config, wheel)), accept: Arc::new(accept) }
     }
 
     /// Whether a request is meant for this engine: its exact path, with or without a slash at the end, and an `EIO` in
@@ -172,7 +171,7 @@ impl<H: Handler> Engine<H> {
         let link = Link::new(Arc::clone(&session), handshake, None);
         // The first answer is the first packet and nothing else.
         let answer = session.poll().await;
-        self.handler.connected(Connection::new(link));
+        self.accept.opened(link);
         answer.response()
     }
 
@@ -185,7 +184,7 @@ impl<H: Handler> Engine<H> {
     ) -> Result<Response<Body>, Refusal> {
         let (response, socket) = self.accept(&mut request)?;
         let registry = Arc::clone(&self.registry);
-        let handler = Arc::clone(&self.handler);
+        let accept = Arc::clone(&self.accept);
         let handshake = handshake(&request, peer);
         self.registry.spawn(async move {
             let patience = registry.config.upgrade_timeout;
@@ -196,7 +195,7 @@ impl<H: Handler> Engine<H> {
             let sender = Some(socket.sender());
             let session = Session::new(registry, admission, (opening.v3, opening.base64), sender);
             let _ = session.send(b"", &session.open_packet(false), &[], true);
-            handler.connected(Connection::new(Link::new(session, handshake, Some(socket))));
+            accept.opened(Link::new(session, handshake, Some(socket)));
         });
         Ok(response)
     }
@@ -220,7 +219,7 @@ impl<H: Handler> Engine<H> {
     fn accept<B>(
         &self,
         request: &mut Request<B>,
-    ) -> Result<(Response<Body>, impl Future<Output = std::io::Result<Socket>> + Send + use<B, H>), Refusal>
+    ) -> Result<(Response<Body>, impl Future<Output = std::io::Result<Socket>> + Send + use<B, A>), Refusal>
     {
         let config = &self.registry.config;
         let limits = Limits { outbox_bytes: config.outbox_bytes, ..Limits::messages(config.max_payload) };
@@ -230,9 +229,9 @@ impl<H: Handler> Engine<H> {
     }
 }
 
-impl<H> Clone for Engine<H> {
+impl<A> Clone for Engine<A> {
     fn clone(&self) -> Self {
-        Self { registry: Arc::clone(&self.registry), handler: Arc::clone(&self.handler) }
+        Self { registry: Arc::clone(&self.registry), accept: Arc::clone(&self.accept) }
     }
 }
 

@@ -54,6 +54,22 @@ impl Opcode {
     }
 }
 
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Binary,
+}
+
+impl Kind {
+    pub(super) const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
+    }
+}
+
 /// The header of a client's frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {

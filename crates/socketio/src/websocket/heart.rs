@@ -19,7 +19,7 @@ use super::{
     close::{self, Close},
     frame::{Head, Opcode},
 };
-use crate::{engine::heartbeat::Timed, outbox::Outbox, reason::Reason};
+use crate::{outbox::Outbox, reason::Reason, wheel::Timed};
 
 /// How often a silent client is asked whether it lives, and how long it may take to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{frame::Head, sender::Kind};
+use super::frame::{Head, Kind};
 
 /// The frames of some messages as they are on the wire. A clone shares the bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,29 +7,13 @@ use tokio::time::Instant;
 
 use super::{
     close::Close,
-    frame::{Head, Opcode},
+    frame::{Head, Kind, Opcode},
     joined::Joined,
 };
 use crate::{
     outbox::{Closed, Outbox, Piece, Sent},
     reason::Reason,
 };
-
-/// What a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Text,
-    Binary,
-}
-
-impl Kind {
-    pub(super) const fn opcode(self) -> Opcode {
-        match self {
-            Self::Text => Opcode::Text,
-            Self::Binary => Opcode::Binary,
-        }
-    }
-}
 
 /// A handle of a socket. It does not keep the socket: when that is gone, sending says so.
 #[derive(Clone)]

@@ -21,9 +21,9 @@ use super::{
     sender::Sender,
 };
 use crate::{
-    engine::heartbeat::Wheel,
     outbox::{Closed, Outbox},
     reason::Reason,
+    wheel::Wheel,
 };
 
 /// How long a client has to take a goodbye and say its own.

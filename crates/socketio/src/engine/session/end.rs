@@ -10,10 +10,11 @@ use tokio::time::Instant;
 
 use super::{Session, State, Told};
 use crate::{
-    engine::{beat::Due, heartbeat::Timed, polling::Piece},
+    engine::{beat::Due, polling::Piece},
     outbox::Closed,
     reason::Reason,
     websocket,
+    wheel::Timed,
 };
 
 /// How long an ended polling session is kept for the request that fetches its last packets.
