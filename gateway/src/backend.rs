@@ -5,9 +5,12 @@
 
 use std::time::Duration;
 
-use parlor_api::v1::{
-    chat_service_client::ChatServiceClient, edge_service_client::EdgeServiceClient,
-    token_service_client::TokenServiceClient,
+use parlor_api::{
+    limits::ANSWER_BYTES,
+    v1::{
+        chat_service_client::ChatServiceClient, edge_service_client::EdgeServiceClient,
+        token_service_client::TokenServiceClient,
+    },
 };
 use tonic::{
     Status,
@@ -87,22 +90,18 @@ impl Backend {
     }
 
     pub(crate) fn chat(&self) -> ChatServiceClient<Inner> {
-        ChatServiceClient::new(self.service())
+        ChatServiceClient::new(self.service()).max_decoding_message_size(ANSWER_BYTES)
     }
 
     pub(crate) fn token(&self) -> TokenServiceClient<Inner> {
-        TokenServiceClient::new(self.service())
+        TokenServiceClient::new(self.service()).max_decoding_message_size(ANSWER_BYTES)
     }
 
     pub(crate) fn edge(&self) -> EdgeServiceClient<Inner> {
-        EdgeServiceClient::new(self.service()).max_decoding_message_size(LINK_MESSAGE_BYTES)
+        EdgeServiceClient::new(self.service()).max_decoding_message_size(ANSWER_BYTES)
     }
 }
 
 fn inner(channel: Channel) -> Inner {
     BoxCloneSyncService::new(channel.map_err(|error| Status::from_error(error.into())))
 }
-
-/// The largest message of a link: a page of fetched events is the largest thing there is, 500 events of the longest
-/// text with their conversations.
-const LINK_MESSAGE_BYTES: usize = 64 * 1024 * 1024;

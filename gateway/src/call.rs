@@ -4,7 +4,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use parlor_api::{failure, metadata, v1::Reason};
+use parlor_api::{failure, limits::ANSWER_BYTES, metadata, v1::Reason};
 use tonic::{
     Code, Request, Status,
     metadata::{Ascii, MetadataMap, MetadataValue},
@@ -108,7 +108,8 @@ impl Calls {
     ) -> Result<(Answer, Option<u64>), Status> {
         let mut request = self.request(message, caller)?;
         request.metadata_mut().insert(metadata::PUBLIC, MetadataValue::from_static(YES));
-        let mut client = tonic::client::Grpc::new(self.backend.service());
+        let mut client =
+            tonic::client::Grpc::new(self.backend.service()).max_decoding_message_size(ANSWER_BYTES);
         client.ready().await?;
         let response = client.unary(request, path, raw::Raw).await.map_err(told)?;
         let position = position(response.metadata());

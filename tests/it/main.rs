@@ -6,6 +6,7 @@ mod attach;
 mod bad_input;
 mod durability;
 mod imports;
+mod largest;
 mod link;
 mod listener;
 mod native;

@@ -4,6 +4,7 @@
 pub mod codec;
 pub mod failure;
 pub mod hex_id;
+pub mod limits;
 pub mod metadata;
 
 /// The generated code of `proto/parlor/v1`.

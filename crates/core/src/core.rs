@@ -8,7 +8,7 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use parlor_api::v1::presence_service_server::PresenceServiceServer;
+use parlor_api::{limits, v1::presence_service_server::PresenceServiceServer};
 use parlor_bus::Bus;
 use parlor_store::{Store, TenantId};
 use tonic::service::Routes;
@@ -182,9 +182,9 @@ impl Parts {
         };
         Ok(Routes::new(directory.service())
             .add_service(tokens.service())
-            .add_service(chat.service().max_decoding_message_size(stack::MAX_MESSAGE_BYTES))
-            .add_service(presence.max_decoding_message_size(stack::MAX_MESSAGE_BYTES))
-            .add_service(self.edge.service().max_decoding_message_size(stack::MAX_MESSAGE_BYTES))
+            .add_service(chat.service().max_decoding_message_size(limits::REQUEST_BYTES))
+            .add_service(presence.max_decoding_message_size(limits::REQUEST_BYTES))
+            .add_service(self.edge.service().max_decoding_message_size(limits::REQUEST_BYTES))
             .add_service(self.health.service())
             .add_service(reflection().build_v1().map_err(unreadable)?)
             // Many clients still speak the older one.

@@ -15,7 +15,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use parlor_api::v1::directory_service_server::DirectoryServiceServer;
+use parlor_api::{limits, v1::directory_service_server::DirectoryServiceServer};
 use parlor_store::Store;
 
 use crate::{
@@ -25,7 +25,6 @@ use crate::{
     page::{Pages, Sizes},
     password::Passwords,
     request::Requests,
-    stack,
 };
 
 /// As the contract documents it for every list here.
@@ -64,7 +63,7 @@ impl Directory {
     /// The service, to be mounted.
     #[must_use]
     pub fn service(&self) -> DirectoryServiceServer<Self> {
-        DirectoryServiceServer::new(self.clone()).max_decoding_message_size(stack::MAX_MESSAGE_BYTES)
+        DirectoryServiceServer::new(self.clone()).max_decoding_message_size(limits::REQUEST_BYTES)
     }
 }
 

@@ -1,14 +1,12 @@
 //! What services ask of requests the same way: the length of a text, and that a repetition changes nothing.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use parlor_api::limits;
 use parlor_store::{Mutation, RequestKey, Store};
 use prost::Message;
 use sha2::Sha256;
 
 use crate::{Error, Result, caller::Principal, clock::Clock};
-
-/// Long enough for any id a client makes.
-pub const MAX_REQUEST_ID_CHARS: usize = 128;
 
 /// Checks the length of a text in Unicode scalar values, and that every store can keep it.
 pub fn text(field: &'static str, value: &str, least: usize, most: usize) -> Result<()> {
@@ -46,7 +44,7 @@ impl Requests {
         request_id: &str,
         request: &impl Message,
     ) -> Result<Option<RequestKey>> {
-        text("request_id", request_id, 0, MAX_REQUEST_ID_CHARS)?;
+        text("request_id", request_id, 0, limits::REQUEST_ID_CHARS)?;
         if request_id.is_empty() {
             return Ok(None);
         }

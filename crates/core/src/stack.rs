@@ -23,10 +23,6 @@ use tower::{BoxError, ServiceBuilder};
 
 use crate::{Error, Service, auth::Auth};
 
-/// Messages above this are refused when they are decoded. The longest legal one, a page of 1,000 names in a list, is far
-/// smaller.
-pub const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
-
 /// What a request and its answer are between two layers.
 type BoxFuture = futures::future::BoxFuture<'static, Result<Response<Body>, BoxError>>;
 

@@ -12,7 +12,10 @@ mod tests;
 
 use std::sync::Arc;
 
-use parlor_api::v1::{self, token_service_server::TokenServiceServer};
+use parlor_api::{
+    limits,
+    v1::{self, token_service_server::TokenServiceServer},
+};
 use parlor_store::{Roles, Store, User, UserId};
 
 use self::attempts::Attempts;
@@ -22,7 +25,6 @@ use crate::{
     caller::{Caller, Principal},
     clock::Clock,
     password::Passwords,
-    stack,
     wire::{roles, timestamp},
 };
 
@@ -46,7 +48,7 @@ impl Tokens {
     /// The service, to be mounted.
     #[must_use]
     pub fn service(&self) -> TokenServiceServer<Self> {
-        TokenServiceServer::new(self.clone()).max_decoding_message_size(stack::MAX_MESSAGE_BYTES)
+        TokenServiceServer::new(self.clone()).max_decoding_message_size(limits::REQUEST_BYTES)
     }
 
     async fn inspect(&self, caller: &Caller, token: &str) -> Result<v1::InspectTokenResponse> {

@@ -1,17 +1,15 @@
 //! What clients in JavaScript mean: their JSON, what is falsy, what is blank, what is a text, and how they write a time.
 
+use parlor_api::limits::TEXT_CHARS;
 use prost_types::Timestamp;
 use serde_json::Value;
-
-/// The most characters (Unicode scalar values) of a message.
-pub(super) const TEXT_CHARS_MAX: usize = 4_000;
 
 /// Why a text is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TextProblem {
     /// Absent, or nothing but white space.
     Missing,
-    /// Over [`TEXT_CHARS_MAX`].
+    /// Over [`TEXT_CHARS`].
     TooLong,
     /// Not a string, or with a character no store can keep.
     Invalid,
@@ -32,7 +30,7 @@ pub(super) fn text(value: Option<&Value>) -> Result<&str, TextProblem> {
     };
     if text.chars().all(is_blank) {
         Err(TextProblem::Missing)
-    } else if text.chars().count() > TEXT_CHARS_MAX {
+    } else if text.chars().count() > TEXT_CHARS {
         Err(TextProblem::TooLong)
     } else if text.contains('\0') {
         Err(TextProblem::Invalid)

@@ -16,7 +16,10 @@
 //! one order, that of the tenant's feed.
 
 use http::StatusCode;
-use parlor_api::v1::{self, event::Payload};
+use parlor_api::{
+    limits::FRAME_BYTES,
+    v1::{self, event::Payload},
+};
 
 use super::{
     AllowHeaders, Audience, Carriers, Cors, Dialect, Frame, Input, Machine, Opening, OpeningKind, Oversized,
@@ -39,9 +42,6 @@ const SOCKET_PATH: &str = "/socket.io";
 /// Requests a socket may send at once, and in each second after that; what is over waits.
 const BURST_REQUESTS: u32 = 200;
 const REQUESTS_PER_SECOND: u32 = 20;
-
-/// The longest text is 4,000 characters of at most 12 bytes when escaped; what is above is no request.
-const MAX_FRAME_BYTES: usize = 64 * 1024;
 
 /// The `native` dialect.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,7 +76,7 @@ impl Dialect for Native {
             burst: BURST_REQUESTS,
             per_second: REQUESTS_PER_SECOND,
             refuse: false,
-            max_frame_bytes: MAX_FRAME_BYTES,
+            max_frame_bytes: FRAME_BYTES,
         }
     }
 
@@ -85,13 +85,13 @@ impl Dialect for Native {
     }
 
     fn oversized(&self) -> Option<Frame> {
-        Some(wire::problem(&wire::too_large(MAX_FRAME_BYTES), None))
+        Some(wire::problem(&wire::too_large(FRAME_BYTES), None))
     }
 
     fn oversized_event(&self, event: &SocketEvent, ack: Option<u64>) -> Oversized {
         let name = event.name().unwrap_or_default();
         let reply = ack.map_or(wire::Reply::Nobody, wire::Reply::Acknowledge);
-        Oversized::Told(wire::answer(reply, &name, Err(&wire::too_large(MAX_FRAME_BYTES))))
+        Oversized::Told(wire::answer(reply, &name, Err(&wire::too_large(FRAME_BYTES))))
     }
 
     fn cors(&self) -> Cors {

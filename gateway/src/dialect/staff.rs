@@ -14,7 +14,10 @@
 //! `read` and `body` judge what comes in, `shape` writes what goes out, in the key order of old.
 
 use http::StatusCode;
-use parlor_api::v1::{self, event::Payload};
+use parlor_api::{
+    limits::FRAME_BYTES,
+    v1::{self, event::Payload},
+};
 use parlor_socketio::Text;
 
 use super::{
@@ -39,9 +42,6 @@ const KIND: &str = "staff";
 /// Frames a socket may send at once, and in each second after that. Nobody types faster.
 const BURST_FRAMES: u32 = 20;
 const FRAMES_PER_SECOND: u32 = 10;
-
-/// The longest text is 4,000 characters of at most 12 bytes when escaped; what is above is no message.
-const MAX_FRAME_BYTES: usize = 64 * 1024;
 
 const TOO_MANY_REQUESTS: &str = "Too many requests from this IP, please try again after 15 minutes";
 
@@ -82,7 +82,7 @@ impl Dialect for Staff {
             burst: BURST_FRAMES,
             per_second: FRAMES_PER_SECOND,
             refuse: true,
-            max_frame_bytes: MAX_FRAME_BYTES,
+            max_frame_bytes: FRAME_BYTES,
         }
     }
 

@@ -15,7 +15,10 @@
 //! mount's issuer calls them, or else by their number too.
 
 use http::StatusCode;
-use parlor_api::v1::{self, event::Payload};
+use parlor_api::{
+    limits::FRAME_BYTES,
+    v1::{self, event::Payload},
+};
 
 use super::{
     AllowHeaders, Audience, Carriers, Cors, Dialect, Frame, Machine, Opening, OpeningKind, Oversized, Pace,
@@ -46,9 +49,6 @@ const SOCKET_PATH: &str = "/socket.io";
 /// Events a socket may send at once, and in each second after that; what is over waits.
 const BURST_EVENTS: u32 = 200;
 const EVENTS_PER_SECOND: u32 = 20;
-
-/// The longest text is 4,000 characters of at most 12 bytes when escaped; what is above is no message.
-const MAX_EVENT_BYTES: usize = 64 * 1024;
 
 /// The `support` dialect.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,7 +95,7 @@ impl Dialect for Support {
             burst: BURST_EVENTS,
             per_second: EVENTS_PER_SECOND,
             refuse: false,
-            max_frame_bytes: MAX_EVENT_BYTES,
+            max_frame_bytes: FRAME_BYTES,
         }
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
+use parlor_api::limits::FRAME_BYTES;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -11,7 +12,6 @@ use tokio::{
 use crate::{
     Limits,
     tests::world::{Plan, World, world},
-    transport::rest::BODY_BYTES_MAX,
 };
 
 #[tokio::test]
@@ -26,9 +26,9 @@ async fn the_dialect_sees_the_path_below_its_mount() {
 #[tokio::test]
 async fn a_body_at_the_limit_passes_and_one_over_is_refused() {
     let world = world().await;
-    let (status, body) = world.post("/echo/x", &"x".repeat(BODY_BYTES_MAX)).await;
+    let (status, body) = world.post("/echo/x", &"x".repeat(FRAME_BYTES)).await;
     assert_eq!((status, body.as_str()), (StatusCode::OK, "POST /x  65536"));
-    let (status, _) = world.post("/echo/x", &"x".repeat(BODY_BYTES_MAX + 1)).await;
+    let (status, _) = world.post("/echo/x", &"x".repeat(FRAME_BYTES + 1)).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
@@ -37,7 +37,7 @@ async fn who_still_sends_a_body_that_is_too_large_learns_so() {
     let world = world().await;
     let mut stream = TcpStream::connect(world.address).await.unwrap();
     let body = vec![b'x'; 4 * 1024 * 1024];
-    let (first, rest) = body.split_at(BODY_BYTES_MAX + 1);
+    let (first, rest) = body.split_at(FRAME_BYTES + 1);
     let head = format!("POST /echo/x HTTP/1.1\r\nhost: parlor\r\ncontent-length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(first).await.unwrap();

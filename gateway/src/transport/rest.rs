@@ -6,6 +6,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use parlor_api::limits::FRAME_BYTES;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use crate::{
@@ -15,9 +16,6 @@ use crate::{
     session::{Mounted, Session, count_refused},
     transport::front::plain,
 };
-
-/// The largest body: the longest text in its longest spelling, many times over.
-pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// A body arrives within this; it is at most 64 KiB.
 const BODY_WITHIN: Duration = Duration::from_secs(15);
@@ -84,7 +82,7 @@ enum Unread {
 
 async fn read(edge: &Edge, path: String, request: Request<Body>) -> Result<dialect::Request, Unread> {
     let (head, mut body) = request.into_parts();
-    let collecting = Limited::new(&mut body, BODY_BYTES_MAX).collect();
+    let collecting = Limited::new(&mut body, FRAME_BYTES).collect();
     let body: Bytes = match tokio::time::timeout(BODY_WITHIN, collecting).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Unread::TooLarge(body)),

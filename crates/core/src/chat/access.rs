@@ -5,15 +5,13 @@
 //! caller proven to be somebody else than the owner is refused even with the key (two accounts in one browser share
 //! keys).
 
+use parlor_api::limits::KEY_CHARS;
 use parlor_store::{ConversationId, TenantId, UserId};
 
 use crate::{Error, Result, caller::Principal};
 
 /// Keys are at least so long: shorter ones can be guessed.
 pub const MIN_KEY_CHARS: usize = 16;
-
-/// Keys are at most so long: they are indexed.
-pub const MAX_KEY_CHARS: usize = 128;
 
 /// A conversation, as a caller named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,9 +68,8 @@ pub fn check(principal: &Principal, named: &Named, owner: Option<UserId>) -> Res
 /// Checks the form of a key.
 pub fn check_key(field: &'static str, key: &str) -> Result<()> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
-    if !(MIN_KEY_CHARS..=MAX_KEY_CHARS).contains(&key.len()) || !key.bytes().all(allowed) {
-        let form =
-            format!("must be {MIN_KEY_CHARS} to {MAX_KEY_CHARS} of A-Z, a-z, 0-9, '_', '.', ':' and '-'");
+    if !(MIN_KEY_CHARS..=KEY_CHARS).contains(&key.len()) || !key.bytes().all(allowed) {
+        let form = format!("must be {MIN_KEY_CHARS} to {KEY_CHARS} of A-Z, a-z, 0-9, '_', '.', ':' and '-'");
         return Err(Error::field(field, form));
     }
     Ok(())

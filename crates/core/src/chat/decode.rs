@@ -1,6 +1,9 @@
 //! From requests of the contract to what the rules take: every bound of the contract is held here, by name.
 
-use parlor_api::v1::{self, conversation_ref::Name};
+use parlor_api::{
+    limits::{self, LABEL_CHARS, NAME_CHARS, REQUEST_ID_CHARS, TAGS, TEXT_CHARS},
+    v1::{self, conversation_ref::Name},
+};
 use parlor_store::{
     AuthorKind, ConversationFilter, ConversationId, ConversationPatch, ConversationStatus, MessageFilter,
     TenantId, UserId,
@@ -15,25 +18,9 @@ use crate::{
     wire::{millis, signed},
 };
 
-/// A message has at most so many characters (Unicode scalar values).
-pub const MAX_TEXT_CHARS: usize = 4000;
-
-/// A request id has at most so many characters: it is indexed.
-pub const MAX_REQUEST_ID_CHARS: usize = 128;
-
-/// What a guest is called has at most so many characters, like a display name.
-pub const MAX_GUEST_NAME_CHARS: usize = 200;
-
-/// What a conversation is for, and each of its labels, has at most so many characters: they are indexed.
-pub const MAX_LABEL_CHARS: usize = 64;
-
-/// A conversation has at most so many labels, so that a row stays small.
-pub const MAX_TAGS: usize = 50;
-
+/// Rows of a page that asks for no number of them.
 const CONVERSATIONS_DEFAULT: u64 = 50;
-const CONVERSATIONS_MAX: u64 = 1000;
 const MESSAGES_DEFAULT: u64 = 50;
-const MESSAGES_MAX: u64 = 500;
 
 pub fn reference(tenant: TenantId, reference: Option<v1::ConversationRef>) -> Result<Reference> {
     match reference.and_then(|reference| reference.name) {
@@ -57,7 +44,7 @@ pub fn conversation_id(field: &'static str, id: &str) -> Result<ConversationId> 
 
 pub fn creation(request: v1::CreateConversationRequest) -> Result<Creation> {
     request_id(&request.request_id)?;
-    bounded("kind", &request.kind, MAX_LABEL_CHARS)?;
+    bounded("kind", &request.kind, LABEL_CHARS)?;
     let key = Some(request.key).filter(|key| !key.is_empty());
     if let Some(key) = &key {
         check_key("key", key)?;
@@ -72,7 +59,7 @@ pub fn creation(request: v1::CreateConversationRequest) -> Result<Creation> {
 pub fn sending(tenant: TenantId, request: v1::SendMessageRequest) -> Result<Sending> {
     let conversation = reference(tenant, request.conversation)?;
     check_text(&request.text)?;
-    bounded("guest_name", &request.guest_name, MAX_GUEST_NAME_CHARS)?;
+    bounded("guest_name", &request.guest_name, NAME_CHARS)?;
     let request_id = request_id(&request.request_id)?;
     Ok(Sending {
         conversation,
@@ -85,13 +72,13 @@ pub fn sending(tenant: TenantId, request: v1::SendMessageRequest) -> Result<Send
 
 /// Checks what a conversation is for.
 pub fn check_kind(field: &'static str, kind: &str) -> Result<()> {
-    bounded(field, kind, MAX_LABEL_CHARS)
+    bounded(field, kind, LABEL_CHARS)
 }
 
 /// Checks a text; it is stored verbatim.
 pub fn check_text(text: &str) -> Result<()> {
-    if text.chars().count() > MAX_TEXT_CHARS {
-        return Err(Error::field("text", format!("has more than {MAX_TEXT_CHARS} characters")));
+    if text.chars().count() > TEXT_CHARS {
+        return Err(Error::field("text", format!("has more than {TEXT_CHARS} characters")));
     }
     if text.trim().is_empty() {
         return Err(Error::field("text", "is empty"));
@@ -121,7 +108,7 @@ pub fn change(tenant: TenantId, request: v1::UpdateConversationRequest) -> Resul
             "tags" => patch.tags = Some(tags(&values.tags)?),
             "waiting" => patch.waiting = Some(values.waiting),
             "kind" => {
-                bounded("values.kind", &values.kind, MAX_LABEL_CHARS)?;
+                bounded("values.kind", &values.kind, LABEL_CHARS)?;
                 patch.kind = Some(values.kind.clone());
             }
             _ => return Err(Error::field("update_mask", "names a field that cannot be changed")),
@@ -131,8 +118,8 @@ pub fn change(tenant: TenantId, request: v1::UpdateConversationRequest) -> Resul
 }
 
 pub fn conversation_filter(request: &v1::ListConversationsRequest) -> Result<ConversationFilter> {
-    bounded("kind", &request.kind, MAX_LABEL_CHARS)?;
-    bounded("tag", &request.tag, MAX_LABEL_CHARS)?;
+    bounded("kind", &request.kind, LABEL_CHARS)?;
+    bounded("tag", &request.tag, LABEL_CHARS)?;
     let statuses = request.statuses.iter().map(|value| status("statuses", *value)).collect::<Result<_>>()?;
     Ok(ConversationFilter {
         statuses,
@@ -164,11 +151,11 @@ pub fn message_filter(request: &v1::ListMessagesRequest) -> Result<MessageFilter
 }
 
 pub fn conversations_limit(page_size: i32) -> Result<u64> {
-    limit(page_size, CONVERSATIONS_DEFAULT, CONVERSATIONS_MAX)
+    limit(page_size, CONVERSATIONS_DEFAULT, limits::PAGE_CONVERSATIONS as u64)
 }
 
 pub fn messages_limit(page_size: i32) -> Result<u64> {
-    limit(page_size, MESSAGES_DEFAULT, MESSAGES_MAX)
+    limit(page_size, MESSAGES_DEFAULT, limits::PAGE_MESSAGES as u64)
 }
 
 fn limit(page_size: i32, default: u64, maximum: u64) -> Result<u64> {
@@ -189,11 +176,11 @@ fn status(field: &'static str, value: i32) -> Result<ConversationStatus> {
 }
 
 fn tags(tags: &[String]) -> Result<Vec<String>> {
-    if tags.len() > MAX_TAGS {
-        return Err(Error::field("values.tags", format!("has more than {MAX_TAGS} labels")));
+    if tags.len() > TAGS {
+        return Err(Error::field("values.tags", format!("has more than {TAGS} labels")));
     }
     for tag in tags {
-        bounded("values.tags", tag, MAX_LABEL_CHARS)?;
+        bounded("values.tags", tag, LABEL_CHARS)?;
         if tag.trim().is_empty() {
             return Err(Error::field("values.tags", "has an empty label"));
         }
@@ -209,7 +196,7 @@ fn user_id(field: &'static str, id: &str) -> Result<Option<UserId>> {
 }
 
 fn request_id(id: &str) -> Result<Option<String>> {
-    bounded("request_id", id, MAX_REQUEST_ID_CHARS)?;
+    bounded("request_id", id, REQUEST_ID_CHARS)?;
     Ok(non_empty(id))
 }
 
@@ -233,12 +220,10 @@ mod tests {
 
     #[test]
     fn texts_are_counted_in_characters_up_to_the_limit() {
-        for good in
-            ["x".to_owned(), " x ".to_owned(), "é".repeat(MAX_TEXT_CHARS), "👋".repeat(MAX_TEXT_CHARS)]
-        {
+        for good in ["x".to_owned(), " x ".to_owned(), "é".repeat(TEXT_CHARS), "👋".repeat(TEXT_CHARS)] {
             assert_eq!(check_text(&good), Ok(()));
         }
-        let over = "é".repeat(MAX_TEXT_CHARS + 1);
+        let over = "é".repeat(TEXT_CHARS + 1);
         for bad in ["", " \n\t\u{2003}", "a\0b", over.as_str()] {
             assert!(matches!(check_text(bad), Err(Error::Field { field: "text", .. })), "{bad:?}");
         }
@@ -247,16 +232,14 @@ mod tests {
     #[test]
     fn names_and_ids_are_bounded_at_the_limit_and_one_over() {
         let at = |maximum: usize| "é".repeat(maximum);
-        for (field, maximum) in [
-            ("kind", MAX_LABEL_CHARS),
-            ("guest_name", MAX_GUEST_NAME_CHARS),
-            ("request_id", MAX_REQUEST_ID_CHARS),
-        ] {
+        for (field, maximum) in
+            [("kind", LABEL_CHARS), ("guest_name", NAME_CHARS), ("request_id", REQUEST_ID_CHARS)]
+        {
             assert_eq!(bounded(field, &at(maximum), maximum), Ok(()));
             assert!(bounded(field, &at(maximum + 1), maximum).is_err());
         }
-        assert_eq!(tags(&vec!["a".to_owned(); MAX_TAGS]).map(|tags| tags.len()), Ok(MAX_TAGS));
-        assert!(tags(&vec!["a".to_owned(); MAX_TAGS + 1]).is_err());
+        assert_eq!(tags(&vec!["a".to_owned(); TAGS]).map(|tags| tags.len()), Ok(TAGS));
+        assert!(tags(&vec!["a".to_owned(); TAGS + 1]).is_err());
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! Several messages of one caller, stored in their order with as few commits as it takes.
 
 use futures::future::join_all;
-use parlor_api::v1::{self, send_messages_result::Outcome};
+use parlor_api::{
+    limits::BATCH_MESSAGES,
+    v1::{self, send_messages_result::Outcome},
+};
 use parlor_store::{Appended, ConversationId, NewMessage};
 use tonic::Status;
 
 use super::{Chat, access::Reference, convert::Viewer, decode, rpc::sent};
 use crate::{Error, Result, caller::Caller};
-
-/// So many are taken at once: more than a person says in a breath; a program that has more asks again.
-pub const MAX_MESSAGES: usize = 100;
 
 impl Chat {
     /// Stores the messages; answers with the highest position as well.
@@ -19,8 +19,8 @@ impl Chat {
         messages: Vec<v1::SendMessageRequest>,
     ) -> Result<(v1::SendMessagesResponse, Option<i64>)> {
         let viewer = Viewer::of(caller.principal()?);
-        if messages.is_empty() || messages.len() > MAX_MESSAGES {
-            return Err(Error::field("messages", format!("are not between 1 and {MAX_MESSAGES}")));
+        if messages.is_empty() || messages.len() > BATCH_MESSAGES {
+            return Err(Error::field("messages", format!("are not between 1 and {BATCH_MESSAGES}")));
         }
         let (mut allowed, mut last) = (Vec::with_capacity(messages.len()), None);
         for message in messages {

@@ -232,7 +232,7 @@ async fn a_message_at_the_limit_is_read_and_one_byte_more_is_not() {
     let world = World::new().await;
     let (_, staff) = world.somebody("shop", Role::Staff).await;
     // A tag and a length of three bytes stand before the text.
-    let longest = super::MAX_MESSAGE_BYTES - 4;
+    let longest = parlor_api::limits::REQUEST_BYTES - 4;
     for (bytes, code) in [(longest, Code::Ok), (longest + 1, Code::OutOfRange)] {
         let request = v1::InspectTokenRequest { token: "t".repeat(bytes) };
         let answer = world.tokens().inspect_token(call(request, &[bearer(&staff)])).await;

@@ -9,16 +9,13 @@ use std::{
 };
 
 use http::{HeaderValue, Request, Response};
-use parlor_api::metadata;
+use parlor_api::{limits::REQUEST_ID_CHARS, metadata};
 use tonic::body::Body;
 use tower::{BoxError, Service};
 use tracing::Instrument as _;
 
 use super::{BoxFuture, method::Method};
 use crate::status;
-
-/// A longer id, or one with other characters than these, is not taken: it ends up in logs.
-const MAX_REQUEST_ID_CHARS: usize = 128;
 
 /// What the layers below know of a call.
 #[derive(Clone, Debug)]
@@ -94,7 +91,7 @@ where
 }
 
 fn is_request_id(id: &str) -> bool {
-    (1..=MAX_REQUEST_ID_CHARS).contains(&id.len())
+    (1..=REQUEST_ID_CHARS).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte))
 }
 
@@ -104,8 +101,8 @@ mod tests {
 
     #[test]
     fn an_id_that_could_forge_a_log_line_is_not_taken() {
-        assert!(is_request_id(&"a".repeat(MAX_REQUEST_ID_CHARS)));
-        for id in ["", "a b", "a\"b", "é", &"a".repeat(MAX_REQUEST_ID_CHARS + 1)] {
+        assert!(is_request_id(&"a".repeat(REQUEST_ID_CHARS)));
+        for id in ["", "a b", "a\"b", "é", &"a".repeat(REQUEST_ID_CHARS + 1)] {
             assert!(!is_request_id(id), "{id}");
         }
     }

@@ -1,6 +1,9 @@
 //! Messages that wait behind each other are asked for together: they share a commit and are answered in their order.
 
-use parlor_api::v1::{self, send_messages_result::Outcome};
+use parlor_api::{
+    limits::BATCH_MESSAGES,
+    v1::{self, send_messages_result::Outcome},
+};
 use tonic::Status;
 
 use super::{
@@ -10,8 +13,10 @@ use super::{
 };
 use crate::dialect::{Answer, Call, Effect};
 
-/// So many are asked for at once; the core takes more.
+/// Messages asked for at once. What waits behind them goes with the next call.
 pub(super) const BURST_MAX: usize = 64;
+
+const _: () = assert!(BURST_MAX <= BATCH_MESSAGES);
 
 /// Who waits for what became of their message, in order.
 #[derive(Debug)]

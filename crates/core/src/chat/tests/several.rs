@@ -3,7 +3,7 @@
 use parlor_api::v1::send_messages_result::Outcome;
 
 use super::*;
-use crate::chat::several::MAX_MESSAGES;
+use parlor_api::limits::BATCH_MESSAGES;
 
 async fn say(
     world: &World,
@@ -37,7 +37,7 @@ fn reason(outcome: &Outcome) -> v1::Reason {
 async fn they_are_stored_in_their_order() {
     let world = World::new().await;
     create(&world, STAFF).await;
-    let texts: Vec<String> = (1..=MAX_MESSAGES).map(|number| number.to_string()).collect();
+    let texts: Vec<String> = (1..=BATCH_MESSAGES).map(|number| number.to_string()).collect();
     let messages = texts.iter().map(|text| message(text, "")).collect();
     let outcomes = say(&world, STAFF, messages).await.unwrap();
     let expected: Vec<(&str, u64)> = texts.iter().map(String::as_str).zip(1..).collect();
@@ -63,7 +63,7 @@ async fn one_that_is_refused_holds_back_no_other() {
 async fn none_and_too_many_are_refused() {
     let world = World::new().await;
     create(&world, STAFF).await;
-    for count in [0, MAX_MESSAGES + 1] {
+    for count in [0, BATCH_MESSAGES + 1] {
         let refused = say(&world, STAFF, vec![message("x", ""); count]).await.unwrap_err();
         assert_eq!(
             (refused.code(), failure::reason(&refused)),

@@ -8,7 +8,7 @@ use tonic::Streaming;
 
 use super::*;
 use crate::{
-    chat::{TYPING_LIFETIME, converse::MAX_OPEN, decode::MAX_TEXT_CHARS, watch::MAILBOX_BYTES},
+    chat::{TYPING_LIFETIME, converse::MAX_OPEN, watch::MAILBOX_BYTES},
     testing::Gate,
 };
 
@@ -122,7 +122,7 @@ async fn a_watch_gives_nothing_twice_when_its_node_is_behind() {
 /// Sends more than a stream may have waiting, and waits until this node has heard all of it.
 async fn overwhelm(world: &World) {
     let mut quick = watch(world, STAFF, None).await;
-    let text = "👋".repeat(MAX_TEXT_CHARS);
+    let text = "👋".repeat(parlor_api::limits::TEXT_CHARS);
     for _ in 0..=MAILBOX_BYTES / text.len() {
         let sent = send(world, GUEST, &text).await;
         while next_event(&mut quick).await.unwrap().sequence != sent.sequence {}

@@ -1,0 +1,76 @@
+//! How long and how many: the bounds of the contract that others follow from, and what follows from them.
+//!
+//! A text's length decides how large a frame, a body, a batch and a page may be. So it stands here once, and whoever makes
+//! it longer is told by the compiler what else must grow.
+
+/// Characters (Unicode scalar values) of a message.
+pub const TEXT_CHARS: usize = 4_000;
+
+/// Characters of a request id: it is indexed.
+pub const REQUEST_ID_CHARS: usize = 128;
+
+/// Characters of what somebody is called.
+pub const NAME_CHARS: usize = 200;
+
+/// Characters of a conversation's key: it is indexed.
+pub const KEY_CHARS: usize = 128;
+
+/// Characters of what a conversation is for, and of each of its labels: they are indexed.
+pub const LABEL_CHARS: usize = 64;
+
+/// Labels of a conversation: a row stays small.
+pub const TAGS: usize = 50;
+
+/// Messages per call. A person says fewer in a breath; a program that has more asks again.
+pub const BATCH_MESSAGES: usize = 100;
+
+/// Messages, or events, in a page.
+pub const PAGE_MESSAGES: usize = 500;
+
+/// Conversations in a page.
+pub const PAGE_CONVERSATIONS: usize = 1_000;
+
+/// Bytes of a frame, of a Socket.IO event and of a REST body that a front-end sends: the longest text as JSON may write
+/// it, with room for the names around it.
+pub const FRAME_BYTES: usize = 64 * 1024;
+
+/// Bytes of a call's request: the fullest batch is the largest thing there is.
+pub const REQUEST_BYTES: usize = 2 * 1024 * 1024;
+
+/// Bytes of a call's answer and of a link's message: the fullest page is the largest thing there is.
+pub const ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// UTF-8 takes four bytes for a character, at most.
+const CHAR_BYTES: usize = 4;
+
+/// JSON may write a character as two escaped surrogates of six bytes each.
+const JSON_CHAR_BYTES: usize = 12;
+
+/// Bytes of a person: ids and the roles beside the name, the e-mail address (320 characters) and the picture's address
+/// (2,000).
+const PERSON_BYTES: usize = CHAR_BYTES * (2 * NAME_CHARS + 320 + 2_000) + 512;
+
+/// Bytes of a message to be stored: its text, how it names its conversation and itself, and what its guest is called.
+const SENDING_BYTES: usize = CHAR_BYTES * (TEXT_CHARS + REQUEST_ID_CHARS + KEY_CHARS + NAME_CHARS) + 256;
+
+/// Bytes of a stored message: what was sent, and who its author is by name.
+const MESSAGE_BYTES: usize = SENDING_BYTES + CHAR_BYTES * NAME_CHARS + 512;
+
+/// Bytes of a conversation: its labels, its people and its newest message.
+const CONVERSATION_BYTES: usize =
+    CHAR_BYTES * (LABEL_CHARS * (TAGS + 1) + KEY_CHARS) + 2 * PERSON_BYTES + MESSAGE_BYTES + 512;
+
+const _: () = {
+    assert!(JSON_CHAR_BYTES * TEXT_CHARS + 4 * 1024 <= FRAME_BYTES, "the longest text fits a frame");
+    assert!(BATCH_MESSAGES * SENDING_BYTES <= REQUEST_BYTES, "the fullest batch fits a request");
+    assert!(FRAME_BYTES <= REQUEST_BYTES, "what a frame holds fits a request");
+    assert!(PAGE_MESSAGES * MESSAGE_BYTES + CONVERSATION_BYTES <= ANSWER_BYTES, "a history fits an answer");
+    assert!(
+        PAGE_CONVERSATIONS * CONVERSATION_BYTES <= ANSWER_BYTES,
+        "a list of conversations fits an answer"
+    );
+    assert!(
+        PAGE_MESSAGES * (MESSAGE_BYTES + CONVERSATION_BYTES) <= ANSWER_BYTES,
+        "a tail, each event with its conversation, fits an answer",
+    );
+};
