@@ -18,9 +18,13 @@ use tonic::Status;
 use crate::mount::Mount;
 
 mod answers;
+mod ask;
 mod frame;
 mod javascript;
+mod login;
 pub mod native;
+pub mod refusal;
+mod rest;
 pub mod staff;
 pub mod support;
 

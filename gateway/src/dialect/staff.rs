@@ -10,7 +10,7 @@
 //! A customer is whoever knows the session id; a valid token of somebody else closes that door. Staff is who proves it.
 //! Every socket that registered hears what its side hears, and nobody hears their own words back.
 //!
-//! `socket` and `rest` are the two machines; `customer`, `admin` and `login` are the endpoints of the latter.
+//! `socket` is a machine; `rest` is the table of the endpoints, which are in `customer`, `admin` and `login`.
 //! `read` and `body` judge what comes in, `shape` writes what goes out, in the key order of old.
 
 use http::StatusCode;
@@ -22,6 +22,7 @@ use parlor_socketio::Text;
 
 use super::{
     AllowHeaders, Audience, Cors, Dialect, Frame, Machine, Opening, OpeningKind, Pace, Rendered, Response,
+    rest::Exchange,
 };
 
 mod admin;
@@ -57,7 +58,7 @@ impl Dialect for Staff {
     fn open(&self, opening: Opening) -> Box<dyn Machine> {
         match opening.kind {
             OpeningKind::WebSocket | OpeningKind::SocketIo => Box::<socket::Socket>::default(),
-            OpeningKind::Rest => Box::new(rest::Exchange::new(opening.mount)),
+            OpeningKind::Rest => Box::new(Exchange::new(&rest::REST, opening.mount)),
         }
     }
 

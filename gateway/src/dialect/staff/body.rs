@@ -1,25 +1,19 @@
 //! The bodies of requests: what is missing, what is malformed, and what to call it.
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{
     read::{self, TextProblem},
     rest::bad_request,
 };
-use crate::dialect::{Request, Response};
+use crate::dialect::{
+    Response,
+    rest::{Asked, NotJson},
+};
 
-/// The object a body holds; an empty body and what is no object hold nothing.
-pub(super) fn object(body: &Bytes) -> Result<Map<String, Value>, Response> {
-    let text = str::from_utf8(body).map_err(|_| not_json())?;
-    if text.trim().is_empty() {
-        return Ok(Map::new());
-    }
-    match read::json(text) {
-        Some(Value::Object(object)) => Ok(object),
-        Some(_) => Ok(Map::new()),
-        None => Err(not_json()),
-    }
+/// The object that the body holds.
+pub(super) fn object(asked: &Asked) -> Result<Map<String, Value>, Response> {
+    asked.object().map_err(|NotJson| bad_request("Invalid JSON"))
 }
 
 /// `{sessionId, message}`, as customers and staff send it.
@@ -29,8 +23,8 @@ pub(super) struct Message {
 }
 
 impl Message {
-    pub(super) fn read(request: &Request, session_id: fn(&str) -> Option<&str>) -> Result<Self, Response> {
-        let body = object(&request.body)?;
+    pub(super) fn read(asked: &Asked, session_id: fn(&str) -> Option<&str>) -> Result<Self, Response> {
+        let body = object(asked)?;
         let required = || bad_request("Session ID and message are required");
         let text = read::text(body.get("message"));
         if read::falsy(body.get("sessionId")) || text == Err(TextProblem::Missing) {
@@ -52,10 +46,6 @@ pub(super) fn path_session_id(id: Option<&str>) -> Result<String, Response> {
     id.map(ToOwned::to_owned).ok_or_else(invalid_session_id)
 }
 
-pub(super) fn invalid_session_id() -> Response {
+fn invalid_session_id() -> Response {
     bad_request("Session ID is invalid")
-}
-
-fn not_json() -> Response {
-    bad_request("Invalid JSON")
 }

@@ -1,128 +1,70 @@
-//! `/auth`: a password, or a new account, for a token in the shape of the mount's own issuer. Absent unless the mount
-//! names one.
+//! `/auth`: a password, or a new account, for a token. Absent unless the mount names an issuer.
 
 use http::StatusCode;
 use parlor_api::v1::{self, exchange_credential_request::Credential as Proof};
 use serde::Serialize;
-use serde_json::{Map, Value};
-use tonic::{Code, Status};
 
-use super::{
-    Staff, body,
-    rest::{Caller, Endpoint, Next},
-    shape,
-};
-use crate::{
-    dialect::{Answer, Call, Credential, Dialect as _, Request, Response},
-    mount::Mount,
+use super::{Staff, body, rest::not_found, shape};
+use crate::dialect::{
+    Dialect as _, Response,
+    login::{Fault, exchange, word},
+    rest::{Asked, Failure},
 };
 
-/// `POST /auth/login` and `POST /auth/register`.
-pub(super) struct Login {
-    proof: Result<Proof, Response>,
-    signup: bool,
-    tenant: String,
-    issuer: String,
+/// `POST /auth/login`
+pub(super) async fn password(asked: Asked) -> Result<Response, Failure> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct SignedIn<'a> {
+        token: &'a str,
+        role: &'static str,
+        user_id: &'a str,
+    }
+    let issuer = asked.mount.login_issuer.clone().ok_or_else(not_found)?;
+    let body = body::object(&asked)?;
+    let wrong = || said(Fault::Wrong);
+    let username = word(&body, "username").ok_or_else(wrong)?;
+    let password = word(&body, "password").ok_or_else(wrong)?;
+    let proof = Proof::Password(v1::PasswordCredential { username, password });
+    let exchanged = exchange(&asked, issuer, proof).await.map_err(said)?;
+    let (token, user_id) = (&exchanged.token, &exchanged.subject);
+    Ok(shape::json(StatusCode::OK, &SignedIn { token, role: role(exchanged.user.as_ref()), user_id }))
 }
 
-impl Login {
-    /// Signs in; `None` where the mount serves no login.
-    pub(super) fn password(request: &Request, mount: &Mount) -> Option<Self> {
-        let proof = body::object(&request.body).and_then(|body| {
-            let username = word(&body, "username").ok_or_else(invalid_credentials)?;
-            let password = word(&body, "password").ok_or_else(invalid_credentials)?;
-            Ok(Proof::Password(v1::PasswordCredential { username, password }))
-        });
-        Self::new(proof, false, mount)
+/// `POST /auth/register`; absent too where the mount lets nobody make an account.
+pub(super) async fn signup(asked: Asked) -> Result<Response, Failure> {
+    #[derive(Serialize)]
+    struct SignedUp<'a> {
+        token: &'a str,
     }
+    let issuer = asked.mount.login_issuer.clone().filter(|_| asked.mount.allow_signup);
+    let issuer = issuer.ok_or_else(not_found)?;
+    let body = body::object(&asked)?;
+    let required = || bad("Username and password are required");
+    let names = [word(&body, "firstName"), word(&body, "lastName")];
+    let proof = Proof::Signup(v1::SignupCredential {
+        username: word(&body, "username").ok_or_else(required)?,
+        password: word(&body, "password").ok_or_else(required)?,
+        display_name: names.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        email: word(&body, "email").unwrap_or_default(),
+    });
+    let exchanged = exchange(&asked, issuer, proof).await.map_err(said)?;
+    Ok(shape::json(StatusCode::OK, &SignedUp { token: &exchanged.token }))
+}
 
-    /// Makes an account; `None` where the mount lets nobody do so.
-    pub(super) fn signup(request: &Request, mount: &Mount) -> Option<Self> {
-        if !mount.allow_signup {
-            return None;
-        }
-        let proof = body::object(&request.body).and_then(|body| {
-            let required = || shape::refused(StatusCode::BAD_REQUEST, "Username and password are required");
-            let names = [word(&body, "firstName"), word(&body, "lastName")];
-            Ok(Proof::Signup(v1::SignupCredential {
-                username: word(&body, "username").ok_or_else(required)?,
-                password: word(&body, "password").ok_or_else(required)?,
-                display_name: names.into_iter().flatten().collect::<Vec<_>>().join(" "),
-                email: word(&body, "email").unwrap_or_default(),
-            }))
-        });
-        Self::new(proof, true, mount)
-    }
-
-    fn new(proof: Result<Proof, Response>, signup: bool, mount: &Mount) -> Option<Self> {
-        let issuer = mount.login_issuer.clone()?;
-        Some(Self { proof, signup, tenant: mount.tenant.clone().unwrap_or_default(), issuer })
-    }
-
-    fn respond(&self, exchanged: &v1::ExchangeCredentialResponse) -> Response {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct SignedIn<'a> {
-            token: &'a str,
-            #[serde(flatten)]
-            who: Option<Who<'a>>,
-        }
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Who<'a> {
-            role: &'static str,
-            user_id: &'a str,
-        }
-        let who = Who { role: role(exchanged.user.as_ref()), user_id: &exchanged.subject };
-        let token = &exchanged.token;
-        shape::json(StatusCode::OK, &SignedIn { token, who: (!self.signup).then_some(who) })
-    }
-
-    fn refuse(&self, status: &Status) -> Response {
-        match (status.code(), self.signup) {
-            (Code::ResourceExhausted, _) => Staff.too_many_requests(),
-            (Code::AlreadyExists, true) => shape::refused(StatusCode::BAD_REQUEST, "User already exists"),
-            (Code::InvalidArgument, true) => {
-                shape::refused(StatusCode::BAD_REQUEST, "Username or password is invalid")
-            }
-            (Code::PermissionDenied | Code::Unimplemented, true) => {
-                shape::refused(StatusCode::FORBIDDEN, "Registration is closed")
-            }
-            (Code::Unauthenticated | Code::InvalidArgument | Code::NotFound | Code::PermissionDenied, _) => {
-                invalid_credentials()
-            }
-            _ => shape::refused(StatusCode::INTERNAL_SERVER_ERROR, "Server error"),
-        }
+fn said(fault: Fault) -> Response {
+    match fault {
+        Fault::Wrong => bad("Invalid Credentials"),
+        Fault::TooMany => Staff.too_many_requests(),
+        Fault::Taken => bad("User already exists"),
+        Fault::Malformed => bad("Username or password is invalid"),
+        Fault::Closed => shape::refused(StatusCode::FORBIDDEN, "Registration is closed"),
+        Fault::Failed => shape::refused(StatusCode::INTERNAL_SERVER_ERROR, "Server error"),
     }
 }
 
-impl Endpoint for Login {
-    fn begin(&mut self, _caller: Caller) -> Next {
-        match &self.proof {
-            Err(refusal) => Next::Respond(refusal.clone()),
-            Ok(proof) => Next::ask(
-                Call::ExchangeCredential(v1::ExchangeCredentialRequest {
-                    tenant: self.tenant.clone(),
-                    credential: Some(proof.clone()),
-                    issuer: self.issuer.clone(),
-                    ..v1::ExchangeCredentialRequest::default()
-                }),
-                Credential::Guest,
-            ),
-        }
-    }
-
-    fn answered(&mut self, answer: Result<Answer, Status>, _position: Option<u64>) -> Next {
-        Next::Respond(match answer {
-            Ok(Answer::ExchangeCredential(exchanged)) => self.respond(&exchanged),
-            Ok(_) => shape::refused(StatusCode::INTERNAL_SERVER_ERROR, "Server error"),
-            Err(status) => self.refuse(&status),
-        })
-    }
-}
-
-fn word(body: &Map<String, Value>, name: &str) -> Option<String> {
-    body.get(name).and_then(Value::as_str).filter(|word| !word.is_empty()).map(ToOwned::to_owned)
+fn bad(message: &str) -> Response {
+    shape::refused(StatusCode::BAD_REQUEST, message)
 }
 
 fn role(user: Option<&v1::User>) -> &'static str {
@@ -134,9 +76,4 @@ fn role(user: Option<&v1::User>) -> &'static str {
     } else {
         "customer"
     }
-}
-
-/// The one answer to every sign-in that fails, so that nobody learns which names exist.
-fn invalid_credentials() -> Response {
-    shape::refused(StatusCode::BAD_REQUEST, "Invalid Credentials")
 }

@@ -1,6 +1,5 @@
 //! What goes out: frames and bodies with the names, and in the key order, that the old front-ends know.
 
-use bytes::Bytes;
 use http::StatusCode;
 use parlor_api::{
     hex_id::{self, Kind},
@@ -10,6 +9,7 @@ use parlor_socketio::Text;
 use serde::Serialize;
 
 use super::KIND;
+pub(super) use crate::dialect::rest::json;
 use crate::dialect::{Frame, Response, javascript::iso};
 
 /// A list row shows so much of the last message, counted as its readers count: in UTF-16 units.
@@ -269,16 +269,6 @@ impl<'a> OwnConversation<'a> {
 }
 
 // === Answers ===
-
-/// An answer with any body.
-pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    Response {
-        status,
-        content_type: "application/json; charset=utf-8",
-        body: Bytes::from(serde_json::to_vec(body).expect("our bodies have string keys only")),
-        headers: Vec::new(),
-    }
-}
 
 /// 200 with a text.
 pub(super) fn done(message: &str) -> Response {

@@ -1,0 +1,217 @@
+//! Questions and answers as `async fn`: what a handler may await, and how a machine runs it.
+//!
+//! ```text
+//! handler: core.ask(request).await ─► Effect::Call ─► Input::Answer ─► the handler goes on
+//! ```
+//!
+//! The rule it keeps: the only thing a handler waits for is the core. There is no runtime, no clock and no I/O in it, so
+//! it goes on in the very step that brings the answer, and does the same thing each time. Dropping it ends it.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use parlor_api::v1;
+use tonic::Status;
+
+use super::{Answer, Call, Credential, Effect, Memory, Tag, refusal::Refusal};
+
+/// A request of the core that knows its answer.
+pub(super) trait Ask {
+    type Answer;
+
+    fn into_call(self) -> Call;
+
+    /// The answer, if it is one to this request.
+    fn read(answer: Answer) -> Option<Self::Answer>;
+}
+
+macro_rules! asks {
+    ($($name:ident: $request:ident => $answer:ident,)*) => {$(
+        impl Ask for v1::$request {
+            type Answer = v1::$answer;
+
+            fn into_call(self) -> Call {
+                Call::$name(self)
+            }
+
+            fn read(answer: Answer) -> Option<v1::$answer> {
+                if let Answer::$name(answer) = answer { Some(answer) } else { None }
+            }
+        }
+    )*};
+}
+
+asks! {
+    CreateConversation: CreateConversationRequest => CreateConversationResponse,
+    GetConversation: GetConversationRequest => GetConversationResponse,
+    ListConversations: ListConversationsRequest => ListConversationsResponse,
+    UpdateConversation: UpdateConversationRequest => UpdateConversationResponse,
+    SendMessage: SendMessageRequest => SendMessageResponse,
+    SendMessages: SendMessagesRequest => SendMessagesResponse,
+    ListMessages: ListMessagesRequest => ListMessagesResponse,
+    MarkRead: MarkReadRequest => MarkReadResponse,
+    ListMissedEvents: ListMissedEventsRequest => ListMissedEventsResponse,
+    ExchangeCredential: ExchangeCredentialRequest => ExchangeCredentialResponse,
+}
+
+/// The core as a handler sees it. Whoever runs several handlers of one connection gives them the same one, so that no two
+/// calls have one tag.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Core(Arc<Mutex<Desk>>);
+
+/// What lies between a handler and its machine.
+#[derive(Debug, Default)]
+struct Desk {
+    tag: Tag,
+    wants: Vec<Effect>,
+    answered: Option<Answered>,
+}
+
+#[derive(Debug)]
+struct Answered {
+    tag: Tag,
+    answer: Result<Answer, Refusal>,
+    position: Option<u64>,
+}
+
+impl Core {
+    /// Asks the core on somebody's behalf.
+    pub async fn ask<R: Ask>(&self, request: R, who: &Credential) -> Result<R::Answer, Refusal> {
+        Ok(self.store(request, who).await?.0)
+    }
+
+    /// The same, with the tenant position of what the request stored.
+    pub async fn store<R: Ask>(
+        &self,
+        request: R,
+        who: &Credential,
+    ) -> Result<(R::Answer, Option<u64>), Refusal> {
+        let (call, credential) = (Box::new(request.into_call()), who.clone());
+        let tag = self.want(|tag| Effect::Call { tag, call, credential });
+        let (answer, position) = self.answer(tag).await?;
+        R::read(answer).map(|answer| (answer, position)).ok_or_else(Refusal::unexpected)
+    }
+
+    /// Proves who the connection is.
+    pub async fn attach(&self, credential: Credential) -> Result<v1::LinkAttached, Refusal> {
+        let tag = self.want(|tag| Effect::Attach { tag, credential, memory: Memory::default() });
+        match self.answer(tag).await? {
+            (Answer::Attached(attached), _) => Ok(attached),
+            _ => Err(Refusal::unexpected()),
+        }
+    }
+
+    /// A tag that no other call has.
+    pub fn next_tag(&self) -> Tag {
+        let mut desk = self.desk();
+        desk.tag = desk.tag.wrapping_add(1);
+        desk.tag
+    }
+
+    fn want(&self, effect: impl FnOnce(Tag) -> Effect) -> Tag {
+        let tag = self.next_tag();
+        self.desk().wants.push(effect(tag));
+        tag
+    }
+
+    async fn answer(&self, tag: Tag) -> Result<(Answer, Option<u64>), Refusal> {
+        let answered = poll_fn(|_| {
+            self.desk().answered.take_if(|answered| answered.tag == tag).map_or(Poll::Pending, Poll::Ready)
+        });
+        let Answered { answer, position, .. } = answered.await;
+        answer.map(|answer| (answer, position))
+    }
+
+    /// It is locked by one step at a time, and whole whenever it is not.
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A handler on its way.
+pub(super) struct Running<T> {
+    core: Core,
+    work: Pin<Box<dyn Future<Output = T> + Send>>,
+}
+
+impl<T> Running<T> {
+    /// The handler's `core` is the one it asks. It begins with [`Self::go_on`].
+    pub fn new(core: &Core, work: impl Future<Output = T> + Send + 'static) -> Self {
+        Self { core: core.clone(), work: Box::pin(work) }
+    }
+
+    /// Goes on as far as it can without an answer; what it came to, once it is done.
+    pub fn go_on(&mut self, effects: &mut Vec<Effect>) -> Option<T> {
+        let polled = self.work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let mut desk = self.core.desk();
+        desk.answered = None;
+        effects.append(&mut desk.wants);
+        match polled {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Goes on with an answer. One that it does not wait for changes nothing.
+    pub fn answered(
+        &mut self,
+        tag: Tag,
+        answer: Result<Answer, Status>,
+        position: Option<u64>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<T> {
+        let answer = answer.map_err(|status| Refusal::from(&status));
+        self.core.desk().answered = Some(Answered { tag, answer, position });
+        self.go_on(effects)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark_read(core: &Core) -> Running<Result<Option<u64>, Refusal>> {
+        let asks = core.clone();
+        Running::new(core, async move {
+            asks.ask(v1::MarkReadRequest::default(), &Credential::Guest).await?;
+            Ok(asks.store(v1::MarkReadRequest::default(), &Credential::Guest).await?.1)
+        })
+    }
+
+    fn tag(effects: &mut Vec<Effect>) -> Tag {
+        let Some(Effect::Call { tag, .. }) = effects.pop() else { panic!("no call") };
+        tag
+    }
+
+    fn marked() -> Result<Answer, Status> {
+        Ok(Answer::MarkRead(v1::MarkReadResponse::default()))
+    }
+
+    #[test]
+    fn a_handler_goes_on_in_the_step_of_its_answer() {
+        let (core, mut effects) = (Core::default(), Vec::new());
+        let mut running = mark_read(&core);
+        assert!(running.go_on(&mut effects).is_none());
+        let first = tag(&mut effects);
+        assert!(running.answered(first + 7, marked(), None, &mut effects).is_none());
+        assert!(effects.is_empty(), "that was nobody's answer");
+        assert!(running.answered(first, marked(), None, &mut effects).is_none());
+        let second = tag(&mut effects);
+        assert_ne!(first, second);
+        assert_eq!(running.answered(second, marked(), Some(9), &mut effects), Some(Ok(Some(9))));
+    }
+
+    #[test]
+    fn another_answer_than_was_asked_for_is_a_refusal() {
+        let (core, mut effects) = (Core::default(), Vec::new());
+        let mut running = mark_read(&core);
+        running.go_on(&mut effects);
+        let other = Ok(Answer::Public(bytes::Bytes::new()));
+        let done = running.answered(tag(&mut effects), other, None, &mut effects);
+        assert_eq!(done, Some(Err(Refusal::unexpected())));
+    }
+}
