@@ -21,6 +21,8 @@ mod answers;
 mod ask;
 mod frame;
 mod javascript;
+#[cfg(test)]
+mod kit;
 mod login;
 pub mod native;
 pub mod refusal;

@@ -44,7 +44,7 @@ fn hole_01_a_claim_needs_a_proof() {
     assert_eq!(*attach(talk.join(3, "ADMIN")), credential);
     assert!(sent(talk.fail(no_role())).is_empty(), "no admin:online");
     let believing = Mount { identity: Identity::Claims, ..mount() };
-    let mut talk = Talk::connected(believing, Some(json!({"token": "bob's"})));
+    let mut talk = Talk::connected(believing, Some(&json!({"token": "bob's"})));
     assert_eq!(*attach(talk.join(2, "CUSTOMER")), Credential::BearerAsCustomer("bob's".to_owned()));
     let bob = v1::Person { subject: "3".to_owned(), ..ann() };
     talk.answer(attached(bob, &[v1::Role::Customer]));
