@@ -106,7 +106,7 @@ impl Core {
             options.unknown_keys,
         );
         let past = Past::recall(store.clone(), clock.clone(), heads, &options.position_key).await?;
-        let edge = Edge::new(options.edge, chat.clone(), presence.clone(), hub.clone(), auth.clone(), past);
+        let edge = Edge::new(options.edge, chat.finder(), presence.clone(), hub.clone(), auth.clone(), past);
         let parts = Parts { store, auth, clock, hub, presence, edge, health };
         let routes = parts.services(&chat, requests, pages)?;
         let service = stack::wrap(routes, &parts.auth, &options.stack);

@@ -27,7 +27,9 @@ use tonic::{Request, Response, Status, Streaming};
 
 pub use self::past::Past;
 use self::registry::Registry;
-use crate::{Error, Result, caller::Caller, chat::Chat, hub::Hub, presence::Presence, rights::Rights};
+use crate::{
+    Error, Result, caller::Caller, chat::find::Finder, hub::Hub, presence::Presence, rights::Rights,
+};
 
 /// Names of gateways, epochs and connections have at most so many characters: they are kept for each connection.
 pub const MAX_NAME_CHARS: usize = 128;
@@ -69,7 +71,7 @@ pub struct Edge {
 /// What every session needs.
 struct Shared {
     options: Options,
-    chat: Chat,
+    chat: Finder,
     presence: Presence,
     hub: Hub,
     rights: Arc<dyn Rights>,
@@ -86,7 +88,7 @@ impl Edge {
     /// Serves gateways with these rules.
     pub fn new(
         options: Options,
-        chat: Chat,
+        chat: Finder,
         presence: Presence,
         hub: Hub,
         rights: Arc<dyn Rights>,

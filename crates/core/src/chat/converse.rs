@@ -161,7 +161,7 @@ impl Conversing {
             Step::Append(number, message) => {
                 let (chat, caller, viewer) = (self.chat.clone(), self.caller.clone(), self.viewer);
                 let append = async move {
-                    match chat.append(&caller, *message).await {
+                    match chat.sender.append(&caller, *message).await {
                         Ok(appended) => answer(number, Answer::Sent(rpc::sent(viewer, &appended))),
                         Err(error) => failure(number, error),
                     }
@@ -263,18 +263,16 @@ async fn carry_out(
     let principal = caller.principal()?;
     let step = match command {
         Command::Open(request) => {
-            let reference = decode::reference(principal.tenant, request.conversation)?;
-            let named = chat.named(principal, reference).await?;
+            let named = chat.find.meant(principal, request.conversation).await?;
             let after = request.after_sequence.map(signed);
             Step::Open(number, Box::new(chat.listen(caller, &named, after, inbox).await?))
         }
         Command::Close(request) => {
-            let reference = decode::reference(principal.tenant, request.conversation)?;
-            Step::Close(number, chat.named(principal, reference).await?.id())
+            Step::Close(number, chat.find.meant(principal, request.conversation).await?.id())
         }
         Command::Send(request) => {
             let sending = decode::sending(principal.tenant, request)?;
-            Step::Append(number, Box::new(chat.prepare(caller, sending).await?))
+            Step::Append(number, Box::new(chat.sender.prepare(caller, sending).await?))
         }
         Command::Typing(request) => {
             let typing = chat.answer_set_typing(caller, request).await?;

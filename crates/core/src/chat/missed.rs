@@ -92,7 +92,7 @@ impl Chat {
             let reference =
                 reference.ok_or_else(|| Error::field("conversations.conversation", "is missing"))?;
             picks.push(Pick {
-                conversation: self.may_hear_named(principal, &caller.peer, reference).await?,
+                conversation: self.find.may_hear_named(principal, &caller.peer, reference).await?,
                 after_sequence: signed(missed.after_sequence),
                 through: Some(signed(missed.through_position)).filter(|through| *through > 0),
             });

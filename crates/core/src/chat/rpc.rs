@@ -27,8 +27,13 @@ impl Chat {
         v1::chat_service_server::ChatServiceServer::new(self.clone())
     }
 
+    /// The answer of a change; a gateway is told a position that everything stored so far is not above.
     async fn respond<T>(&self, caller: &Caller, answer: T) -> Result<Response<T>> {
-        Ok(at_position(answer, self.position(caller).await?))
+        let position = match (&caller.principal, caller.edge) {
+            (Some(principal), true) => Some(self.store.tenant_head(principal.tenant).await?),
+            (None, _) | (_, false) => None,
+        };
+        Ok(at_position(answer, position))
     }
 
     pub(super) async fn answer_mark_read(
@@ -37,8 +42,7 @@ impl Chat {
         request: v1::MarkReadRequest,
     ) -> Result<v1::MarkReadResponse> {
         let principal = caller.principal()?;
-        let reference = decode::reference(principal.tenant, request.conversation)?;
-        let named = self.named(principal, reference).await?;
+        let named = self.find.meant(principal, request.conversation).await?;
         let through = Some(request.through_sequence).filter(|through| *through > 0).map(signed);
         let (row, through) = self.mark_read(caller, &named, through).await?;
         let conversation = Some(conversation_for(Viewer::of(principal), &row));
@@ -51,8 +55,7 @@ impl Chat {
         request: v1::SetTypingRequest,
     ) -> Result<v1::SetTypingResponse> {
         let principal = caller.principal()?;
-        let reference = decode::reference(principal.tenant, request.conversation)?;
-        let named = self.named(principal, reference).await?;
+        let named = self.find.meant(principal, request.conversation).await?;
         self.set_typing(caller, &named, request.typing).await?;
         let seconds = signed(typing::LIFETIME.as_secs());
         Ok(v1::SetTypingResponse { lifetime: Some(prost_types::Duration { seconds, nanos: 0 }) })
@@ -120,9 +123,8 @@ impl v1::chat_service_server::ChatService for Chat {
     ) -> Result<Response<v1::GetConversationResponse>, Status> {
         let caller = Caller::of(&request)?;
         let principal = caller.principal()?;
-        let reference = decode::reference(principal.tenant, request.into_inner().conversation)?;
-        let named = self.named(principal, reference).await?;
-        let row = self.get(&caller, &named).await?;
+        let named = self.find.meant(principal, request.into_inner().conversation).await?;
+        let row = self.find.accessible(principal, &caller.peer, &named).await?;
         let conversation = Some(conversation_for(Viewer::of(principal), &row));
         Ok(Response::new(v1::GetConversationResponse { conversation }))
     }
@@ -155,7 +157,7 @@ impl v1::chat_service_server::ChatService for Chat {
         let viewer = Viewer::of(principal);
         let request = request.into_inner();
         let change = decode::change(principal.tenant, request.clone())?;
-        let named = self.named(principal, change.conversation).await?;
+        let named = self.find.named(principal, change.conversation).await?;
         let id = Some(named.id());
         let key = self.request_key(principal, "UpdateConversation", &request.request_id, id, &request)?;
         let changing = self.changing(&caller, &named, change.patch).await?;
@@ -173,7 +175,7 @@ impl v1::chat_service_server::ChatService for Chat {
         let caller = Caller::of(&request)?;
         let principal = caller.principal()?;
         let sending = decode::sending(principal.tenant, request.into_inner())?;
-        let appended = self.send(&caller, sending).await?;
+        let appended = self.sender.send(&caller, sending).await?;
         let position = caller.edge.then_some(appended.message.position);
         Ok(at_position(sent(Viewer::of(principal), &appended), position))
     }
@@ -183,7 +185,7 @@ impl v1::chat_service_server::ChatService for Chat {
         request: Request<v1::SendMessagesRequest>,
     ) -> Result<Response<v1::SendMessagesResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let (answer, position) = self.send_several(&caller, request.into_inner().messages).await?;
+        let (answer, position) = self.sender.several(&caller, request.into_inner().messages).await?;
         Ok(at_position(answer, position.filter(|_| caller.edge)))
     }
 
@@ -197,8 +199,7 @@ impl v1::chat_service_server::ChatService for Chat {
         let filter = decode::message_filter(&request)?;
         let limit = decode::messages_limit(request.page_size)?;
         let newest_first = request.newest_first;
-        let reference = decode::reference(principal.tenant, request.conversation)?;
-        let conversation = self.named(principal, reference).await?;
+        let conversation = self.find.meant(principal, request.conversation).await?;
         let id = conversation.id().to_string();
         let scope = ["ListMessages", &principal.tenant_slug, &id];
         let cursor: Option<MessageCursor> = self.pages.open(&scope, &request.page_token)?;

@@ -22,7 +22,7 @@ impl Chat {
     /// Shows or hides that the caller is typing.
     pub async fn set_typing(&self, caller: &Caller, named: &Named, typing: bool) -> Result<()> {
         let principal = caller.principal()?;
-        let conversation = self.accessible(principal, &caller.peer, named).await?;
+        let conversation = self.find.accessible(principal, &caller.peer, named).await?;
         let topic = Topic::Typing(principal.tenant, conversation.id);
         let author = convert::author(&principal.author(""));
         let mark = v1::Event {

@@ -17,7 +17,6 @@ use super::{
     Chat,
     access::Named,
     convert::{self, Viewer},
-    decode,
 };
 use crate::{
     Error, Result,
@@ -73,8 +72,7 @@ impl Chat {
         request: v1::WatchConversationRequest,
     ) -> Result<BoxStream<'static, Result<v1::WatchConversationResponse, Status>>> {
         let principal = caller.principal()?;
-        let reference = decode::reference(principal.tenant, request.conversation)?;
-        let named = self.named(principal, reference).await?;
+        let named = self.find.meant(principal, request.conversation).await?;
         let inbox = Arc::new(Inbox::new(MAILBOX_BYTES));
         let listening = self.listen(caller, &named, request.after_sequence.map(signed), &inbox).await?;
         let (viewer, ended) = (Viewer::of(principal), self.ended(principal));
@@ -97,7 +95,7 @@ impl Chat {
     ) -> Result<Listening> {
         // Nothing is opened for who may not hear it.
         let principal = caller.principal()?;
-        let (tenant, id) = (principal.tenant, self.accessible(principal, &caller.peer, named).await?.id);
+        let (tenant, id) = (principal.tenant, self.find.accessible(principal, &caller.peer, named).await?.id);
         let mut position = 0;
         let watcher = Arc::clone(inbox);
         let log = self.hub.watch(Topic::Conversation(tenant, id), watcher, |began| position = began.position);
@@ -110,7 +108,7 @@ impl Chat {
         });
         let typing = typing.await?;
         // Read after the watch began: what is told of the conversation is never older than where its events begin.
-        let conversation = self.accessible(principal, &caller.peer, named).await?;
+        let conversation = self.find.accessible(principal, &caller.peer, named).await?;
         if let Some(after) = after {
             if after > conversation.last_sequence {
                 return Err(Error::field("after_sequence", "is above the newest event"));

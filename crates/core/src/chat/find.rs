@@ -1,0 +1,171 @@
+//! Finding a conversation: which one a caller means, and whether they may reach it.
+//!
+//! Chat asks before it reads or writes, and the edge before it lets a connection hear. `access.rs` has the rule; this
+//! has what the rule needs to know, and counts those who try out keys.
+
+use std::sync::Arc;
+
+use parlor_api::v1;
+use parlor_store::{Conversation, ConversationId, Store, TenantId, UserId};
+
+use super::{
+    access::{self, Named, Reference},
+    decode,
+    guesses::Guesses,
+};
+use crate::{
+    Error, Result,
+    caller::{Caller, Principal},
+    clock::Clock,
+};
+
+/// Finds conversations for callers. Cloning is cheap.
+#[derive(Clone)]
+pub struct Finder {
+    store: Store,
+    clock: Clock,
+    guesses: Arc<Guesses>,
+}
+
+impl Finder {
+    /// Over a store, with a bound for guesses.
+    pub(super) fn new(store: Store, clock: Clock, guesses: Guesses) -> Self {
+        Self { store, clock, guesses: Arc::new(guesses) }
+    }
+
+    /// The conversation that a request names. Whether the caller may reach it is another question.
+    pub(super) async fn meant(
+        &self,
+        principal: &Principal,
+        reference: Option<v1::ConversationRef>,
+    ) -> Result<Named> {
+        self.named(principal, decode::reference(principal.tenant, reference)?).await
+    }
+
+    /// The conversation that a reference names.
+    pub(super) async fn named(&self, principal: &Principal, reference: Reference) -> Result<Named> {
+        let tenant = principal.tenant;
+        match reference {
+            Reference::Named(named) => Ok(named),
+            Reference::Number(number) => {
+                Ok(Named::Id(self.store.conversation_by_number(tenant, number).await?))
+            }
+            Reference::Own(kind) => {
+                let (_, found) = self.store.own_conversation(tenant, customer(principal)?, &kind).await?;
+                Ok(Named::Id(found.ok_or(Error::NotFound("conversation"))?.id))
+            }
+        }
+    }
+
+    /// Reads a conversation for somebody at `peer`, who may access it and does not guess.
+    pub(super) async fn accessible(
+        &self,
+        principal: &Principal,
+        peer: &str,
+        named: &Named,
+    ) -> Result<Conversation> {
+        let found = self.found(principal, named).await;
+        if principal.is_staff() || !named.is_by_key() {
+            return found;
+        }
+        match &found {
+            Ok(conversation)
+                if conversation.owner_id.is_some_and(|owner| principal.user_id() == Some(owner)) => {}
+            Err(Error::NotFound(_)) => self.guesses.take(peer, self.clock.now())?,
+            Ok(_) | Err(_) => self.guesses.check(peer, self.clock.now())?,
+        }
+        found
+    }
+
+    async fn found(&self, principal: &Principal, named: &Named) -> Result<Conversation> {
+        let conversation = self.store.conversation(principal.tenant, named.id()).await?;
+        access::check(principal, named, conversation.owner_id)?;
+        Ok(conversation)
+    }
+
+    /// Fails if a key that may be new is that of somebody else's conversation.
+    pub(super) async fn refuse_anothers(&self, principal: &Principal, key: &str) -> Result<()> {
+        let named = Named::by_key(principal.tenant, key.to_owned());
+        match self.found(principal, &named).await {
+            Ok(_) | Err(Error::NotFound(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fails unless the caller may send there. Only a signed-in customer can be refused for whose it is; for everybody
+    /// else the append itself finds out.
+    pub(super) async fn refuse_sending(
+        &self,
+        caller: &Caller,
+        principal: &Principal,
+        named: &Named,
+    ) -> Result<()> {
+        if principal.is_staff() {
+            return Ok(());
+        }
+        if principal.user_id().is_some() || !named.is_by_key() {
+            return self.accessible(principal, &caller.peer, named).await.map(|_| ());
+        }
+        self.guesses.check(&caller.peer, self.clock.now())
+    }
+
+    /// Counts a key that turned out to be nobody's.
+    pub(super) fn guessed(&self, caller: &Caller) -> Result<()> {
+        if caller.principal()?.is_staff() {
+            return Ok(());
+        }
+        self.guesses.take(&caller.peer, self.clock.now())
+    }
+
+    /// Fails unless the principal may hear the conversation. By its key it need not exist yet.
+    pub async fn may_hear(&self, principal: &Principal, peer: &str, named: &Named) -> Result<ConversationId> {
+        match self.accessible(principal, peer, named).await {
+            Ok(conversation) => Ok(conversation.id),
+            Err(Error::NotFound(_)) if named.is_by_key() => Ok(named.id()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fails unless the principal may hear the conversation that is meant. By its key, or as the principal's own, it need
+    /// not exist yet.
+    pub async fn may_hear_named(
+        &self,
+        principal: &Principal,
+        peer: &str,
+        reference: v1::ConversationRef,
+    ) -> Result<ConversationId> {
+        let named = match decode::reference(principal.tenant, Some(reference))? {
+            Reference::Own(kind) => return self.own_or_next(principal, &kind).await,
+            reference => self.named(principal, reference).await?,
+        };
+        self.may_hear(principal, peer, &named).await
+    }
+
+    /// Whether a principal may go on hearing a conversation that was opened to somebody else; `by_key` if that one knew the
+    /// key, and so whoever speaks now.
+    pub async fn may_hear_on(&self, principal: &Principal, id: ConversationId, by_key: bool) -> Result<bool> {
+        let named = if by_key { Named::Key { key: String::new(), id } } else { Named::Id(id) };
+        match self.found(principal, &named).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound(_)) => Ok(by_key),
+            Err(Error::NotOwner) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The id of the principal's own conversation of a kind, or of the one that will be created next.
+    pub async fn own_or_next(&self, principal: &Principal, kind: &str) -> Result<ConversationId> {
+        decode::check_kind("topic.own.kind", kind)?;
+        Ok(self.store.own_conversation(principal.tenant, customer(principal)?, kind).await?.0)
+    }
+
+    /// The sequence of the oldest event of a conversation that is still kept.
+    pub async fn floor(&self, tenant: TenantId, id: ConversationId) -> Result<i64> {
+        Ok(self.store.conversation(tenant, id).await?.floor_sequence)
+    }
+}
+
+/// The caller as somebody who has conversations of their own.
+pub(super) fn customer(principal: &Principal) -> Result<UserId> {
+    principal.user_id().filter(|_| !principal.is_staff()).ok_or(Error::RoleRequired("customer"))
+}
