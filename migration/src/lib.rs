@@ -12,6 +12,7 @@ mod m20261121_000004_idempotency;
 mod m20261121_000005_presence;
 mod m20261121_000006_external_id;
 mod m20261121_000007_own_conversation;
+mod m20261128_000008_event;
 
 use sea_orm_migration::{
     MigrationStatus,
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000005_presence::Migration),
             Box::new(m20261121_000006_external_id::Migration),
             Box::new(m20261121_000007_own_conversation::Migration),
+            Box::new(m20261128_000008_event::Migration),
         ]
     }
 }

@@ -16,8 +16,8 @@ use crate::{
     presence::{self, Presence},
 };
 
-/// What the store calls after each commit: each event is encoded once, and published in its conversation and in the feed
-/// of its tenant, in commit order.
+/// What the store calls after each commit: each event is encoded once, and published in its conversation, if it is of
+/// one, and in the feed of its tenant, in commit order.
 pub fn on_commit(bus: Arc<dyn Bus>, offsets: Offsets, heads: Heads) -> OnCommit {
     Box::new(move |events| {
         for event in &events {
@@ -30,8 +30,9 @@ pub fn on_commit(bus: Arc<dyn Bus>, offsets: Offsets, heads: Heads) -> OnCommit 
 
 fn announce(bus: &dyn Bus, offsets: &Offsets, stored: &Arc<StoredEvent>) {
     let encoded = convert::event(offsets, stored).encode_to_vec();
-    let conversation = Topic::Conversation(stored.tenant, stored.conversation_id);
-    hub::publish(bus, conversation, stored.sequence, &encoded);
+    if let Some(id) = stored.subject.as_conversation() {
+        hub::publish(bus, Topic::Conversation(stored.tenant, id), stored.sequence, &encoded);
+    }
     hub::publish(bus, Topic::Feed(stored.tenant), stored.position, &encoded);
 }
 

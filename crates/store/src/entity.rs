@@ -5,7 +5,7 @@
 pub mod api_key;
 pub mod api_key_tenant;
 pub mod conversation;
-pub mod conversation_event;
+pub mod event;
 pub mod external_id;
 pub mod idempotency;
 pub mod identity;

@@ -7,6 +7,7 @@
 mod connect;
 mod entity;
 mod error;
+mod event;
 mod failure;
 mod ids;
 mod mutation;
@@ -16,6 +17,7 @@ mod store;
 mod writer;
 
 pub use error::{Error, Result};
+pub use event::{ConversationChange, EventBody, Shown, StoredEvent, Subject, SubjectKind};
 pub use ids::*;
 pub use mutation::{Mutation, Once, REQUEST_LIFETIME_MS, RequestKey};
 pub use query::{

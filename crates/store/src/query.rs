@@ -4,6 +4,7 @@
 pub(crate) mod chat;
 pub(crate) mod code;
 mod directory;
+pub(crate) mod event;
 mod external_id;
 pub(crate) mod presence;
 mod token;

@@ -269,29 +269,6 @@ pub struct MessageFilter {
     pub descending: bool,
 }
 
-/// A numbered event: gapless by `sequence` in its conversation and by `position` in its tenant.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredEvent {
-    pub tenant: TenantId,
-    pub conversation_id: ConversationId,
-    pub sequence: i64,
-    pub position: i64,
-    pub at: Millis,
-    /// The connection it came from; empty in what is read back later.
-    pub origin: String,
-    pub body: EventBody,
-    /// The conversation, at least as new as the event.
-    pub conversation: std::sync::Arc<Conversation>,
-}
-
-/// What a numbered event says.
-#[derive(Clone, Debug, PartialEq)]
-pub enum EventBody {
-    Message(Message),
-    Changed { created: bool, fields: Vec<String>, author: Author },
-    Read { reader: Author, through_sequence: i64 },
-}
-
 /// What a person chose to show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Availability {

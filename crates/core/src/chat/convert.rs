@@ -2,7 +2,8 @@
 
 use parlor_api::v1::{self, event::Payload};
 use parlor_store::{
-    Author, AuthorKind, Conversation, ConversationStatus, EventBody, Message, StoredEvent, UserId,
+    Author, AuthorKind, Conversation, ConversationChange, ConversationStatus, EventBody, Message, Shown,
+    StoredEvent, UserId,
 };
 
 use crate::{
@@ -10,9 +11,6 @@ use crate::{
     offset::Offsets,
     wire::{person, timestamp, unsigned},
 };
-
-/// Fields of a conversation that only the staff see change.
-const STAFF_FIELDS: [&str; 2] = ["tags", "kind"];
 
 /// For whom an answer or event is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,42 +37,56 @@ impl Viewer {
     }
 }
 
-/// A stored event, as staff see it; [`event_for`] takes away what others do not.
+/// A stored event, as staff see it; [`event_for`] takes away what others do not. Of a subject that chat does not know, only
+/// its place in the tenant's order is told.
 #[must_use]
 pub fn event(offsets: &Offsets, stored: &StoredEvent) -> v1::Event {
-    let payload = match &stored.body {
-        EventBody::Message(sent) => Payload::MessageSent(v1::MessageSent { message: Some(message(sent)) }),
-        EventBody::Changed { created, fields, author: by } => {
-            let (created, fields, author) = (*created, fields.clone(), Some(author(by)));
-            Payload::ConversationChanged(v1::ConversationChanged { created, fields, author })
-        }
-        EventBody::Read { reader, through_sequence } => Payload::MessagesRead(v1::MessagesRead {
-            reader: Some(author(reader)),
-            through_sequence: unsigned(*through_sequence),
-        }),
-    };
     v1::Event {
-        conversation_id: stored.conversation_id.to_string(),
+        conversation_id: stored.subject.as_conversation().map(|id| id.to_string()).unwrap_or_default(),
         sequence: unsigned(stored.sequence),
         time: Some(timestamp(stored.at)),
-        audience: audience(&stored.body).into(),
+        audience: audience(stored.shown).into(),
         origin_connection: stored.origin.clone(),
-        conversation: Some(conversation(&stored.conversation)),
-        payload: Some(payload),
+        conversation: stored.conversation.as_deref().map(conversation),
+        payload: stored.subject.as_conversation().and_then(|_| payload(&stored.body)),
         offset: offsets.of(stored.tenant, stored.position),
     }
 }
 
-fn audience(body: &EventBody) -> v1::Audience {
-    match body {
-        EventBody::Changed { created: false, fields, .. }
-            if !fields.is_empty() && fields.iter().all(|field| STAFF_FIELDS.contains(&field.as_str())) =>
-        {
-            v1::Audience::Staff
+/// What happened to a conversation. What cannot be read, since a newer version wrote it, is passed over: those who wait for
+/// its number go on.
+fn payload(body: &EventBody) -> Option<Payload> {
+    let (by, change) = match body {
+        EventBody::Message(sent) => {
+            return Some(Payload::MessageSent(v1::MessageSent { message: Some(message(sent)) }));
         }
-        EventBody::Message(_) | EventBody::Changed { .. } | EventBody::Read { .. } => {
-            v1::Audience::Participants
+        EventBody::Encoded { author, kind, bytes } => (author, ConversationChange::decode(*kind, bytes)),
+    };
+    let author = Some(author(by));
+    match change {
+        Ok(ConversationChange::Created) => Some(Payload::ConversationChanged(v1::ConversationChanged {
+            created: true,
+            fields: Vec::new(),
+            author,
+        })),
+        Ok(ConversationChange::Changed(fields)) => {
+            Some(Payload::ConversationChanged(v1::ConversationChanged { created: false, fields, author }))
         }
+        Ok(ConversationChange::Read(through)) => Some(Payload::MessagesRead(v1::MessagesRead {
+            reader: author,
+            through_sequence: unsigned(through),
+        })),
+        Err(error) => {
+            tracing::error!(%error, "an event is told without what it says");
+            None
+        }
+    }
+}
+
+fn audience(shown: Shown) -> v1::Audience {
+    match shown {
+        Shown::Participants => v1::Audience::Participants,
+        Shown::Staff => v1::Audience::Staff,
     }
 }
 

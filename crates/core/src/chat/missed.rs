@@ -63,7 +63,7 @@ impl Chat {
         let is_cleared = |stored: &StoredEvent| {
             matches!(viewer, Viewer::Customer(_))
                 && matches!(stored.body, EventBody::Message(_))
-                && stored.sequence <= stored.conversation.cleared_sequence
+                && stored.conversation.as_ref().is_some_and(|of| stored.sequence <= of.cleared_sequence)
         };
         let complete = missed.complete && !missed.events.iter().any(is_cleared);
         let events = missed.events.iter().map(|stored| convert::event(&self.offsets, stored));

@@ -15,6 +15,8 @@ pub struct Model {
     pub conversation_number: i64,
     pub user_number: i64,
     pub presence_revision: i64,
+    /// Rises with whatever changes a conversation, and with nothing else.
+    pub conversation_revision: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

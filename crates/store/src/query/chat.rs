@@ -1,8 +1,4 @@
-//! Conversations, messages and the numbered events of both: what is read. What is changed is in `change` and, for
-//! messages, in the writer.
-//!
-//! A tail is read below a head that was read first. All that is numbered up to a head is committed, since numbers are
-//! given out under a lock that is held to the commit; so a tail has no gaps, whatever is stored meanwhile.
+//! Conversations and messages: what is read. What is changed is in `change` and, for messages, in the writer.
 
 mod change;
 pub(crate) mod join;
@@ -17,15 +13,14 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    AuthorKind, Conversation, ConversationFilter, ConversationId, ConversationStatus, Error, EventBody,
-    Message, MessageFilter, Millis, Result, Store, StoredEvent, TenantId, UserId,
-    entity::{TenantOwned, conversation, conversation_event, message, tenant_counter},
+    AuthorKind, Conversation, ConversationFilter, ConversationId, ConversationStatus, Error, Message,
+    MessageFilter, Millis, Result, Store, TenantId, UserId,
+    entity::{TenantOwned, conversation, message},
     failure::Failure,
     query::code::Code,
 };
 
 pub use change::OwnConversation;
-pub(crate) use change::{CHANGED, CREATED, READ};
 pub use missed::{Missed, Missing, Pick};
 
 impl Store {
@@ -109,84 +104,6 @@ impl Store {
             .map_err(Failure::from)?;
         Ok(row.map_or(0, |row| row.last_sequence))
     }
-
-    /// The events of a conversation above a sequence, in order; none if it does not exist.
-    pub async fn conversation_events(
-        &self,
-        tenant: TenantId,
-        id: ConversationId,
-        after: i64,
-        limit: u64,
-    ) -> Result<Vec<StoredEvent>> {
-        let head = self.conversation_head(tenant, id).await?;
-        if after >= head {
-            return Ok(Vec::new());
-        }
-        let sent = messages(tenant, id)
-            .filter(message::Column::Sequence.gt(after))
-            .filter(message::Column::Sequence.lte(head))
-            .order_by_asc(message::Column::Sequence)
-            .limit(limit);
-        let other = conversation_event::Entity::of(tenant)
-            .filter(conversation_event::Column::ConversationId.eq(id.0))
-            .filter(conversation_event::Column::Sequence.gt(after))
-            .filter(conversation_event::Column::Sequence.lte(head))
-            .order_by_asc(conversation_event::Column::Sequence)
-            .limit(limit);
-        Ok(self.tail(sent, other, limit).await?)
-    }
-
-    /// The position of a tenant's newest event; 0 if there is none.
-    pub async fn tenant_head(&self, tenant: TenantId) -> Result<i64> {
-        let row = tenant_counter::Entity::of(tenant).one(&self.readers).await.map_err(Failure::from)?;
-        Ok(row.map_or(0, |row| row.position))
-    }
-
-    /// The events of a tenant above a position, in order.
-    pub async fn tenant_events(
-        &self,
-        tenant: TenantId,
-        after_position: i64,
-        limit: u64,
-    ) -> Result<Vec<StoredEvent>> {
-        let head = self.tenant_head(tenant).await?;
-        if after_position >= head {
-            return Ok(Vec::new());
-        }
-        let sent = message::Entity::of(tenant)
-            .filter(message::Column::Position.gt(after_position))
-            .filter(message::Column::Position.lte(head))
-            .order_by_asc(message::Column::Position)
-            .limit(limit);
-        let other = conversation_event::Entity::of(tenant)
-            .filter(conversation_event::Column::Position.gt(after_position))
-            .filter(conversation_event::Column::Position.lte(head))
-            .order_by_asc(conversation_event::Column::Position)
-            .limit(limit);
-        Ok(self.tail(sent, other, limit).await?)
-    }
-
-    /// Merges the two halves of a tail. Position orders both kinds of tail: within a conversation it rises with the
-    /// sequence.
-    async fn tail(
-        &self,
-        sent: Select<message::Entity>,
-        other: Select<conversation_event::Entity>,
-        limit: u64,
-    ) -> Result<Vec<StoredEvent>, Failure> {
-        let mut sent = sent.all(&self.readers).await?;
-        let mut other = other.all(&self.readers).await?;
-        let mut positions: Vec<i64> =
-            sent.iter().map(|row| row.position).chain(other.iter().map(|row| row.position)).collect();
-        positions.sort_unstable();
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let Some(&last) = positions.get(limit.min(positions.len()).wrapping_sub(1)) else {
-            return Ok(Vec::new());
-        };
-        sent.retain(|row| row.position <= last);
-        other.retain(|row| row.position <= last);
-        join::events(&self.readers, &sent, &other).await
-    }
 }
 
 /// One conversation, joined.
@@ -235,18 +152,6 @@ fn wanted_conversations(filter: &ConversationFilter, backend: DbBackend) -> Cond
         .add_option(tagged)
         .add_option(filter.unread_only.then(|| Column::UnreadCount.gt(0)))
         .add_option(filter.active_after.map(|after| Column::CustomerActiveAt.gt(after)))
-}
-
-/// What a row of `conversation_event` says.
-fn body(row: &conversation_event::Model, people: &join::People) -> Result<EventBody, Failure> {
-    let author = people.author(row.tenant, row.author_kind, row.author_id, &row.author_name)?;
-    match row.kind {
-        CREATED | CHANGED => {
-            Ok(EventBody::Changed { created: row.kind == CREATED, fields: row.fields.0.clone(), author })
-        }
-        READ => Ok(EventBody::Read { reader: author, through_sequence: row.through_sequence }),
-        unknown => Err(Error::Defect(format!("conversation event of kind {unknown}")).into()),
-    }
 }
 
 /// How many customer messages stand above a sequence.

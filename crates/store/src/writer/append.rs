@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     Appended, AuthorKind, Conversation, ConversationStatus, Error, EventBody, Message, MessageId, NewMessage,
-    Result, StoredEvent, TenantId, UserId,
+    Result, Shown, StoredEvent, TenantId, UserId,
     entity::{conversation, message},
     failure::Failure,
     query::{
@@ -81,7 +81,7 @@ pub(crate) async fn append(
     Ok(Appending { answers, left })
 }
 
-/// What was changed, by tenant, between the position at which its first change was made and the present one.
+/// What was changed, by tenant, between the revision at which its first change was made and the present one.
 fn leave(
     tx: &mut Tx,
     touched: BTreeMap<Place, i64>,
@@ -92,7 +92,7 @@ fn leave(
         let tenant = left.entry(row.tenant);
         let tenant = match tenant {
             Entry::Vacant(vacant) => {
-                let after = tx.counters(TenantId(row.tenant))?.position;
+                let after = tx.counters(TenantId(row.tenant))?.conversation_revision;
                 vacant.insert(Left { before, after, conversations: Vec::new() })
             }
             Entry::Occupied(occupied) => occupied.into_mut(),
@@ -109,7 +109,7 @@ struct Gathered {
     /// Stored messages by their request, old ones and those of this batch.
     requests: HashMap<Request, message::Model>,
     people: People,
-    /// The conversations that change, each with the tenant's position before its first change.
+    /// The conversations that change, each with the tenant's revision before its first change.
     touched: BTreeMap<Place, i64>,
     new_rows: Vec<message::Model>,
 }
@@ -143,9 +143,10 @@ impl Gathered {
         let Some(conversation) = self.conversations.get_mut(&place(new)) else {
             return Ok(Err(Error::NotFound("conversation")));
         };
+        let before = tx.counters(new.tenant)?.conversation_revision;
         let row = number(tx, conversation, new)?;
         take_effect(conversation, &row, new.leaves_unread)?;
-        self.touched.entry(place(new)).or_insert(row.position - 1);
+        self.touched.entry(place(new)).or_insert(before);
         let message = self.people.message(&row)?;
         let after = self.people.conversation(conversation, Some(message.clone()))?;
         tx.announce(event(new, &message, &after));
@@ -168,7 +169,7 @@ async fn conversations(
     for (tenant, id) in places {
         // A tenant that is not there has no counters, and no conversations.
         let Ok(counters) = tx.counters(TenantId(tenant)) else { continue };
-        match recent.find(tenant, counters.position, id) {
+        match recent.find(tenant, counters.conversation_revision, id) {
             Some(row) => known.push(row.clone()),
             None => keys.push([tenant.into(), id.into()]),
         }
@@ -207,6 +208,7 @@ fn number(
     let counters = tx.counters(new.tenant)?;
     counters.position += 1;
     counters.message_number += 1;
+    counters.conversation_revision += 1;
     conversation.last_sequence += 1;
     Ok(message::Model {
         tenant: new.tenant.0,
@@ -258,13 +260,14 @@ fn take_effect(
 fn event(new: &NewMessage, message: &Message, after: &Conversation) -> StoredEvent {
     StoredEvent {
         tenant: new.tenant,
-        conversation_id: new.conversation_id,
+        subject: new.conversation_id.into(),
         sequence: message.sequence,
         position: message.position,
         at: new.at,
         origin: new.origin.clone(),
         body: EventBody::Message(message.clone()),
-        conversation: std::sync::Arc::new(after.clone()),
+        shown: Shown::Participants,
+        conversation: Some(std::sync::Arc::new(after.clone())),
     }
 }
 

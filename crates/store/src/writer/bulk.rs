@@ -150,7 +150,14 @@ pub(crate) async fn update_counters(
     rows: &[tenant_counter::Model],
 ) -> Result<(), Failure> {
     use tenant_counter::Column as C;
-    let set = [C::Position, C::MessageNumber, C::ConversationNumber, C::UserNumber, C::PresenceRevision];
+    let set = [
+        C::Position,
+        C::MessageNumber,
+        C::ConversationNumber,
+        C::UserNumber,
+        C::PresenceRevision,
+        C::ConversationRevision,
+    ];
     let values = |row: &tenant_counter::Model| -> Vec<Value> {
         vec![
             row.tenant.into(),
@@ -159,6 +166,7 @@ pub(crate) async fn update_counters(
             row.conversation_number.into(),
             row.user_number.into(),
             row.presence_revision.into(),
+            row.conversation_revision.into(),
         ]
     };
     update::<tenant_counter::Entity, _>(db, &[C::Tenant], &set, rows, values).await

@@ -1,8 +1,9 @@
 //! Conversations as the writer left them, so that a busy one is not read again for each batch.
 //!
-//! Whatever changes a conversation takes a position of its tenant in the same transaction. So what is known of a tenant's
-//! conversations holds for as long as its position, read under its lock, is where this writer left it; anything else (a
-//! change, another process) has moved it, and then all of the tenant is forgotten.
+//! Whatever changes a conversation moves its tenant's conversation revision in the same transaction. So what is known of a
+//! tenant's conversations holds for as long as that revision, read under its lock, is where this writer left it; a change
+//! or another process has moved it, and then all of the tenant is forgotten. What happens to other subjects moves only the
+//! tenant's position, and nothing is forgotten for it.
 
 use std::collections::HashMap;
 
@@ -22,23 +23,23 @@ pub(crate) struct Recent {
 
 #[derive(Debug, Default)]
 struct Known {
-    position: i64,
+    revision: i64,
     conversations: HashMap<Uuid, conversation::Model>,
 }
 
 /// What one append leaves behind in a tenant, if it is committed.
 #[derive(Debug)]
 pub(crate) struct Left {
-    /// The tenant's position before the append, and after it.
+    /// The tenant's conversation revision before the append, and after it.
     pub before: i64,
     pub after: i64,
     pub conversations: Vec<conversation::Model>,
 }
 
 impl Recent {
-    /// The conversation of a tenant that is locked and at this position.
-    pub(crate) fn find(&self, tenant: i64, position: i64, id: Uuid) -> Option<&conversation::Model> {
-        let known = self.tenants.get(&tenant).filter(|known| known.position == position)?;
+    /// The conversation of a tenant that is locked and at this conversation revision.
+    pub(crate) fn find(&self, tenant: i64, revision: i64, id: Uuid) -> Option<&conversation::Model> {
+        let known = self.tenants.get(&tenant).filter(|known| known.revision == revision)?;
         known.conversations.get(&id)
     }
 
@@ -49,10 +50,10 @@ impl Recent {
         }
         let known = self.tenants.entry(tenant).or_default();
         let had = known.conversations.len();
-        if known.position != left.before {
+        if known.revision != left.before {
             known.conversations.clear();
         }
-        known.position = left.after;
+        known.revision = left.after;
         known.conversations.extend(left.conversations.into_iter().map(|row| (row.id, row)));
         self.conversations = self.conversations + known.conversations.len() - had;
     }
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_is_found_at_that_position_only() {
+    fn what_was_left_is_found_at_that_revision_only() {
         let mut recent = Recent::default();
         recent.keep(1, left(4, 6, [10, 11]));
         assert!(recent.find(1, 6, id(10)).is_some());

@@ -7,7 +7,8 @@ use std::{
 };
 
 use parlor_store::{
-    Author, AuthorKind, ConversationId, Error, EventBody, NewMessage, Store, StoredEvent, TenantId,
+    Author, AuthorKind, ConversationChange, ConversationId, Error, EventBody, NewMessage, Store, StoredEvent,
+    Subject, TenantId,
 };
 use proptest::{
     prelude::*,
@@ -15,7 +16,7 @@ use proptest::{
 };
 use tokio::task::JoinSet;
 
-use crate::world::{Place, World, guest, new_message, new_tenant, open};
+use crate::world::{Place, World, change, guest, new_message, new_tenant, open};
 
 /// What one caller does next.
 #[derive(Clone, Copy, Debug)]
@@ -112,11 +113,11 @@ async fn whole_tail(store: &Store, tenant: TenantId) -> Vec<StoredEvent> {
 }
 
 fn check_numbers(tail: &[StoredEvent]) -> Result<(), TestCaseError> {
-    let mut sequences: BTreeMap<ConversationId, i64> = BTreeMap::new();
+    let mut sequences: BTreeMap<Subject, i64> = BTreeMap::new();
     let mut requests = BTreeSet::new();
     for (index, event) in tail.iter().enumerate() {
         prop_assert_eq!(event.position, i64::try_from(index).unwrap() + 1, "positions have no gaps");
-        let sequence = sequences.entry(event.conversation_id).or_default();
+        let sequence = sequences.entry(event.subject).or_default();
         *sequence += 1;
         prop_assert_eq!(event.sequence, *sequence, "sequences have no gaps");
         if let EventBody::Message(message) = &event.body {
@@ -127,18 +128,21 @@ fn check_numbers(tail: &[StoredEvent]) -> Result<(), TestCaseError> {
 }
 
 fn check_conversations(told: &[Arc<StoredEvent>]) -> Result<(), TestCaseError> {
-    let mut customers: BTreeMap<ConversationId, Vec<i64>> = BTreeMap::new();
+    let mut customers: BTreeMap<Subject, Vec<i64>> = BTreeMap::new();
     for event in told {
-        let unread = customers.entry(event.conversation_id).or_default();
+        let unread = customers.entry(event.subject).or_default();
         match &event.body {
             EventBody::Message(message) if message.author.kind == AuthorKind::Customer => {
                 unread.push(event.sequence);
             }
             EventBody::Message(_) => unread.clear(),
-            EventBody::Read { through_sequence, .. } => unread.retain(|sequence| sequence > through_sequence),
-            EventBody::Changed { .. } => {}
+            EventBody::Encoded { .. } => {
+                if let Some(ConversationChange::Read(through_sequence)) = change(event) {
+                    unread.retain(|sequence| *sequence > through_sequence);
+                }
+            }
         }
-        let shown = &event.conversation;
+        let shown = event.conversation.as_ref().expect("a conversation");
         prop_assert_eq!(shown.last_sequence, event.sequence);
         prop_assert_eq!(shown.unread_count, i64::try_from(unread.len()).unwrap());
         prop_assert!(shown.unanswered || unread.is_empty(), "what is unread is unanswered");

@@ -174,7 +174,7 @@ async fn a_reach_is_the_last_event_up_to_each_position(world: World) {
         let picks = rooms.map(|conversation| Pick { conversation, after_sequence: 0, through: None });
         let (_, reaches) = store.missed_in(tenant, &picks, Missing { after, limit: 1, ..ALL }).await.unwrap();
         for (room, (from, newest)) in rooms.iter().zip(reaches) {
-            let mut own = everything.events.iter().filter(|event| event.conversation_id == *room);
+            let mut own = everything.events.iter().filter(|event| event.subject == (*room).into());
             let mut before = own.clone().filter(|event| event.position <= after);
             assert_eq!(from, before.next_back().map_or(0, |event| event.sequence), "up to {after}");
             assert_eq!(newest, own.next_back().unwrap().sequence);

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use parlor_store::{
-    Author, AuthorKind, Conversation, ConversationId, EnsureConversation, Error, EventBody, Identity,
-    NewMessage, Options, Store, StoredEvent, Tenant, TenantId, User, UserUpsert,
+    Author, AuthorKind, Conversation, ConversationChange, ConversationId, EnsureConversation, Error,
+    EventBody, Identity, NewMessage, Options, Store, StoredEvent, Tenant, TenantId, User, UserUpsert,
 };
 use parlor_testdb::Database;
 
@@ -137,9 +137,19 @@ pub fn customer(user: &User) -> Author {
 pub fn word(event: &StoredEvent) -> String {
     match &event.body {
         EventBody::Message(message) => format!("message {}", message.text),
-        EventBody::Changed { created: true, .. } => "created".into(),
-        EventBody::Changed { fields, .. } => format!("changed {}", fields.join(",")),
-        EventBody::Read { through_sequence, .. } => format!("read {through_sequence}"),
+        EventBody::Encoded { .. } => match change(event).unwrap() {
+            ConversationChange::Created => "created".into(),
+            ConversationChange::Changed(fields) => format!("changed {}", fields.join(",")),
+            ConversationChange::Read(through_sequence) => format!("read {through_sequence}"),
+        },
+    }
+}
+
+/// What happened to a conversation, if the event is no message.
+pub fn change(event: &StoredEvent) -> Option<ConversationChange> {
+    match &event.body {
+        EventBody::Message(_) => None,
+        EventBody::Encoded { kind, bytes, .. } => Some(ConversationChange::decode(*kind, bytes).unwrap()),
     }
 }
 

@@ -10,23 +10,20 @@ use sea_orm::{
 };
 
 use crate::{
-    Appended, Author, AuthorKind, Conversation, ConversationId, ConversationPatch, ConversationStatus,
-    EnsureConversation, Error, Millis, Mutation, NewMessage, Result, Store, StoredEvent, TenantId, UserId,
-    entity::{Strings, TenantOwned, conversation, conversation_event, read_mark, user},
+    Appended, Author, AuthorKind, Conversation, ConversationChange, ConversationId, ConversationPatch,
+    ConversationStatus, EnsureConversation, Error, Millis, Mutation, NewMessage, Result, Store, TenantId,
+    UserId,
+    entity::{Strings, TenantOwned, conversation, read_mark, user},
     failure::Failure,
     query::{
-        chat::{self, join},
+        chat,
         code::Code,
+        event::{self, NewEvent},
     },
     writer::Tx,
 };
 
 pub use own::OwnConversation;
-
-/// Kinds of `conversation_event`.
-pub(crate) const CREATED: i16 = 1;
-pub(crate) const CHANGED: i16 = 2;
-pub(crate) const READ: i16 = 3;
 
 impl Store {
     /// Stores a message together with all that is queued, and answers when it is durable.
@@ -132,7 +129,7 @@ async fn ensure(
     }
     let Some(row) = found else {
         let row = create(tx, id, wanted, None).await?;
-        return Ok((tell(tx, row, CREATED, Vec::new(), 0, &cause).await?, true));
+        return Ok((tell(tx, row, &ConversationChange::Created, &cause).await?, true));
     };
     let mut changed = row.clone();
     changed.waiting |= wanted.waiting;
@@ -225,7 +222,7 @@ async fn store_changes(
     if fields.is_empty() {
         return chat::one(tx.db(), TenantId(before.tenant), ConversationId(before.id)).await;
     }
-    tell(tx, after, CHANGED, fields, 0, cause).await
+    tell(tx, after, &ConversationChange::Changed(fields), cause).await
 }
 
 /// The fields that differ, by their names in the contract.
@@ -258,7 +255,7 @@ async fn mark_read(
         if moves {
             row.unread_count = chat::unread_above(tx.db(), &row, through).await?;
             row.staff_read_sequence = through;
-            return Ok((tell(tx, row, READ, Vec::new(), through, cause).await?, through));
+            return Ok((tell(tx, row, &ConversationChange::Read(through), cause).await?, through));
         }
         let mark = row.staff_read_sequence;
         save(tx, row).await?;
@@ -266,7 +263,7 @@ async fn mark_read(
     }
     let mark = raise_mark(tx, &row, through, cause).await?;
     if mark < through {
-        return Ok((tell(tx, row, READ, Vec::new(), through, cause).await?, through));
+        return Ok((tell(tx, row, &ConversationChange::Read(through), cause).await?, through));
     }
     Ok((chat::one(tx.db(), tenant, id).await?, mark))
 }
@@ -302,47 +299,35 @@ async fn raise_mark(
     Ok(mark)
 }
 
-/// Numbers an event, stores it with the changed conversation, and announces it.
+/// Numbers what happened to a conversation, stores it with the conversation, and announces it.
 async fn tell(
     tx: &mut Tx,
     mut row: conversation::Model,
-    kind: i16,
-    fields: Vec<String>,
-    through_sequence: i64,
+    change: &ConversationChange,
     cause: &Cause,
 ) -> Result<Conversation, Failure> {
-    let tenant = TenantId(row.tenant);
-    let counters = tx.counters(tenant)?;
-    counters.position += 1;
-    let position = counters.position;
     row.last_sequence += 1;
     row.updated_at = row.updated_at.max(cause.at);
-    let (id, sequence) = (row.id, row.last_sequence);
-    save(tx, row).await?;
-    let event = conversation_event::Model {
-        tenant: tenant.0,
-        conversation_id: id,
-        sequence,
-        position,
-        author_kind: cause.author.kind.code(),
-        author_id: cause.author.user_id.map(|UserId(user)| user),
-        author_name: cause.author.name.clone(),
-        created_at: cause.at,
+    let (kind, body) = change.encode()?;
+    let new = NewEvent {
+        tenant: TenantId(row.tenant),
+        subject: ConversationId(row.id).into(),
+        sequence: row.last_sequence,
+        author: cause.author.clone(),
+        at: cause.at,
+        origin: cause.origin.clone(),
         kind,
-        fields: Strings(fields),
-        through_sequence,
+        body,
+        shown: change.shown(),
     };
-    conversation_event::Entity::insert(event.clone().into_active_model())
-        .exec_without_returning(tx.db())
-        .await?;
-    let mut told = join::events(tx.db(), &[], &[event]).await?;
-    let told = told.pop().ok_or_else(|| Error::Defect("an event without a conversation".to_owned()))?;
-    let conversation = Conversation::clone(&told.conversation);
-    tx.announce(StoredEvent { origin: cause.origin.clone(), ..told });
-    Ok(conversation)
+    save(tx, row).await?;
+    let told = event::tell(tx, new).await?;
+    let conversation = told.conversation.as_deref().cloned();
+    conversation.ok_or_else(|| Error::Defect("an event without a conversation".to_owned()).into())
 }
 
-async fn save(tx: &Tx, row: conversation::Model) -> Result<(), Failure> {
+async fn save(tx: &mut Tx, row: conversation::Model) -> Result<(), Failure> {
+    tx.counters(TenantId(row.tenant))?.conversation_revision += 1;
     conversation::Entity::update_many()
         .set(row.clone().into_active_model().reset_all())
         .filter(conversation::Column::Tenant.eq(row.tenant))

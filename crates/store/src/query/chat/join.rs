@@ -10,8 +10,8 @@ use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use crate::{
-    Author, Conversation, ConversationId, EventBody, Message, MessageId, StoredEvent, TenantId, User, UserId,
-    entity::{conversation, conversation_event, message},
+    Author, Conversation, ConversationId, Message, MessageId, TenantId, User, UserId,
+    entity::{conversation, message},
     failure::Failure,
     query::{chat, code::Code, directory},
     writer::bulk,
@@ -146,50 +146,4 @@ pub(crate) async fn messages(
     rows.iter().for_each(|row| named.message(row));
     let people = named.fetch(db).await?;
     rows.iter().map(|row| people.message(row)).collect()
-}
-
-/// Events by position. Their conversations are read after them, so they are at least as new.
-pub(crate) async fn events(
-    db: &impl ConnectionTrait,
-    sent: &[message::Model],
-    other: &[conversation_event::Model],
-) -> Result<Vec<StoredEvent>, Failure> {
-    let of_sent = sent.iter().map(|row| (row.tenant, row.conversation_id));
-    let places: BTreeSet<(i64, Uuid)> =
-        of_sent.chain(other.iter().map(|row| (row.tenant, row.conversation_id))).collect();
-    let keys = places.into_iter().map(|(tenant, id)| [tenant.into(), id.into()]).collect();
-    let columns = [conversation::Column::Tenant, conversation::Column::Id];
-    let rows = bulk::select::<conversation::Entity, 2>(db, columns, keys).await?;
-    let joined = conversations(db, rows).await?;
-    let joined: HashMap<(i64, Uuid), Arc<Conversation>> =
-        joined.into_iter().map(|each| ((each.tenant.0, each.id.0), Arc::new(each))).collect();
-
-    let mut named = Named::default();
-    sent.iter().for_each(|row| named.message(row));
-    other.iter().for_each(|row| named.add(row.tenant, row.author_id));
-    let people = named.fetch(db).await?;
-    let event = |tenant: i64, id: Uuid, (sequence, position, at): (i64, i64, i64), body: EventBody| {
-        joined.get(&(tenant, id)).map(|conversation| StoredEvent {
-            tenant: TenantId(tenant),
-            conversation_id: ConversationId(id),
-            sequence,
-            position,
-            at,
-            origin: String::new(),
-            body,
-            conversation: Arc::clone(conversation),
-        })
-    };
-    let mut events = Vec::with_capacity(sent.len() + other.len());
-    for row in sent {
-        let body = EventBody::Message(people.message(row)?);
-        let numbers = (row.sequence, row.position, row.created_at);
-        events.extend(event(row.tenant, row.conversation_id, numbers, body));
-    }
-    for row in other {
-        let numbers = (row.sequence, row.position, row.created_at);
-        events.extend(event(row.tenant, row.conversation_id, numbers, chat::body(row, &people)?));
-    }
-    events.sort_unstable_by_key(|event| event.position);
-    Ok(events)
 }

@@ -7,11 +7,12 @@
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 use uuid::Uuid;
 
-use super::{join, messages};
+use super::messages;
 use crate::{
     ConversationId, Millis, Result, Store, StoredEvent, TenantId, UserId,
-    entity::{TenantOwned, conversation, conversation_event, message},
+    entity::{TenantOwned, conversation, event, message},
     failure::Failure,
+    query::event as order,
 };
 
 /// So many conversations of an owner are looked at, those that changed last: more than any person has, and few enough that
@@ -56,7 +57,7 @@ pub struct Pick {
 /// Rows that are candidates, and up to where.
 struct Gathered {
     sent: Vec<message::Model>,
-    other: Vec<conversation_event::Model>,
+    other: Vec<event::Model>,
     through: i64,
     room: usize,
 }
@@ -76,10 +77,10 @@ impl Store {
             .all(&self.readers);
         gathered.sent = rows.await.map_err(Failure::from)?;
         if !missing.messages_only {
-            let rows = conversation_event::Entity::of(tenant)
-                .filter(conversation_event::Column::Position.gt(missing.after))
-                .filter(conversation_event::Column::Position.lte(gathered.through))
-                .order_by_asc(conversation_event::Column::Position)
+            let rows = event::Entity::of(tenant)
+                .filter(event::Column::Position.gt(missing.after))
+                .filter(event::Column::Position.lte(gathered.through))
+                .order_by_asc(event::Column::Position)
                 .limit(missing.limit + 1)
                 .all(&self.readers);
             gathered.other = rows.await.map_err(Failure::from)?;
@@ -168,8 +169,7 @@ impl Store {
         if let Some(row) = sent.one(&self.readers).await.map_err(Failure::from)? {
             return Ok(row.created_at);
         }
-        let other =
-            conversation_event::Entity::of(tenant).filter(conversation_event::Column::Position.eq(position));
+        let other = event::Entity::of(tenant).filter(event::Column::Position.eq(position));
         let row = other.one(&self.readers).await.map_err(Failure::from)?;
         Ok(row.map_or(Millis::MIN, |row| row.created_at))
     }
@@ -205,7 +205,7 @@ impl Gathered {
     ) -> Result<bool, Failure> {
         let through = self.through.min(bound.through);
         let (tenant, id) = (TenantId(row.tenant), ConversationId(row.id));
-        let sent_after = seen(db, "message", row, missing.after).await?.max(bound.after_sequence);
+        let sent_after = seen(db, Table::Message, row, missing.after).await?.max(bound.after_sequence);
         if sent_after < row.last_sequence {
             let rows = messages(tenant, id)
                 .filter(message::Column::Sequence.gt(sent_after))
@@ -217,14 +217,13 @@ impl Gathered {
         }
         let mut reached = sent_after;
         if !missing.messages_only {
-            let other_after = seen(db, "conversation_event", row, missing.after).await?;
+            let other_after = seen(db, Table::Event, row, missing.after).await?;
             let other_after = other_after.max(bound.after_sequence);
-            let rows = conversation_event::Entity::of(tenant)
-                .filter(conversation_event::Column::ConversationId.eq(id.0))
-                .filter(conversation_event::Column::Sequence.gt(other_after))
-                .filter(conversation_event::Column::Position.gt(missing.after))
-                .filter(conversation_event::Column::Position.lte(through))
-                .order_by_asc(conversation_event::Column::Sequence)
+            let rows = order::of(tenant, id.into())
+                .filter(event::Column::Sequence.gt(other_after))
+                .filter(event::Column::Position.gt(missing.after))
+                .filter(event::Column::Position.lte(through))
+                .order_by_asc(event::Column::Sequence)
                 .limit(missing.limit + 1);
             self.other.extend(rows.all(db).await?);
             reached = reached.max(other_after);
@@ -256,9 +255,16 @@ impl Gathered {
             self.other.retain(|row| row.position < self.through);
             self.through -= 1;
         }
-        let events = join::events(&store.readers, &self.sent, &self.other).await?;
+        let events = order::join(&store.readers, &self.sent, &self.other).await?;
         Ok(Missed { events, complete: complete && !more, more, through: self.through })
     }
+}
+
+/// Where the events of a conversation are.
+#[derive(Clone, Copy)]
+enum Table {
+    Message,
+    Event,
 }
 
 /// What of a conversation is wanted.
@@ -270,15 +276,15 @@ struct Bound {
 
 /// The sequence of the last event of a conversation up to a position.
 async fn reach(db: &impl ConnectionTrait, row: &conversation::Model, through: i64) -> Result<i64, Failure> {
-    let sent = last_up_to(db, "message", row, through).await?;
-    Ok(sent.max(last_up_to(db, "conversation_event", row, through).await?))
+    let sent = last_up_to(db, Table::Message, row, through).await?;
+    Ok(sent.max(last_up_to(db, Table::Event, row, through).await?))
 }
 
 /// The sequence of the last row of the table up to a position; 0 if there is none. No query names the position: asked for
 /// that, a database reads all that the tenant has stored up to there.
 async fn last_up_to(
     db: &impl ConnectionTrait,
-    table: &str,
+    table: Table,
     row: &conversation::Model,
     position: i64,
 ) -> Result<i64, Failure> {
@@ -307,7 +313,7 @@ async fn last_up_to(
 /// somewhat less.
 async fn seen(
     db: &impl ConnectionTrait,
-    table: &str,
+    table: Table,
     row: &conversation::Model,
     position: i64,
 ) -> Result<i64, Failure> {
@@ -330,15 +336,17 @@ async fn seen(
 /// The (sequence, position) of the newest rows at or below a sequence, the newest first.
 async fn newest_up_to(
     db: &impl ConnectionTrait,
-    table: &str,
+    table: Table,
     (tenant, id): (i64, Uuid),
     sequence: i64,
     limit: i64,
 ) -> Result<Vec<(i64, i64)>, Failure> {
-    let sql = format!(
-        "SELECT sequence, position FROM {table} WHERE tenant = $1 AND conversation_id = $2 AND sequence <= $3 \
-         ORDER BY sequence DESC LIMIT $4"
-    );
+    let rows = match table {
+        Table::Message => "message WHERE tenant = $1 AND conversation_id = $2",
+        Table::Event => "event WHERE tenant = $1 AND subject_kind = 1 AND subject_id = $2",
+    };
+    let sql =
+        format!("SELECT sequence, position FROM {rows} AND sequence <= $3 ORDER BY sequence DESC LIMIT $4");
     let values = [tenant.into(), id.into(), sequence.into(), limit.into()];
     let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
     let rows = db.query_all_raw(statement).await?;

@@ -10,14 +10,11 @@ use sea_orm::{
 
 use super::{Cause, create, store_changes, tell};
 use crate::{
-    Author, Conversation, ConversationId, ConversationStatus, EnsureConversation, Error, Millis, Mutation,
-    Result, Store, TenantId, UserId,
+    Author, Conversation, ConversationChange, ConversationId, ConversationStatus, EnsureConversation, Error,
+    Millis, Mutation, Result, Store, TenantId, UserId,
     entity::{TenantOwned, conversation},
     failure::Failure,
-    query::{
-        chat::{self, change::CREATED},
-        code::Code,
-    },
+    query::{chat, code::Code},
     writer::Tx,
 };
 
@@ -93,7 +90,7 @@ async fn ensure(tx: &mut Tx, wanted: &OwnConversation) -> Result<(Conversation, 
                 origin: wanted.origin.clone(),
             };
             let row = create(tx, id, &new, Some(owner)).await?;
-            Ok((tell(tx, row, CREATED, Vec::new(), 0, &cause).await?, true))
+            Ok((tell(tx, row, &ConversationChange::Created, &cause).await?, true))
         }
     }
 }
@@ -129,7 +126,8 @@ async fn find(
     Ok(Found::Next(ConversationId::own(tenant, owner, kind, before)))
 }
 
-async fn set_current(tx: &Tx, row: &conversation::Model, owner: UserId) -> Result<(), Failure> {
+async fn set_current(tx: &mut Tx, row: &conversation::Model, owner: UserId) -> Result<(), Failure> {
+    tx.counters(TenantId(row.tenant))?.conversation_revision += 1;
     conversation::Entity::update_many()
         .set(conversation::ActiveModel { current_owner: Set(Some(owner.0)), ..Default::default() })
         .filter(conversation::Column::Tenant.eq(row.tenant))

@@ -1,17 +1,19 @@
-//! A numbered event that is not a message.
+//! A numbered event that is not a message, whatever it happened to.
 
 use sea_orm::entity::prelude::*;
 
-use crate::entity::{Strings, TenantOwned};
+use crate::entity::TenantOwned;
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "conversation_event")]
+#[sea_orm(table_name = "event")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub tenant: i64,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub conversation_id: Uuid,
+    pub subject_kind: i16,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub subject_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub sequence: i64,
     pub position: i64,
@@ -20,9 +22,8 @@ pub struct Model {
     pub author_name: String,
     pub created_at: i64,
     pub kind: i16,
-    #[sea_orm(column_type = "JsonBinary")]
-    pub fields: Strings,
-    pub through_sequence: i64,
+    pub shown: i16,
+    pub body: Vec<u8>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,226 @@
+//! The one order of a tenant: what tells an event into it, and what is read of it.
+//!
+//! Messages are in their own table, everything else is in `event`; here, and in what somebody missed, both are one order.
+//! A tail is read below a head that was read first. All that is numbered up to a head is committed, since numbers are
+//! given out under a lock that is held to the commit; so a tail has no gaps, whatever is stored meanwhile.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+use uuid::Uuid;
+
+use crate::{
+    Author, Conversation, ConversationId, Error, EventBody, Millis, Result, Shown, Store, StoredEvent,
+    Subject, SubjectKind, TenantId, UserId,
+    entity::{TenantOwned, conversation, event, message, tenant_counter},
+    failure::Failure,
+    query::{
+        chat::join::{self, Named, People},
+        code::Code,
+    },
+    writer::{Tx, bulk},
+};
+
+impl Store {
+    /// The events of a conversation above a sequence, in order; none if it does not exist.
+    pub async fn conversation_events(
+        &self,
+        tenant: TenantId,
+        id: ConversationId,
+        after: i64,
+        limit: u64,
+    ) -> Result<Vec<StoredEvent>> {
+        let head = self.conversation_head(tenant, id).await?;
+        if after >= head {
+            return Ok(Vec::new());
+        }
+        let sent = message::Entity::of(tenant)
+            .filter(message::Column::ConversationId.eq(id.0))
+            .filter(message::Column::Sequence.gt(after))
+            .filter(message::Column::Sequence.lte(head))
+            .order_by_asc(message::Column::Sequence)
+            .limit(limit);
+        let other = of(tenant, id.into())
+            .filter(event::Column::Sequence.gt(after))
+            .filter(event::Column::Sequence.lte(head))
+            .order_by_asc(event::Column::Sequence)
+            .limit(limit);
+        Ok(self.tail(sent, other, limit).await?)
+    }
+
+    /// The position of a tenant's newest event; 0 if there is none.
+    pub async fn tenant_head(&self, tenant: TenantId) -> Result<i64> {
+        let row = tenant_counter::Entity::of(tenant).one(&self.readers).await.map_err(Failure::from)?;
+        Ok(row.map_or(0, |row| row.position))
+    }
+
+    /// The events of a tenant above a position, in order.
+    pub async fn tenant_events(
+        &self,
+        tenant: TenantId,
+        after_position: i64,
+        limit: u64,
+    ) -> Result<Vec<StoredEvent>> {
+        let head = self.tenant_head(tenant).await?;
+        if after_position >= head {
+            return Ok(Vec::new());
+        }
+        let sent = message::Entity::of(tenant)
+            .filter(message::Column::Position.gt(after_position))
+            .filter(message::Column::Position.lte(head))
+            .order_by_asc(message::Column::Position)
+            .limit(limit);
+        let other = event::Entity::of(tenant)
+            .filter(event::Column::Position.gt(after_position))
+            .filter(event::Column::Position.lte(head))
+            .order_by_asc(event::Column::Position)
+            .limit(limit);
+        Ok(self.tail(sent, other, limit).await?)
+    }
+
+    /// Merges the two halves of a tail. Position orders both kinds of tail: within a subject it rises with the sequence.
+    async fn tail(
+        &self,
+        sent: Select<message::Entity>,
+        other: Select<event::Entity>,
+        limit: u64,
+    ) -> Result<Vec<StoredEvent>, Failure> {
+        let mut sent = sent.all(&self.readers).await?;
+        let mut other = other.all(&self.readers).await?;
+        let mut positions: Vec<i64> =
+            sent.iter().map(|row| row.position).chain(other.iter().map(|row| row.position)).collect();
+        positions.sort_unstable();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let Some(&last) = positions.get(limit.min(positions.len()).wrapping_sub(1)) else {
+            return Ok(Vec::new());
+        };
+        sent.retain(|row| row.position <= last);
+        other.retain(|row| row.position <= last);
+        join(&self.readers, &sent, &other).await
+    }
+}
+
+/// The events of a subject that are not messages.
+pub(crate) fn of(tenant: TenantId, subject: Subject) -> Select<event::Entity> {
+    event::Entity::of(tenant)
+        .filter(event::Column::SubjectKind.eq(subject.kind.0))
+        .filter(event::Column::SubjectId.eq(subject.id))
+}
+
+/// An event that is to be told.
+pub(crate) struct NewEvent {
+    pub tenant: TenantId,
+    pub subject: Subject,
+    /// The one that follows the subject's last; who keeps the subject counts it.
+    pub sequence: i64,
+    pub author: Author,
+    pub at: Millis,
+    pub origin: String,
+    pub kind: i16,
+    pub body: Vec<u8>,
+    pub shown: Shown,
+}
+
+/// Gives an event the tenant's next position, stores it, and announces it.
+pub(crate) async fn tell(tx: &mut Tx, new: NewEvent) -> Result<StoredEvent, Failure> {
+    let counters = tx.counters(new.tenant)?;
+    counters.position += 1;
+    let row = event::Model {
+        tenant: new.tenant.0,
+        subject_kind: new.subject.kind.0,
+        subject_id: new.subject.id,
+        sequence: new.sequence,
+        position: counters.position,
+        author_kind: new.author.kind.code(),
+        author_id: new.author.user_id.map(|UserId(user)| user),
+        author_name: new.author.name,
+        created_at: new.at,
+        kind: new.kind,
+        shown: new.shown.code(),
+        body: new.body,
+    };
+    event::Entity::insert(row.clone().into_active_model()).exec_without_returning(tx.db()).await?;
+    let mut told = join(tx.db(), &[], &[row]).await?;
+    let told = told.pop().ok_or_else(|| Error::Defect("an event without a conversation".to_owned()))?;
+    let told = StoredEvent { origin: new.origin, ..told };
+    tx.announce(told.clone());
+    Ok(told)
+}
+
+/// Events by position. Their conversations are read after them, so they are at least as new.
+pub(crate) async fn join(
+    db: &impl ConnectionTrait,
+    sent: &[message::Model],
+    other: &[event::Model],
+) -> Result<Vec<StoredEvent>, Failure> {
+    let conversations = conversations(db, sent, other).await?;
+    let mut named = Named::default();
+    sent.iter().for_each(|row| named.message(row));
+    other.iter().for_each(|row| named.add(row.tenant, row.author_id));
+    let people = named.fetch(db).await?;
+    let mut events = Vec::with_capacity(sent.len() + other.len());
+    for row in sent {
+        events.push(StoredEvent {
+            tenant: TenantId(row.tenant),
+            subject: ConversationId(row.conversation_id).into(),
+            sequence: row.sequence,
+            position: row.position,
+            at: row.created_at,
+            origin: String::new(),
+            body: EventBody::Message(people.message(row)?),
+            shown: Shown::Participants,
+            conversation: conversations.get(&(row.tenant, row.conversation_id)).cloned(),
+        });
+    }
+    for row in other {
+        let subject = Subject { kind: SubjectKind(row.subject_kind), id: row.subject_id };
+        let conversation = subject.as_conversation().and_then(|id| conversations.get(&(row.tenant, id.0)));
+        events.push(StoredEvent {
+            tenant: TenantId(row.tenant),
+            subject,
+            sequence: row.sequence,
+            position: row.position,
+            at: row.created_at,
+            origin: String::new(),
+            body: body(row, &people)?,
+            shown: Shown::of_code(row.shown)?,
+            conversation: conversation.cloned(),
+        });
+    }
+    // Nothing is told of a conversation that is gone.
+    events.retain(|event| event.conversation.is_some() == event.subject.as_conversation().is_some());
+    events.sort_unstable_by_key(|event| event.position);
+    Ok(events)
+}
+
+fn body(row: &event::Model, people: &People) -> Result<EventBody, Failure> {
+    let author = people.author(row.tenant, row.author_kind, row.author_id, &row.author_name)?;
+    Ok(EventBody::Encoded { author, kind: row.kind, bytes: row.body.clone() })
+}
+
+/// The conversations that these events are of.
+async fn conversations(
+    db: &impl ConnectionTrait,
+    sent: &[message::Model],
+    other: &[event::Model],
+) -> Result<HashMap<(i64, Uuid), Arc<Conversation>>, Failure> {
+    let of_other = other.iter().filter(|row| row.subject_kind == SubjectKind::CONVERSATION.0);
+    let places: BTreeSet<(i64, Uuid)> = sent
+        .iter()
+        .map(|row| (row.tenant, row.conversation_id))
+        .chain(of_other.map(|row| (row.tenant, row.subject_id)))
+        .collect();
+    let keys = places.into_iter().map(|(tenant, id)| [tenant.into(), id.into()]).collect();
+    let columns = [conversation::Column::Tenant, conversation::Column::Id];
+    let rows = bulk::select::<conversation::Entity, 2>(db, columns, keys).await?;
+    let joined = join::conversations(db, rows).await?;
+    Ok(joined.into_iter().map(|each| ((each.tenant.0, each.id.0), Arc::new(each))).collect())
+}

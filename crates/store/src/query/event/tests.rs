@@ -1,0 +1,215 @@
+//! A subject that only these tests know: its events are in the tenant's order like any other's.
+
+use std::sync::{Arc, Mutex};
+
+use uuid::Uuid;
+
+use super::{NewEvent, of, tell};
+use crate::{
+    Author, AuthorKind, ConversationId, EnsureConversation, EventBody, Missing, Mutation, NewMessage,
+    Options, Shown, Store, StoredEvent, Subject, SubjectKind, Tenant, TenantId, entity::conversation,
+};
+
+const VISIT: SubjectKind = SubjectKind(77);
+
+struct World {
+    store: Store,
+    tenant: TenantId,
+    room: ConversationId,
+    heard: Arc<Mutex<Vec<Arc<StoredEvent>>>>,
+}
+
+impl World {
+    async fn on(url: &str) -> Self {
+        parlor_migration::up(url).await.unwrap();
+        let heard = Arc::<Mutex<Vec<_>>>::default();
+        let ear = Arc::clone(&heard);
+        let options = Options { url: url.to_owned(), read_connections: 2 };
+        let store =
+            Store::open(options, Box::new(move |events| ear.lock().unwrap().extend(events))).await.unwrap();
+        let tenant = Tenant {
+            id: TenantId(0),
+            slug: "acme".into(),
+            number: None,
+            display_name: "Acme".into(),
+            origins: Vec::new(),
+            created_at: 1,
+        };
+        let tenant = store.create_tenant(tenant).await.unwrap().id;
+        let room = EnsureConversation {
+            tenant,
+            key: None,
+            kind: String::new(),
+            waiting: false,
+            owner_id: None,
+            author: guest(),
+            at: 1,
+            origin: String::new(),
+        };
+        let room = store.ensure_conversation(room).await.unwrap().0.id;
+        Self { store, tenant, room, heard }
+    }
+
+    async fn say(&self) {
+        let message = NewMessage {
+            tenant: self.tenant,
+            conversation_id: self.room,
+            author: guest(),
+            author_key: "guest".into(),
+            leaves_unread: false,
+            request_id: None,
+            text: "hello".into(),
+            at: 1,
+            origin: String::new(),
+        };
+        self.store.append(message).await.unwrap();
+    }
+
+    async fn visit(&self, id: Uuid, page: &str) -> StoredEvent {
+        self.store.apply(visit(self.tenant, id, page)).await.unwrap()
+    }
+}
+
+fn guest() -> Author {
+    Author { kind: AuthorKind::Customer, user_id: None, name: "Guest".into(), user: None }
+}
+
+/// Tells that a page was visited. A visit is nothing but its events, so its next number follows from their number.
+fn visit(tenant: TenantId, id: Uuid, page: &str) -> Mutation<StoredEvent> {
+    Mutation::new(tenant, (tenant, id, page.to_owned()), |(tenant, id, page), tx| {
+        Box::pin(async move {
+            let subject = Subject { kind: VISIT, id: *id };
+            let before = sea_orm::PaginatorTrait::count(of(*tenant, subject), tx.db()).await?;
+            let new = NewEvent {
+                tenant: *tenant,
+                subject,
+                sequence: i64::try_from(before).unwrap() + 1,
+                author: guest(),
+                at: 2,
+                origin: "o-1".into(),
+                kind: 9,
+                body: page.clone().into_bytes(),
+                shown: Shown::Staff,
+            };
+            tell(tx, new).await
+        })
+    })
+}
+
+async fn another_subject_is_in_the_same_order(url: &str) {
+    let world = World::on(url).await;
+    // Of the same id as the conversation: the kind tells them apart.
+    let ids = [world.room.0, Uuid::now_v7()];
+    for page in ["a", "b", "c"] {
+        world.visit(ids[0], page).await;
+        world.say().await;
+        world.visit(ids[1], page).await;
+    }
+    let tail = world.store.tenant_events(world.tenant, 0, 100).await.unwrap();
+    let positions: Vec<i64> = tail.iter().map(|event| event.position).collect();
+    assert_eq!(positions, (1..=10).collect::<Vec<_>>(), "positions have no gaps");
+    for id in ids {
+        let visits: Vec<_> =
+            tail.iter().filter(|event| event.subject == Subject { kind: VISIT, id }).collect();
+        for (event, (sequence, page)) in visits.iter().zip([(1, "a"), (2, "b"), (3, "c")]) {
+            assert_eq!((event.sequence, event.shown, &event.conversation), (sequence, Shown::Staff, &None));
+            let body = EventBody::Encoded { author: guest(), kind: 9, bytes: page.into() };
+            assert_eq!(event.body, body);
+        }
+        assert_eq!(visits.len(), 3);
+    }
+    let heard = world.heard.lock().unwrap().clone();
+    for (heard, read) in heard.iter().zip(&tail) {
+        assert_eq!((heard.position, heard.subject, &heard.body), (read.position, read.subject, &read.body));
+    }
+    assert_eq!(heard.len(), tail.len());
+
+    let missing = Missing { after: 0, limit: 100, messages_only: false };
+    let missed = world.store.missed_in_tenant(world.tenant, missing).await.unwrap();
+    assert!(missed.complete && missed.events == tail);
+    let room = world.store.conversation_events(world.tenant, world.room, 0, 100).await.unwrap();
+    assert_eq!(room.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2, 3, 4], "and no visit");
+    world.store.close().await;
+}
+
+/// A conversation that is changed behind the writer's back shows whether it was read again.
+async fn what_happens_to_others_lets_nothing_be_forgotten(url: &str) {
+    let world = World::on(url).await;
+    world.say().await;
+    world.visit(Uuid::now_v7(), "a").await;
+    let rename = Mutation::new(world.tenant, world.room, |room, tx| {
+        Box::pin(async move {
+            use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+            let kind = sea_orm::sea_query::Expr::value("read again");
+            let rows = conversation::Entity::update_many().col_expr(conversation::Column::Kind, kind);
+            rows.filter(conversation::Column::Id.eq(room.0)).exec(tx.db()).await?;
+            Ok(())
+        })
+    });
+    world.store.apply(rename).await.unwrap();
+    world.say().await;
+    let kind = |event: &StoredEvent| event.conversation.as_ref().map(|room| room.kind.clone());
+    assert_eq!(kind(world.heard.lock().unwrap().last().unwrap()), Some(String::new()), "still known");
+    // What changes a conversation does let it be forgotten.
+    let read = world.store.mark_read(world.tenant, world.room, guest(), None, 3, String::new()).await;
+    read.unwrap();
+    world.say().await;
+    assert_eq!(kind(world.heard.lock().unwrap().last().unwrap()), Some("read again".into()));
+    world.store.close().await;
+}
+
+/// What the step that made the table found there is there afterwards, in its words.
+async fn events_come_through_the_migration(url: &str) {
+    use crate::ConversationPatch;
+    let world = World::on(url).await;
+    world.say().await;
+    let patches = [
+        ConversationPatch { tags: Some(vec!["vip".into()]), ..Default::default() },
+        ConversationPatch { waiting: Some(true), kind: Some("sales".into()), ..Default::default() },
+    ];
+    for patch in patches {
+        world
+            .store
+            .update_conversation(world.tenant, world.room, patch, guest(), 2, String::new())
+            .await
+            .unwrap();
+    }
+    world.store.mark_read(world.tenant, world.room, guest(), None, 3, String::new()).await.unwrap();
+    let before = world.store.tenant_events(world.tenant, 0, 100).await.unwrap();
+    let shown: Vec<Shown> = before.iter().map(|event| event.shown).collect();
+    let all = Shown::Participants;
+    assert_eq!(shown, [all, all, Shown::Staff, all, all]);
+    world.store.close().await;
+
+    assert_eq!(parlor_migration::down(url, 1).await, Ok(1));
+    parlor_migration::up(url).await.unwrap();
+    let options = Options { url: url.to_owned(), read_connections: 2 };
+    let store = Store::open(options, Box::new(|_| {})).await.unwrap();
+    assert_eq!(store.tenant_events(world.tenant, 0, 100).await.unwrap(), before);
+    store.close().await;
+}
+
+macro_rules! stories {
+    ($($name:ident),* $(,)?) => {$(
+        mod $name {
+            #[tokio::test]
+            async fn sqlite() {
+                let directory = tempfile::tempdir().unwrap();
+                let url = format!("sqlite://{}", directory.path().join("parlor.db").display());
+                super::$name(&url).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                let database = parlor_testdb::Database::create();
+                super::$name(&database.url()).await;
+            }
+        }
+    )*};
+}
+
+stories!(
+    another_subject_is_in_the_same_order,
+    what_happens_to_others_lets_nothing_be_forgotten,
+    events_come_through_the_migration,
+);
