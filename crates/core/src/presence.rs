@@ -17,7 +17,7 @@ mod watch;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parlor_api::v1;
-use parlor_store::{Availability, PresenceRow, Roles, TenantId, User, UserId};
+use parlor_store::{Availability, PresenceRow, Roles, TenantId, User, UserId, What};
 
 pub use self::{
     keeper::{Announce, Options, Presence},
@@ -122,7 +122,7 @@ impl Presence {
     /// One person, if the caller may see them; the same answer for who does not exist and who is not to be seen.
     pub(crate) async fn visible_person(&self, principal: &Principal, id: UserId) -> Result<Seen> {
         let seen = self.person(principal.tenant, id).await?;
-        if seen.visible_to(principal) { Ok(seen) } else { Err(Error::NotFound("user")) }
+        if seen.visible_to(principal) { Ok(seen) } else { Err(Error::NotFound(What::User)) }
     }
 
     /// Sets what a person chose to show, and tells everybody.

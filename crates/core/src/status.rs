@@ -3,6 +3,7 @@
 use std::{collections::HashMap, future::Future, sync::Arc};
 
 use parlor_api::{failure, v1::Reason};
+use parlor_store::{Unique, What};
 use tonic::{Code, Status};
 
 /// Why a rule refused, or a call could not be served.
@@ -27,9 +28,9 @@ pub enum Error {
     #[error("the page token is not one of this list")]
     PageToken,
     #[error("no such {0}")]
-    NotFound(&'static str),
+    NotFound(What),
     #[error("{0} is taken")]
-    AlreadyExists(&'static str),
+    AlreadyExists(Unique),
     #[error("the request id was used before with another payload")]
     RequestIdReused,
     #[error("too many calls")]
@@ -106,12 +107,22 @@ impl Error {
             Self::EdgeKeyRequired => Reason::EdgeKeyRequired,
             Self::Field { .. } => Reason::FieldInvalid,
             Self::PageToken => Reason::PageTokenInvalid,
-            Self::NotFound("tenant") => Reason::TenantNotFound,
-            Self::NotFound("user") => Reason::UserNotFound,
-            Self::NotFound("API key") => Reason::ApiKeyNotFound,
-            Self::NotFound(_) => Reason::ConversationNotFound,
-            Self::AlreadyExists("email") => Reason::EmailTaken,
-            Self::AlreadyExists(_) => Reason::AlreadyExists,
+            Self::NotFound(What::Tenant) => Reason::TenantNotFound,
+            Self::NotFound(What::User) => Reason::UserNotFound,
+            Self::NotFound(What::ApiKey) => Reason::ApiKeyNotFound,
+            Self::NotFound(What::Conversation) => Reason::ConversationNotFound,
+            // A core's own lease: no client names one.
+            Self::NotFound(What::NodeEpoch) => Reason::Internal,
+            Self::AlreadyExists(Unique::Email) => Reason::EmailTaken,
+            Self::AlreadyExists(
+                Unique::Tenant
+                | Unique::TenantNumber
+                | Unique::User
+                | Unique::Username
+                | Unique::Identity
+                | Unique::ApiKey
+                | Unique::NodeEpoch,
+            ) => Reason::AlreadyExists,
             Self::RequestIdReused => Reason::RequestIdReused,
             Self::RateLimited { .. } => Reason::RateLimited,
             Self::LimitReached { .. } => Reason::LimitReached,
@@ -127,7 +138,7 @@ impl Error {
     fn metadata(&self) -> HashMap<String, String> {
         let pairs: Vec<(&str, String)> = match self {
             Self::RoleRequired(role) => vec![("role", (*role).to_owned())],
-            Self::AlreadyExists(field) => vec![("field", (*field).to_owned())],
+            Self::AlreadyExists(field) => vec![("field", field.to_string())],
             Self::RateLimited { retry_after_ms } => vec![("retry_after_ms", retry_after_ms.to_string())],
             Self::LimitReached { limit, maximum } => {
                 vec![("limit", (*limit).to_owned()), ("maximum", maximum.to_string())]
@@ -179,5 +190,17 @@ impl From<parlor_store::Error> for Error {
             }
             Store::Defect(detail) => Self::Internal(detail),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_api_key_of_the_store_is_not_told_as_a_conversation() {
+        let error = Error::from(parlor_store::Error::NotFound(What::ApiKey));
+        assert_eq!(error.reason(), Reason::ApiKeyNotFound);
+        assert_eq!(error.to_string(), "no such API key");
     }
 }

@@ -5,10 +5,10 @@
 pub enum Error {
     /// The row is not there, or is another tenant's.
     #[error("no such {0}")]
-    NotFound(&'static str),
+    NotFound(What),
     /// A unique field is taken.
     #[error("{0} is taken")]
-    AlreadyExists(&'static str),
+    AlreadyExists(Unique),
     /// The request id was used before with another payload.
     #[error("request id was used before with another payload")]
     RequestIdReused,
@@ -18,6 +18,42 @@ pub enum Error {
     /// A row that this version cannot read, or a query that it should not have made.
     #[error("defect: {0}")]
     Defect(String),
+}
+
+/// What is not there.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum What {
+    #[error("tenant")]
+    Tenant,
+    #[error("user")]
+    User,
+    #[error("API key")]
+    ApiKey,
+    #[error("conversation")]
+    Conversation,
+    #[error("node epoch")]
+    NodeEpoch,
+}
+
+/// What is taken: a key of its kind, or one unique field.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Unique {
+    #[error("tenant")]
+    Tenant,
+    #[error("tenant number")]
+    TenantNumber,
+    #[error("user")]
+    User,
+    #[error("email")]
+    Email,
+    #[error("username")]
+    Username,
+    #[error("identity")]
+    Identity,
+    #[error("api key")]
+    ApiKey,
+    #[error("node epoch")]
+    NodeEpoch,
 }
 
 /// What every query answers.

@@ -16,7 +16,7 @@ mod rows;
 mod store;
 mod writer;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, Unique, What};
 pub use event::{ConversationChange, EventBody, Shown, StoredEvent, Subject, SubjectKind};
 pub use ids::*;
 pub use mutation::{Mutation, Once, REQUEST_LIFETIME_MS, RequestKey};

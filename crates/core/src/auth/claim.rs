@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use parlor_store::{Error as StoreError, Identity, Roles, TenantId, User};
+use parlor_store::{Error as StoreError, Identity, Roles, TenantId, User, What};
 
 use super::{Auth, Context};
 use crate::{
@@ -27,7 +27,7 @@ impl Auth {
         }
         let slug = context.tenant.as_deref().ok_or_else(|| Error::field("mount.tenant", "is missing"))?;
         if subject.is_empty() || subject.chars().count() > MAX_SUBJECT_CHARS {
-            return Err(Error::NotFound("user"));
+            return Err(Error::NotFound(What::User));
         }
         let (tenant, tenant_slug) = self.tenant(slug).await?;
         let (user, issuer) = self.claimed_user(tenant, subject, context).await?;
@@ -61,7 +61,7 @@ impl Auth {
             }
         }
         let digits = subject.bytes().all(|byte| byte.is_ascii_digit());
-        let number = subject.parse().ok().filter(|_| digits).ok_or(Error::NotFound("user"))?;
+        let number = subject.parse().ok().filter(|_| digits).ok_or(Error::NotFound(What::User))?;
         Ok((self.store.user_by_number(tenant, number).await?, String::new()))
     }
 }

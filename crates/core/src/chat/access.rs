@@ -6,7 +6,7 @@
 //! keys).
 
 use parlor_api::limits::KEY_CHARS;
-use parlor_store::{ConversationId, TenantId, UserId};
+use parlor_store::{ConversationId, TenantId, UserId, What};
 
 use crate::{Error, Result, caller::Principal};
 
@@ -61,7 +61,7 @@ pub fn check(principal: &Principal, named: &Named, owner: Option<UserId>) -> Res
         (_, Some(owner), Some(caller)) if owner == caller => Ok(()),
         (Named::Key { .. }, Some(_), Some(_)) => Err(Error::NotOwner),
         (Named::Key { .. }, Some(_), None) | (Named::Key { .. }, None, _) => Ok(()),
-        (Named::Id(_), _, _) => Err(Error::NotFound("conversation")),
+        (Named::Id(_), _, _) => Err(Error::NotFound(What::Conversation)),
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
         let (owner, other) = (UserId::new(), UserId::new());
         let by_key = Named::by_key(TENANT, "k".repeat(MIN_KEY_CHARS));
         let by_id = Named::Id(by_key.id());
-        let missing = Err(Error::NotFound("conversation"));
+        let missing = Err(Error::NotFound(What::Conversation));
         let none = Roles::default();
         // who, owned by key, owned by id, nobody's by key, nobody's by id
         let matrix = [

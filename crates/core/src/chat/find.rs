@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use parlor_api::v1;
-use parlor_store::{Conversation, ConversationId, Store, TenantId, UserId};
+use parlor_store::{Conversation, ConversationId, Store, TenantId, UserId, What};
 
 use super::{
     access::{self, Named, Reference},
@@ -52,7 +52,7 @@ impl Finder {
             }
             Reference::Own(kind) => {
                 let (_, found) = self.store.own_conversation(tenant, customer(principal)?, &kind).await?;
-                Ok(Named::Id(found.ok_or(Error::NotFound("conversation"))?.id))
+                Ok(Named::Id(found.ok_or(Error::NotFound(What::Conversation))?.id))
             }
         }
     }

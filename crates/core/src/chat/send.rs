@@ -20,6 +20,7 @@ use super::{
     rpc::sent,
 };
 use crate::{Error, Result, caller::Caller, clock::Clock};
+
 /// Sends messages. Cloning is cheap.
 #[derive(Clone)]
 pub(super) struct Sender {

@@ -1,7 +1,7 @@
 //! API keys: an admin makes them for the own tenant, an operator for any.
 
 use parlor_api::v1;
-use parlor_store::{ApiKey, ApiKeyId, Mutation, TenantId};
+use parlor_store::{ApiKey, ApiKeyId, Mutation, TenantId, What};
 
 use super::{Directory, MAX_NAME_CHARS, PAGE, convert, decode, probe, scope, slug};
 use crate::{
@@ -80,7 +80,7 @@ impl Directory {
         let key = self.store.api_key(id).await?;
         if caller.operator().is_err() {
             if !api_key::opens(&key, admin.tenant) {
-                return Err(Error::NotFound("API key"));
+                return Err(Error::NotFound(What::ApiKey));
             }
             // It is seen in the list, but others need it too.
             if key.all_tenants || key.tenants.len() > 1 {
@@ -113,7 +113,7 @@ impl Directory {
         slugs.dedup();
         let own = &*caller.anywhere()?.tenant_slug;
         if caller.operator().is_err() && slugs.iter().any(|slug| slug != own) {
-            return Err(Error::NotFound("tenant"));
+            return Err(Error::NotFound(What::Tenant));
         }
         let mut tenants = Vec::with_capacity(slugs.len());
         for slug in &slugs {

@@ -1,7 +1,7 @@
 //! Tenants: made and changed by operators, seen by those who belong to them.
 
 use parlor_api::v1;
-use parlor_store::{Mutation, Tenant, TenantId};
+use parlor_store::{Mutation, Tenant, TenantId, What};
 
 use super::{Directory, PAGE, convert, decode, probe, scope, slug};
 use crate::{
@@ -27,7 +27,11 @@ impl Directory {
     pub(super) async fn get_tenant(&self, caller: &Caller, slug: &str) -> Result<Tenant> {
         let principal = caller.anywhere()?;
         let tenant = self.store.tenant(slug).await?;
-        if self.may_see(principal, tenant.id).await? { Ok(tenant) } else { Err(Error::NotFound("tenant")) }
+        if self.may_see(principal, tenant.id).await? {
+            Ok(tenant)
+        } else {
+            Err(Error::NotFound(What::Tenant))
+        }
     }
 
     pub(super) async fn list_tenants(

@@ -1,7 +1,7 @@
 //! People: made and changed by admins and service keys, seen by staff and by themselves.
 
 use parlor_api::v1;
-use parlor_store::{Error as StoreError, Mutation, TenantId, User, UserId, UserUpsert};
+use parlor_store::{Error as StoreError, Mutation, TenantId, User, UserId, UserUpsert, What};
 
 use super::{Directory, PAGE, convert, decode, probe, scope, slug};
 use crate::{
@@ -91,7 +91,7 @@ impl Directory {
         if principal.is_staff() || is_self(principal, &user) {
             Ok(user)
         } else {
-            Err(Error::NotFound("user"))
+            Err(Error::NotFound(What::User))
         }
     }
 

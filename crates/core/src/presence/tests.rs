@@ -2,7 +2,7 @@
 
 use parlor_api::v1::event::Payload;
 use parlor_bus as _;
-use parlor_store::{Store, Tenant, TenantId, UserUpsert};
+use parlor_store::{Store, Tenant, TenantId, UserUpsert, What};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -169,7 +169,7 @@ async fn availability_outlives_connections_and_decides_who_is_shown() {
     presence.connect(world.tenant, &sue, tab("desk")).await.unwrap();
     assert!(presence.visible_person(&customer, sue.id).await.is_ok());
     presence.choose(&caller, Some(sue.id), Availability::Off).await.unwrap();
-    assert_eq!(presence.visible_person(&customer, sue.id).await.unwrap_err(), Error::NotFound("user"));
+    assert_eq!(presence.visible_person(&customer, sue.id).await.unwrap_err(), Error::NotFound(What::User));
     assert!(presence.visible_person(&world.staff(), sue.id).await.unwrap().reachable());
 
     presence.disconnect(world.tenant, sue.id, &tab("desk"), Duration::ZERO);

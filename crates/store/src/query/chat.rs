@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     AuthorKind, Conversation, ConversationFilter, ConversationId, ConversationStatus, Error, Message,
-    MessageFilter, Millis, Result, Store, TenantId, UserId,
+    MessageFilter, Millis, Result, Store, TenantId, UserId, What,
     entity::{TenantOwned, conversation, message},
     failure::Failure,
     query::code::Code,
@@ -36,7 +36,7 @@ impl Store {
             .one(&self.readers)
             .await
             .map_err(Failure::from)?;
-        row.map(|row| ConversationId(row.id)).ok_or(Error::NotFound("conversation"))
+        row.map(|row| ConversationId(row.id)).ok_or(Error::NotFound(What::Conversation))
     }
 
     /// The most recently active first, or the most recently changed. `before` is (customer_active_at or updated_at, number)
@@ -114,7 +114,7 @@ pub(crate) async fn one(
 ) -> Result<Conversation, Failure> {
     let row = row(db, tenant, id).await?;
     let joined = join::conversations(db, vec![row]).await?;
-    joined.into_iter().next().ok_or(Error::NotFound("conversation").into())
+    joined.into_iter().next().ok_or(Error::NotFound(What::Conversation).into())
 }
 
 /// One conversation as a row.
@@ -124,7 +124,7 @@ async fn row(
     id: ConversationId,
 ) -> Result<conversation::Model, Failure> {
     let row = conversation::Entity::of(tenant).filter(conversation::Column::Id.eq(id.0)).one(db).await?;
-    row.ok_or(Error::NotFound("conversation").into())
+    row.ok_or(Error::NotFound(What::Conversation).into())
 }
 
 fn messages(tenant: TenantId, id: ConversationId) -> Select<message::Entity> {

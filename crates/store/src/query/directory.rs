@@ -12,7 +12,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    Error, Identity, Millis, Mutation, Result, Roles, Store, Tenant, TenantId, User, UserId, UserUpsert,
+    Error, Identity, Millis, Mutation, Result, Roles, Store, Tenant, TenantId, Unique, User, UserId,
+    UserUpsert, What,
     entity::{Strings, TenantOwned, identity, tenant, tenant_counter, user},
     failure::Failure,
     writer::{Tx, bulk},
@@ -32,13 +33,13 @@ impl Store {
     /// The tenant of a slug.
     pub async fn tenant(&self, slug: &str) -> Result<Tenant> {
         let row = tenant::Entity::find().filter(tenant::Column::Slug.eq(slug)).one(&self.readers).await;
-        row.map_err(Failure::from)?.map(Tenant::from).ok_or(Error::NotFound("tenant"))
+        row.map_err(Failure::from)?.map(Tenant::from).ok_or(Error::NotFound(What::Tenant))
     }
 
     /// The tenant of an id.
     pub async fn tenant_by_id(&self, id: TenantId) -> Result<Tenant> {
         let row = tenant::Entity::find_by_id(id.0).one(&self.readers).await.map_err(Failure::from)?;
-        row.map(Tenant::from).ok_or(Error::NotFound("tenant"))
+        row.map(Tenant::from).ok_or(Error::NotFound(What::Tenant))
     }
 
     /// Tenants by slug, above `after_slug`.
@@ -89,14 +90,14 @@ impl Store {
     pub async fn user_by_email(&self, tenant: TenantId, email: &str) -> Result<User> {
         let holders = user::Entity::of(tenant).filter(user::Column::Email.eq(email)).limit(2);
         let rows = holders.all(&self.readers).await.map_err(Failure::from)?;
-        let [row] = rows.as_slice() else { return Err(Error::NotFound("user")) };
+        let [row] = rows.as_slice() else { return Err(Error::NotFound(What::User)) };
         self.user(tenant, UserId(row.id)).await
     }
 
     /// The hash of a user's password; `None` if they have none.
     pub async fn password_hash(&self, tenant: TenantId, user: UserId) -> Result<Option<String>> {
         let row = user::Entity::of(tenant).filter(user::Column::Id.eq(user.0)).one(&self.readers).await;
-        Ok(row.map_err(Failure::from)?.ok_or(Error::NotFound("user"))?.password_hash)
+        Ok(row.map_err(Failure::from)?.ok_or(Error::NotFound(What::User))?.password_hash)
     }
 
     /// Users by number, above `after_number`; with `role`, those who have all of these roles.
@@ -156,7 +157,7 @@ impl From<tenant::Model> for Tenant {
 
 async fn create_tenant(tx: &mut Tx, new: &Tenant) -> Result<Tenant, Failure> {
     if tenant::Entity::find().filter(tenant::Column::Slug.eq(&new.slug)).one(tx.db()).await?.is_some() {
-        return Err(Error::AlreadyExists("tenant").into());
+        return Err(Error::AlreadyExists(Unique::Tenant).into());
     }
     require_free_number(tx, new).await?;
     let row = tenant::ActiveModel {
@@ -174,7 +175,8 @@ async fn create_tenant(tx: &mut Tx, new: &Tenant) -> Result<Tenant, Failure> {
 }
 
 async fn update_tenant(tx: &mut Tx, wanted: &Tenant) -> Result<Tenant, Failure> {
-    let row = tenant::Entity::find_by_id(wanted.id.0).one(tx.db()).await?.ok_or(Error::NotFound("tenant"))?;
+    let row =
+        tenant::Entity::find_by_id(wanted.id.0).one(tx.db()).await?.ok_or(Error::NotFound(What::Tenant))?;
     require_free_number(tx, wanted).await?;
     let changed = tenant::ActiveModel {
         number: Set(wanted.number),
@@ -189,7 +191,7 @@ async fn require_free_number(tx: &Tx, wanted: &Tenant) -> Result<(), Failure> {
     let Some(number) = wanted.number else { return Ok(()) };
     let holder = tenant::Entity::find().filter(tenant::Column::Number.eq(number)).one(tx.db()).await?;
     match holder {
-        Some(holder) if holder.id != wanted.id.0 => Err(Error::AlreadyExists("tenant number").into()),
+        Some(holder) if holder.id != wanted.id.0 => Err(Error::AlreadyExists(Unique::TenantNumber).into()),
         _ => Ok(()),
     }
 }
@@ -210,7 +212,7 @@ async fn one(
         .all(db)
         .await?;
     let (mut users, identities): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-    let row = users.pop().ok_or(Error::NotFound("user"))?;
+    let row = users.pop().ok_or(Error::NotFound(What::User))?;
     Ok(with(row, identities.into_iter().flatten().collect()))
 }
 

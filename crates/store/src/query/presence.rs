@@ -21,7 +21,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    Availability, Error, Millis, Mutation, PresenceRow, Result, Store, TenantId, UserId,
+    Availability, Error, Millis, Mutation, PresenceRow, Result, Store, TenantId, UserId, What,
     entity::{TenantOwned, node_epoch, presence, presence_lease, tenant_counter, user},
     failure::Failure,
     query::code::Code,
@@ -172,7 +172,7 @@ async fn ensure_row(tx: &Tx, tenant: TenantId, user_id: Uuid) -> Result<presence
         .select_also(presence::Entity)
         .one(tx.db())
         .await?;
-    if let (_, Some(stored)) = known.ok_or(Error::NotFound("user"))? {
+    if let (_, Some(stored)) = known.ok_or(Error::NotFound(What::User))? {
         return Ok(stored);
     }
     begin_row(tx, tenant, user_id).await

@@ -11,7 +11,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    ApiKey, ApiKeyId, Error, Millis, Mutation, Result, Revocation, Store, TenantId, UserId,
+    ApiKey, ApiKeyId, Error, Millis, Mutation, Result, Revocation, Store, TenantId, Unique, UserId, What,
     entity::{TenantOwned, api_key, api_key_tenant, revocation},
     failure::Failure,
     query::code::Code,
@@ -119,7 +119,7 @@ async fn create_api_key(tx: &mut Tx, key: &ApiKey, secret_hash: [u8; 32]) -> Res
         .add(api_key::Column::Id.eq(key.id.0))
         .add(api_key::Column::SecretHash.eq(secret_hash.to_vec()));
     if api_key::Entity::find().filter(taken).one(tx.db()).await?.is_some() {
-        return Err(Error::AlreadyExists("api key").into());
+        return Err(Error::AlreadyExists(Unique::ApiKey).into());
     }
     let row = api_key::Model {
         id: key.id.0,
@@ -150,9 +150,9 @@ async fn revoke_api_key(tx: &mut Tx, id: ApiKeyId, at: Millis) -> Result<ApiKey,
 }
 
 async fn one(db: &impl ConnectionTrait, which: sea_orm::sea_query::SimpleExpr) -> Result<ApiKey, Failure> {
-    let row = api_key::Entity::find().filter(which).one(db).await?.ok_or(Error::NotFound("api key"))?;
+    let row = api_key::Entity::find().filter(which).one(db).await?.ok_or(Error::NotFound(What::ApiKey))?;
     let keys = with_tenants(db, vec![row]).await?;
-    keys.into_iter().next().ok_or(Error::NotFound("api key").into())
+    keys.into_iter().next().ok_or(Error::NotFound(What::ApiKey).into())
 }
 
 async fn with_tenants(db: &impl ConnectionTrait, rows: Vec<api_key::Model>) -> Result<Vec<ApiKey>, Failure> {

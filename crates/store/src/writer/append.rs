@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     Appended, AuthorKind, Conversation, ConversationStatus, Error, EventBody, Message, MessageId, NewMessage,
-    Result, Shown, StoredEvent, TenantId, UserId,
+    Result, Shown, StoredEvent, TenantId, UserId, What,
     entity::{conversation, message},
     failure::Failure,
     query::{
@@ -141,7 +141,7 @@ impl Gathered {
     /// Numbers a new message, and does to its conversation what it does.
     fn add(&mut self, tx: &mut Tx, new: &NewMessage) -> Result<Result<Appended>, Failure> {
         let Some(conversation) = self.conversations.get_mut(&place(new)) else {
-            return Ok(Err(Error::NotFound("conversation")));
+            return Ok(Err(Error::NotFound(What::Conversation)));
         };
         let before = tx.counters(new.tenant)?.conversation_revision;
         let row = number(tx, conversation, new)?;

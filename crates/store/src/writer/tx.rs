@@ -8,7 +8,8 @@ use sea_orm::{
 };
 
 use crate::{
-    Error, Millis, StoredEvent, TenantId, entity::tenant_counter, failure::Failure, mutation, writer::bulk,
+    Error, Millis, StoredEvent, TenantId, What, entity::tenant_counter, failure::Failure, mutation,
+    writer::bulk,
 };
 
 /// A transaction that is going on.
@@ -73,7 +74,7 @@ impl Tx {
 
     /// The counters of a locked tenant. What is changed here is written before the commit.
     pub(crate) fn counters(&mut self, tenant: TenantId) -> Result<&mut tenant_counter::Model, Failure> {
-        let locked = self.counters.get_mut(&tenant).ok_or(Error::NotFound("tenant"))?;
+        let locked = self.counters.get_mut(&tenant).ok_or(Error::NotFound(What::Tenant))?;
         Ok(&mut locked.now)
     }
 

@@ -2,7 +2,7 @@
 
 use parlor_store::{
     AuthorKind, ConversationFilter, ConversationId, ConversationPatch, ConversationStatus, Error,
-    MessageFilter, NewMessage,
+    MessageFilter, NewMessage, What,
 };
 
 use crate::world::{World, customer, guest, open, staff, word};
@@ -41,7 +41,7 @@ async fn a_key_makes_one_conversation(world: World) {
 
     let mut nobody = world.wanted("room-2");
     nobody.owner_id = Some(parlor_store::UserId::new());
-    assert_eq!(world.store.ensure_conversation(nobody).await, Err(Error::NotFound("user")));
+    assert_eq!(world.store.ensure_conversation(nobody).await, Err(Error::NotFound(What::User)));
 }
 
 async fn a_message_takes_effect(world: World) {
@@ -75,7 +75,7 @@ async fn a_message_takes_effect(world: World) {
     assert_eq!((last.origin.as_str(), last.position, last.conversation.as_deref()), ("o-1", 5, Some(after)));
 
     let missing = store.append(world.message(ConversationId::new(), guest(), "?")).await;
-    assert_eq!(missing.unwrap_err(), Error::NotFound("conversation"));
+    assert_eq!(missing.unwrap_err(), Error::NotFound(What::Conversation));
 }
 
 async fn nothing_changed_is_no_event(world: World) {
@@ -121,12 +121,12 @@ async fn an_update_names_what_changed(world: World) {
         ConversationPatch { assignee_id: Some(Some(parlor_store::UserId::new())), ..Default::default() };
     let refused =
         store.update_conversation(world.tenant, room, nobody, staff(&agent), 31, String::new()).await;
-    assert_eq!(refused, Err(Error::NotFound("user")));
+    assert_eq!(refused, Err(Error::NotFound(What::User)));
     let nowhere = ConversationPatch::default();
     let refused = store
         .update_conversation(world.tenant, ConversationId::new(), nowhere, guest(), 31, String::new())
         .await;
-    assert_eq!(refused, Err(Error::NotFound("conversation")));
+    assert_eq!(refused, Err(Error::NotFound(What::Conversation)));
 }
 
 async fn a_mark_never_goes_back(world: World) {
@@ -269,13 +269,13 @@ async fn another_tenant_sees_nothing(world: World) {
     let room = world.conversation("room").await.id;
     store.append(world.message(room, guest(), "secret")).await.unwrap();
     let other = store.create_tenant(crate::world::new_tenant("other")).await.unwrap().id;
-    assert_eq!(store.conversation(other, room).await, Err(Error::NotFound("conversation")));
+    assert_eq!(store.conversation(other, room).await, Err(Error::NotFound(What::Conversation)));
     assert_eq!(store.conversation_head(other, room).await, Ok(0));
     assert_eq!(store.list_messages(other, room, &MessageFilter::default(), 10).await, Ok(vec![]));
     assert_eq!(store.tenant_events(other, 0, 10).await, Ok(vec![]));
     assert_eq!(store.list_conversations(other, &ConversationFilter::default(), None, 10).await, Ok(vec![]));
     let intruding = crate::world::new_message(other, room, guest(), "x");
-    assert_eq!(store.append(intruding).await.unwrap_err(), Error::NotFound("conversation"));
+    assert_eq!(store.append(intruding).await.unwrap_err(), Error::NotFound(What::Conversation));
 }
 
 async fn a_repeated_message_is_stored_once(world: World) {

@@ -1,6 +1,6 @@
 //! Tenants, users and imported ids.
 
-use parlor_store::{Error, Identity, Roles, Tenant, TenantId, UserId, UserUpsert};
+use parlor_store::{Error, Identity, Roles, Tenant, TenantId, Unique, UserId, UserUpsert, What};
 
 use crate::world::{World, new_tenant};
 
@@ -22,11 +22,11 @@ async fn tenants_are_found_and_changed(world: World) {
     let made = store.create_tenant(Tenant { number: Some(7), ..new_tenant("beta") }).await.unwrap();
     assert_eq!(store.tenant("beta").await, Ok(made.clone()));
     assert_eq!(store.tenant_by_id(made.id).await, Ok(made.clone()));
-    assert_eq!(store.tenant("nobody").await, Err(Error::NotFound("tenant")));
-    assert_eq!(store.tenant_by_id(TenantId(0)).await, Err(Error::NotFound("tenant")));
-    assert_eq!(store.create_tenant(new_tenant("beta")).await, Err(Error::AlreadyExists("tenant")));
+    assert_eq!(store.tenant("nobody").await, Err(Error::NotFound(What::Tenant)));
+    assert_eq!(store.tenant_by_id(TenantId(0)).await, Err(Error::NotFound(What::Tenant)));
+    assert_eq!(store.create_tenant(new_tenant("beta")).await, Err(Error::AlreadyExists(Unique::Tenant)));
     let same_number = Tenant { number: Some(7), ..new_tenant("gamma") };
-    assert_eq!(store.create_tenant(same_number).await, Err(Error::AlreadyExists("tenant number")));
+    assert_eq!(store.create_tenant(same_number).await, Err(Error::AlreadyExists(Unique::TenantNumber)));
 
     let changed = Tenant { display_name: "B".into(), origins: vec![], ..made.clone() };
     assert_eq!(store.update_tenant(changed.clone()).await, Ok(changed.clone()));
@@ -59,8 +59,8 @@ async fn a_user_is_found_by_every_name(world: World) {
     assert_eq!(store.user_by_identity(tenant, &known_as("2")).await, Ok(ann.clone()));
     assert_eq!(store.users(tenant, &[ann.id, ann.id, UserId::new()]).await, Ok(vec![ann.clone()]));
     assert_eq!(store.password_hash(tenant, ann.id).await, Ok(Some("hash".into())));
-    assert_eq!(store.user_by_identity(tenant, &known_as("3")).await, Err(Error::NotFound("user")));
-    assert_eq!(store.user(TenantId(tenant.0 + 1), ann.id).await, Err(Error::NotFound("user")));
+    assert_eq!(store.user_by_identity(tenant, &known_as("3")).await, Err(Error::NotFound(What::User)));
+    assert_eq!(store.user(TenantId(tenant.0 + 1), ann.id).await, Err(Error::NotFound(What::User)));
 }
 
 async fn an_upsert_changes_what_it_says(world: World) {
@@ -85,7 +85,7 @@ async fn an_upsert_changes_what_it_says(world: World) {
     let with_id = UserUpsert { id: Some(chosen), ..UserUpsert::default() };
     assert_eq!(store.upsert_user(tenant, with_id, 9).await.unwrap().0.id, chosen);
     let nowhere = store.upsert_user(TenantId(99), UserUpsert::default(), 9).await;
-    assert_eq!(nowhere, Err(Error::NotFound("tenant")));
+    assert_eq!(nowhere, Err(Error::NotFound(What::Tenant)));
 }
 
 async fn names_and_identities_are_unique(world: World) {
@@ -94,12 +94,15 @@ async fn names_and_identities_are_unique(world: World) {
         UserUpsert { username: Some("ann".into()), identities: vec![known_as("1")], ..UserUpsert::default() };
     store.upsert_user(tenant, first.clone(), 5).await.unwrap();
     let again = UserUpsert { create_only: true, ..first };
-    assert_eq!(store.upsert_user(tenant, again, 6).await, Err(Error::AlreadyExists("user")));
+    assert_eq!(store.upsert_user(tenant, again, 6).await, Err(Error::AlreadyExists(Unique::User)));
     let same_name = UserUpsert { username: Some("ann".into()), ..UserUpsert::default() };
-    assert_eq!(store.upsert_user(tenant, same_name.clone(), 6).await, Err(Error::AlreadyExists("username")));
+    assert_eq!(
+        store.upsert_user(tenant, same_name.clone(), 6).await,
+        Err(Error::AlreadyExists(Unique::Username))
+    );
     let thief =
         UserUpsert { id: Some(UserId::new()), identities: vec![known_as("1")], ..UserUpsert::default() };
-    assert_eq!(store.upsert_user(tenant, thief, 6).await, Err(Error::AlreadyExists("identity")));
+    assert_eq!(store.upsert_user(tenant, thief, 6).await, Err(Error::AlreadyExists(Unique::Identity)));
     let elsewhere = store.create_tenant(new_tenant("other")).await.unwrap().id;
     assert!(store.upsert_user(elsewhere, same_name, 6).await.unwrap().1, "names are a tenant's own");
 }
@@ -127,5 +130,5 @@ async fn imported_ids_are_mapped(world: World) {
     let number =
         async |kind| store.number_of_external(tenant, kind, "507f1f77bcf86cd799439011").await.unwrap();
     assert_eq!((number("user").await, number("message").await), (Some(5), None));
-    assert_eq!(store.map_external(TenantId(99), "user", "x", 1).await, Err(Error::NotFound("tenant")));
+    assert_eq!(store.map_external(TenantId(99), "user", "x", 1).await, Err(Error::NotFound(What::Tenant)));
 }

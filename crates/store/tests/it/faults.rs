@@ -5,7 +5,9 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use parlor_store::{AuthorKind, ConversationId, Error, MessageFilter, Mutation, Options, RequestKey, Store};
+use parlor_store::{
+    AuthorKind, ConversationId, Error, MessageFilter, Mutation, Options, RequestKey, Store, Unique, What,
+};
 use parlor_testdb::{Cluster, Database};
 
 use crate::world::{Place, World, guest, word};
@@ -31,7 +33,7 @@ async fn a_panic_in_a_change_fails_its_batch_only(world: World) {
     let failed = store.apply_once(key, change, |_| panic!("a defect of the caller's")).await;
     assert!(matches!(failed, Err(Error::Defect(_))));
     let missing = store.conversation(world.tenant, ConversationId::keyed(world.tenant, "never")).await;
-    assert_eq!(missing.map(|_| ()), Err(Error::NotFound("conversation")));
+    assert_eq!(missing.map(|_| ()), Err(Error::NotFound(What::Conversation)));
     let stored = store.append(world.message(room, guest(), "and on it goes")).await.unwrap();
     assert_eq!(stored.message.position, 2, "the failed one took no number");
 }
@@ -77,8 +79,8 @@ async fn one_bad_change_fails_alone(world: World) {
         store.ensure_conversation(world.wanted("good")),
         store.append(world.message(room, guest(), "x")),
     );
-    assert_eq!(refused, Err(Error::NotFound("user")));
-    assert_eq!(taken, Err(Error::AlreadyExists("tenant")));
+    assert_eq!(refused, Err(Error::NotFound(What::User)));
+    assert_eq!(taken, Err(Error::AlreadyExists(Unique::Tenant)));
     let (made, _) = made.unwrap();
     assert_eq!((made.number, made.last_sequence), (2, 1), "the refused one took no number");
     assert_eq!(stored.unwrap().message.position, 3);

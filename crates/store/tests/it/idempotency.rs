@@ -1,7 +1,7 @@
 //! A repeated request happens once.
 
 use parlor_store::{
-    ConversationPatch, Error, Mutation, Once, REQUEST_LIFETIME_MS, RequestKey, Tenant, TenantId,
+    ConversationPatch, Error, Mutation, Once, REQUEST_LIFETIME_MS, RequestKey, Tenant, TenantId, Unique,
 };
 
 use crate::world::{World, guest, new_tenant};
@@ -63,7 +63,7 @@ async fn twins_in_one_batch_happen_once(world: World) {
 async fn a_refusal_is_not_recorded(world: World) {
     let whole = TenantId::INSTALLATION;
     let refused = create(&world, key(whole, "r1", 1, 10), "acme").await;
-    assert_eq!(refused, Err(Error::AlreadyExists("tenant")));
+    assert_eq!(refused, Err(Error::AlreadyExists(Unique::Tenant)));
     assert_eq!(world.store.replay(&key(whole, "r1", 1, 10)).await, Ok(None));
     assert!(!create(&world, key(whole, "r1", 9, 11), "fresh").await.unwrap().replayed);
 }

@@ -2,7 +2,7 @@
 
 use parlor_store::{
     ConversationFilter, ConversationId, ConversationPatch, ConversationStatus, EnsureConversation, Error,
-    Mutation, OwnConversation, User, UserUpsert,
+    Mutation, OwnConversation, Unique, User, UserUpsert, What,
 };
 
 use crate::world::{World, customer, staff};
@@ -96,13 +96,13 @@ async fn kinds_and_owners_are_apart(world: World) {
     assert_eq!(ids.len(), 6);
     let nobody = User { id: parlor_store::UserId::new(), ..ann };
     let refused = world.store.apply(Mutation::own_conversation(wanted(&world, &nobody, ""))).await;
-    assert_eq!(refused.map(|_| ()), Err(Error::NotFound("user")));
+    assert_eq!(refused.map(|_| ()), Err(Error::NotFound(What::User)));
 }
 
 async fn a_number_leads_to_its_conversation(world: World) {
     let (room, store) = (world.conversation("room").await, &world.store);
     assert_eq!(store.conversation_by_number(world.tenant, room.number).await, Ok(room.id));
-    let missing = Err(Error::NotFound("conversation"));
+    let missing = Err(Error::NotFound(What::Conversation));
     assert_eq!(store.conversation_by_number(world.tenant, room.number + 1).await, missing);
     let other = store.create_tenant(crate::world::new_tenant("other")).await.unwrap().id;
     assert_eq!(store.conversation_by_number(other, room.number).await, missing);
@@ -135,10 +135,10 @@ async fn an_email_address_may_be_asked_for_alone(world: World) {
     let (ann, _) = store.upsert_user(world.tenant, account("ann", true), 1).await.unwrap();
     assert_eq!(store.user_by_email(world.tenant, "ann@shop.example").await.unwrap().id, ann.id);
     let taken = store.upsert_user(world.tenant, account("bob", true), 1).await.map(|_| ());
-    assert_eq!(taken, Err(Error::AlreadyExists("email")));
+    assert_eq!(taken, Err(Error::AlreadyExists(Unique::Email)));
     store.upsert_user(world.tenant, account("bob", false), 1).await.unwrap();
     let both = store.user_by_email(world.tenant, "ann@shop.example").await.map(|_| ());
-    assert_eq!(both, Err(Error::NotFound("user")), "of two, neither is meant");
+    assert_eq!(both, Err(Error::NotFound(What::User)), "of two, neither is meant");
 }
 
 async fn nobody_takes_what_another_signs_in_with(world: World) {
@@ -152,10 +152,10 @@ async fn nobody_takes_what_another_signs_in_with(world: World) {
     let make = async |account| store.upsert_user(world.tenant, account, 1).await.map(|(user, _)| user);
     let dora = make(account("dora", Some("dora@shop.example"), false)).await.unwrap();
     let as_address = make(account("dora@shop.example", None, true)).await;
-    assert_eq!(as_address, Err(Error::AlreadyExists("username")));
+    assert_eq!(as_address, Err(Error::AlreadyExists(Unique::Username)));
     make(account("eve@shop.example", None, true)).await.unwrap();
     let as_name = make(account("adam", Some("eve@shop.example"), true)).await;
-    assert_eq!(as_name, Err(Error::AlreadyExists("email")));
+    assert_eq!(as_name, Err(Error::AlreadyExists(Unique::Email)));
     let own = UserUpsert { id: Some(dora.id), ..account("dora@shop.example", None, true) };
     assert_eq!(make(own).await.unwrap().id, dora.id, "one's own address may become one's name");
 }

@@ -1,6 +1,6 @@
 //! Leases, epochs and what people chose.
 
-use parlor_store::{Availability, Error, PresenceRow, Store, TenantId, User, UserId};
+use parlor_store::{Availability, Error, PresenceRow, Store, TenantId, Unique, User, UserId, What};
 
 use crate::world::World;
 
@@ -50,7 +50,7 @@ async fn a_person_comes_and_goes(world: World) {
     assert_eq!(edge("n1", "e1", true, 55).await, Ok(5));
     assert_eq!(row(&world, &ann).await.last_seen, Some(50), "that is of the last time they left");
     let stranger = store.arrive(tenant, UserId::new(), "n1", "e1", 60).await;
-    assert_eq!(stranger, Err(Error::NotFound("user")));
+    assert_eq!(stranger, Err(Error::NotFound(What::User)));
 }
 
 async fn a_choice_is_kept(world: World) {
@@ -61,7 +61,7 @@ async fn a_choice_is_kept(world: World) {
     assert_eq!((chosen.availability, chosen.leases, chosen.last_seen), (Availability::Busy, vec![], None));
     assert_eq!(online(store, tenant).await, []);
     let stranger = store.set_availability(tenant, UserId::new(), Availability::Off, 12).await;
-    assert_eq!(stranger, Err(Error::NotFound("user")));
+    assert_eq!(stranger, Err(Error::NotFound(What::User)));
 }
 
 async fn a_restart_shows_nobody_leaving(world: World) {
@@ -77,8 +77,8 @@ async fn a_restart_shows_nobody_leaving(world: World) {
     let again = store.arrive(tenant, ann.id, "n1", "e2", 95).await.unwrap();
     assert_eq!(again.presence, row(&world, &ann).await);
     assert_eq!(again.presence.leases, [("n1".into(), "e2".into(), 20)], "there all the time");
-    assert_eq!(store.renew_epoch("n1", "e1", 96).await, Err(Error::NotFound("node epoch")));
-    assert_eq!(store.begin_epoch("n1", "e2", 97).await, Err(Error::AlreadyExists("node epoch")));
+    assert_eq!(store.renew_epoch("n1", "e1", 96).await, Err(Error::NotFound(What::NodeEpoch)));
+    assert_eq!(store.begin_epoch("n1", "e2", 97).await, Err(Error::AlreadyExists(Unique::NodeEpoch)));
 }
 
 async fn a_clean_end_hides_everybody(world: World) {
@@ -97,10 +97,10 @@ async fn a_clean_end_hides_everybody(world: World) {
 async fn a_dead_epoch_takes_no_edge(world: World) {
     let (store, tenant, ann) = (&world.store, world.tenant, world.user("ann").await);
     let edge = async || store.arrive(tenant, ann.id, "n1", "e1", 20).await;
-    assert_eq!(edge().await, Err(Error::NotFound("node epoch")));
+    assert_eq!(edge().await, Err(Error::NotFound(What::NodeEpoch)));
     store.begin_epoch("n1", "e1", 10).await.unwrap();
     store.end_epoch("n1", "e1", 15).await.unwrap();
-    assert_eq!(edge().await, Err(Error::NotFound("node epoch")));
+    assert_eq!(edge().await, Err(Error::NotFound(What::NodeEpoch)));
 }
 
 /// They share a transaction without savepoints.
@@ -115,8 +115,8 @@ async fn who_is_refused_keeps_nobody_out(world: World) {
     for (nth, came) in futures::future::join_all(guests).await.into_iter().enumerate() {
         let expected = match nth {
             7 => Ok(1),
-            _ if nth % 3 == 0 => Err(Error::NotFound("node epoch")),
-            _ => Err(Error::NotFound("user")),
+            _ if nth % 3 == 0 => Err(Error::NotFound(What::NodeEpoch)),
+            _ => Err(Error::NotFound(What::User)),
         };
         assert_eq!(came, expected, "{nth}");
     }

@@ -1,6 +1,6 @@
 //! API keys and withdrawals.
 
-use parlor_store::{ApiKey, ApiKeyId, ApiKeyKind, Error, Revocation, TenantId, UserId};
+use parlor_store::{ApiKey, ApiKeyId, ApiKeyKind, Error, Revocation, TenantId, Unique, UserId, What};
 
 use crate::world::World;
 
@@ -25,14 +25,14 @@ async fn a_key_opens_its_tenants(world: World) {
     let all = store.create_api_key(new_key(vec![]), [2; 32]).await.unwrap();
     assert_eq!(store.api_key_by_hash([1; 32]).await, Ok(one.clone()));
     assert_eq!(store.api_key(all.id).await, Ok(all.clone()));
-    assert_eq!(store.api_key_by_hash([3; 32]).await, Err(Error::NotFound("api key")));
+    assert_eq!(store.api_key_by_hash([3; 32]).await, Err(Error::NotFound(What::ApiKey)));
     assert_eq!(store.list_api_keys(Some(world.tenant), None, 9).await, Ok(vec![one.clone()]));
     assert_eq!(store.list_api_keys(None, None, 1).await, Ok(vec![one.clone()]));
     assert_eq!(store.list_api_keys(None, Some(one.id), 9).await, Ok(vec![all]));
     let same_secret = store.create_api_key(new_key(vec![]), [1; 32]).await;
-    assert_eq!(same_secret, Err(Error::AlreadyExists("api key")));
+    assert_eq!(same_secret, Err(Error::AlreadyExists(Unique::ApiKey)));
     let nowhere = store.create_api_key(new_key(vec![TenantId(99)]), [4; 32]).await;
-    assert_eq!(nowhere, Err(Error::NotFound("tenant")));
+    assert_eq!(nowhere, Err(Error::NotFound(What::Tenant)));
 }
 
 async fn a_revoked_key_keeps_its_moment(world: World) {
@@ -41,7 +41,7 @@ async fn a_revoked_key_keeps_its_moment(world: World) {
     assert_eq!(store.revoke_api_key(key.id, 50).await.unwrap().revoked_at, Some(50));
     assert_eq!(store.revoke_api_key(key.id, 60).await.unwrap().revoked_at, Some(50));
     assert_eq!(store.api_key_by_hash([1; 32]).await.unwrap().revoked_at, Some(50));
-    assert_eq!(store.revoke_api_key(ApiKeyId::new(), 60).await, Err(Error::NotFound("api key")));
+    assert_eq!(store.revoke_api_key(ApiKeyId::new(), 60).await, Err(Error::NotFound(What::ApiKey)));
 }
 
 async fn withdrawals_last_as_long_as_needed(world: World) {

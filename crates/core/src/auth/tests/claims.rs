@@ -63,11 +63,11 @@ async fn a_claim_names_an_identity_before_a_number_and_nobody_else() {
     let long = "1".repeat(201);
     for nobody in ["3", "0", "-1", "+1", " 1", "", "first", "99999999999999999999", long.as_str()] {
         let refused = claim(&world, nobody, Roles::CUSTOMER, &trusting()).await.unwrap_err();
-        assert_eq!(refused, Error::NotFound("user"), "{nobody:?}");
+        assert_eq!(refused, Error::NotFound(parlor_store::What::User), "{nobody:?}");
     }
     let elsewhere = Context { tenant: Some("other".to_owned()), ..trusting() };
     let refused = claim(&world, "1", Roles::CUSTOMER, &elsewhere).await.unwrap_err();
-    assert_eq!(refused, Error::NotFound("user"));
+    assert_eq!(refused, Error::NotFound(parlor_store::What::User));
 }
 
 #[tokio::test]

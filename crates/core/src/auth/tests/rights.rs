@@ -206,7 +206,10 @@ async fn an_operator_names_the_tenant_and_nobody_else_is_one() {
     };
     assert_eq!(resolve(OPERATOR, None).await.unwrap().tenant, Principal::NO_TENANT);
     assert_eq!(&*resolve(OPERATOR, Some("shop")).await.unwrap().tenant_slug, "shop");
-    assert_eq!(resolve(OPERATOR, Some("missing")).await.unwrap_err(), Error::NotFound("tenant"));
+    assert_eq!(
+        resolve(OPERATOR, Some("missing")).await.unwrap_err(),
+        Error::NotFound(parlor_store::What::Tenant)
+    );
     for wrong in ["", "plk_", &OPERATOR[1..]] {
         assert!(matches!(resolve(wrong, None).await, Err(Error::CredentialInvalid(_))), "{wrong}");
     }

@@ -12,7 +12,7 @@ use sea_orm::{
 use crate::{
     Appended, Author, AuthorKind, Conversation, ConversationChange, ConversationId, ConversationPatch,
     ConversationStatus, EnsureConversation, Error, Millis, Mutation, NewMessage, Result, Store, TenantId,
-    UserId,
+    UserId, What,
     entity::{Strings, TenantOwned, conversation, read_mark, user},
     failure::Failure,
     query::{
@@ -339,5 +339,5 @@ async fn save(tx: &mut Tx, row: conversation::Model) -> Result<(), Failure> {
 
 async fn require_user(tx: &Tx, tenant: TenantId, id: UserId) -> Result<(), Failure> {
     let there = user::Entity::of(tenant).filter(user::Column::Id.eq(id.0)).one(tx.db()).await?;
-    there.map(|_| ()).ok_or(Error::NotFound("user").into())
+    there.map(|_| ()).ok_or(Error::NotFound(What::User).into())
 }

@@ -3,7 +3,7 @@
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use crate::{
-    Error, Identity, Millis, Result, Roles, TenantId, User, UserId, UserUpsert,
+    Error, Identity, Millis, Result, Roles, TenantId, Unique, User, UserId, UserUpsert,
     entity::{TenantOwned, identity, user},
     failure::Failure,
     query::directory,
@@ -19,7 +19,7 @@ pub(super) async fn upsert(
 ) -> Result<(User, bool), Failure> {
     let found = find(tx, tenant, wanted).await?;
     if found.is_some() && wanted.create_only {
-        return Err(Error::AlreadyExists("user").into());
+        return Err(Error::AlreadyExists(Unique::User).into());
     }
     let id = UserId(found.as_ref().map_or(new_id.0, |row| row.id));
     require_free_names(tx, tenant, id, wanted).await?;
@@ -63,12 +63,12 @@ async fn require_free_names(
     if let Some(email) = wanted.email.as_ref().filter(|_| wanted.unique_names)
         && (taken(Email, email).await? || taken(Username, email).await?)
     {
-        return Err(Error::AlreadyExists("email").into());
+        return Err(Error::AlreadyExists(Unique::Email).into());
     }
     if let Some(username) = &wanted.username
         && (taken(Username, username).await? || wanted.unique_names && taken(Email, username).await?)
     {
-        return Err(Error::AlreadyExists("username").into());
+        return Err(Error::AlreadyExists(Unique::Username).into());
     }
     Ok(())
 }
@@ -83,7 +83,7 @@ async fn unowned_identities(
     let mut unowned: Vec<Identity> = Vec::new();
     for identity in &wanted.identities {
         match directory::identity_owner(tx.db(), tenant, identity).await? {
-            Some(owner) if owner != id => return Err(Error::AlreadyExists("identity").into()),
+            Some(owner) if owner != id => return Err(Error::AlreadyExists(Unique::Identity).into()),
             Some(_) => {}
             None if unowned.contains(identity) => {}
             None => unowned.push(identity.clone()),

@@ -10,7 +10,7 @@ use sea_orm::{
 
 use super::{Lease, begin_row, ended_epoch_of, lease, of_users, revision, with};
 use crate::{
-    Error, Millis, Mutation, PresenceRow, Result, Store, TenantId, UserId,
+    Error, Millis, Mutation, PresenceRow, Result, Store, TenantId, UserId, What,
     entity::{TenantOwned, node_epoch, presence, presence_lease, user},
     failure::Failure,
     writer::Tx,
@@ -60,7 +60,7 @@ async fn arrive(tx: &mut Tx, lease: &presence_lease::Model) -> Result<Arrival, F
     let tenant = TenantId(lease.tenant);
     require_living_epoch(tx, lease).await?;
     let known = known(tx, lease).await?;
-    let user_updated_at = known.first().ok_or(Error::NotFound("user"))?.updated_at;
+    let user_updated_at = known.first().ok_or(Error::NotFound(What::User))?.updated_at;
     let row = match known[0].availability {
         Some(availability) => presence::Model {
             tenant: lease.tenant,
@@ -133,6 +133,6 @@ async fn require_living_epoch(tx: &mut Tx, lease: &presence_lease::Model) -> Res
             tx.lives(Some(life));
             Ok(())
         }
-        _ => Err(Error::NotFound("node epoch").into()),
+        _ => Err(Error::NotFound(What::NodeEpoch).into()),
     }
 }

@@ -6,7 +6,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, Query
 use uuid::Uuid;
 
 use crate::{
-    Error, Millis, Mutation, PresenceRow, Result, Store, TenantId,
+    Error, Millis, Mutation, PresenceRow, Result, Store, TenantId, Unique, What,
     entity::{node_epoch, presence, presence_lease},
     failure::Failure,
     writer::Tx,
@@ -58,7 +58,7 @@ async fn begin(tx: &mut Tx, life: &Life) -> Result<Vec<PresenceRow>, Failure> {
         ended_at: None,
     };
     if earlier.iter().any(|row| row.epoch == life.epoch) {
-        return Err(Error::AlreadyExists("node epoch").into());
+        return Err(Error::AlreadyExists(Unique::NodeEpoch).into());
     }
     node_epoch::Entity::insert(begun.into_active_model()).exec_without_returning(tx.db()).await?;
     let mut left_over: BTreeSet<(i64, Uuid)> = BTreeSet::new();
@@ -106,7 +106,7 @@ async fn renew(tx: &mut Tx, life: &Life) -> Result<(), Failure> {
         .filter(node_epoch::Column::EndedAt.is_null())
         .exec(tx.db())
         .await?;
-    if renewed.rows_affected == 0 { Err(Error::NotFound("node epoch").into()) } else { Ok(()) }
+    if renewed.rows_affected == 0 { Err(Error::NotFound(What::NodeEpoch).into()) } else { Ok(()) }
 }
 
 async fn end(tx: &mut Tx, life: &Life) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use sea_orm::{
 use super::{Cause, create, store_changes, tell};
 use crate::{
     Author, Conversation, ConversationChange, ConversationId, ConversationStatus, EnsureConversation, Error,
-    Millis, Mutation, Result, Store, TenantId, UserId,
+    Millis, Mutation, Result, Store, TenantId, UserId, What,
     entity::{TenantOwned, conversation},
     failure::Failure,
     query::{chat, code::Code},
@@ -57,7 +57,7 @@ impl Store {
         match find(&self.readers, tenant, owner, kind).await? {
             Found::Here(row, _) => {
                 let joined = chat::join::conversations(&self.readers, vec![*row]).await?;
-                let found = joined.into_iter().next().ok_or(Error::NotFound("conversation"))?;
+                let found = joined.into_iter().next().ok_or(Error::NotFound(What::Conversation))?;
                 Ok((found.id, Some(found)))
             }
             Found::Next(id) => Ok((id, None)),
