@@ -6,6 +6,7 @@ pub mod failure;
 pub mod hex_id;
 pub mod limits;
 pub mod metadata;
+pub mod network;
 
 /// The generated code of `proto/parlor/v1`.
 #[allow(clippy::all, clippy::pedantic, missing_docs)]

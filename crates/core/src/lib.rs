@@ -1,10 +1,11 @@
 //! The services: what is allowed, what happens, who is told.
 //!
-//! Right may use left: `clock, status, wire, caller, seal, offset, heads, page, auth, rights, hub ← directory, token ← chat, presence ←
+//! Right may use left: `clock, status, wire, caller, seal, offset, heads, page, auth, rights, hub, buckets ← directory, token ← chat, presence ←
 //! announce, edge, health ← core`; `stack` stands before all services and knows none.
 
 pub mod announce;
 pub mod auth;
+mod buckets;
 pub mod caller;
 pub mod chat;
 pub mod clock;

@@ -1,12 +1,8 @@
 //! How many REST requests an address may make: one window for each, in a bounded map.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
-    sync::Mutex,
-    time::Duration,
-};
+use std::{collections::HashMap, net::IpAddr, sync::Mutex, time::Duration};
 
+use parlor_api::network::network;
 use tokio::time::Instant;
 
 /// Addresses that are remembered, about 5 MB. When more come in one window, those that used least are forgotten.
@@ -59,17 +55,6 @@ impl RestLimits {
             let all: u64 = windows.values().map(|window| u64::from(window.used)).sum();
             let average = all / windows.len() as u64;
             windows.retain(|_, window| u64::from(window.used) > average);
-        }
-    }
-}
-
-/// One customer of an IPv6 network has a /64 of addresses.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
 }

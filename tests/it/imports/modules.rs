@@ -15,7 +15,7 @@ const ORDER: [&[&str]; 15] = [
     &["rights"],
     &["stack"],
     &["hub"],
-    &["password", "request"],
+    &["buckets", "password", "request"],
     &["directory"],
     &["token"],
     &["chat", "presence"],

@@ -5,14 +5,14 @@
 //! it is empty, possession of a key opens nothing for that address, whether the key exists or not: otherwise one could go
 //! on guessing and look for the one answer that differs. Staff and owners who prove themselves are not concerned.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
-use crate::{Error, Result};
+use parlor_api::network::network;
+
+use crate::{
+    Result,
+    buckets::{Buckets, Rate},
+};
 
 /// About 60 bytes each. When all are in use, keys that do not exist are refused for new addresses until one recovers.
 const MAX_ADDRESSES: usize = 65_536;
@@ -37,71 +37,46 @@ impl Default for Options {
 /// Counts unknown keys.
 #[derive(Debug)]
 pub struct Guesses {
-    burst_ms: i64,
-    refill_ms: i64,
-    /// For each address the moment at which its bucket will be full again, which says all there is to say.
-    full_at: Mutex<HashMap<IpAddr, i64>>,
+    rate: Rate,
+    addresses: Buckets<IpAddr>,
 }
 
 impl Guesses {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let refill_ms = i64::try_from(options.refill.as_millis()).unwrap_or(i64::MAX);
-        let burst_ms = refill_ms.saturating_mul(options.burst.into());
-        Self { burst_ms, refill_ms, full_at: Mutex::default() }
+        let rate = Rate { burst: options.burst, refill_ms };
+        Self { rate, addresses: Buckets::new(MAX_ADDRESSES) }
     }
 
     /// Fails if the address has none left. Takes nothing.
     pub fn check(&self, peer: &str, now_ms: i64) -> Result<()> {
         let Some(address) = self.limited(peer) else { return Ok(()) };
-        let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        self.left(full_at.get(&address).copied(), now_ms).map(drop)
+        self.addresses.check(&address, self.rate, now_ms)
     }
 
     /// Takes one.
     pub fn take(&self, peer: &str, now_ms: i64) -> Result<()> {
         let Some(address) = self.limited(peer) else { return Ok(()) };
-        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if full_at.len() >= MAX_ADDRESSES && !full_at.contains_key(&address) {
-            full_at.retain(|_, at| now_ms < *at);
-            if full_at.len() >= MAX_ADDRESSES {
-                return Err(Error::RateLimited { retry_after_ms: self.refill_ms.unsigned_abs() });
-            }
-        }
-        let taken = self.left(full_at.get(&address).copied(), now_ms)?;
-        full_at.insert(address, taken);
-        Ok(())
-    }
-
-    /// The moment at which the bucket will be full once one more is taken.
-    fn left(&self, full_at: Option<i64>, now_ms: i64) -> Result<i64> {
-        let taken = full_at.map_or(now_ms, |at| at.max(now_ms)) + self.refill_ms;
-        let late_ms = taken - now_ms - self.burst_ms;
-        if late_ms > 0 {
-            return Err(Error::RateLimited { retry_after_ms: late_ms.unsigned_abs() });
-        }
-        Ok(taken)
+        self.addresses.take(&[(address, self.rate)], now_ms)
     }
 
     /// Whose bucket it is; `None` without a limit, or where no gateway tells the address.
     fn limited(&self, peer: &str) -> Option<IpAddr> {
-        if self.burst_ms == 0 {
+        // Nothing to wait for is no limit either.
+        if self.rate.burst == 0 || self.rate.refill_ms == 0 {
             return None;
         }
-        Some(match peer.parse::<IpAddr>().ok()?.to_canonical() {
-            IpAddr::V4(address) => IpAddr::V4(address),
-            // One customer of an IPv6 network has a /64 of addresses.
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
-        })
+        peer.parse().ok().map(network)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
+    use crate::Error;
 
     fn guesses(burst: u32) -> Guesses {
         Guesses::new(Options { burst, refill: Duration::from_secs(1) })
@@ -150,6 +125,6 @@ mod tests {
         assert!(guesses.take(&address(MAX_ADDRESSES + 1), 0).is_err());
         guesses.check(&address(MAX_ADDRESSES + 1), 0).unwrap();
         guesses.take(&address(MAX_ADDRESSES + 1), 1_000).unwrap();
-        assert_eq!(guesses.full_at.lock().unwrap().len(), 1);
+        assert_eq!(guesses.addresses.len(), 1);
     }
 }

@@ -1,12 +1,14 @@
 //! How often somebody may guess: a bucket for each client address and one for each name in each tenant. Both hold for
 //! right answers too, so that nobody learns from being let through.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::net::IpAddr;
 
-use crate::{Error, Result};
+use parlor_api::network::network;
+
+use crate::{
+    Result,
+    buckets::{Buckets, Rate},
+};
 
 /// A household or office behind one address signs in without noticing.
 const PEER: Rate = Rate { burst: 30, refill_ms: 2_000 };
@@ -15,57 +17,32 @@ const NAME: Rate = Rate { burst: 10, refill_ms: 6_000 };
 /// About 100 bytes each. When all are in use, attempts are refused until one recovers.
 const MAX_BUCKETS: usize = 100_000;
 
-#[derive(Clone, Copy, Debug)]
-struct Rate {
-    burst: i64,
-    /// One attempt comes back in so long.
-    refill_ms: i64,
-}
-
 /// Counts attempts.
-#[derive(Debug, Default)]
-pub struct Attempts {
-    /// For each bucket the moment at which it will be full again, which says all there is to say.
-    full_at: Mutex<HashMap<String, i64>>,
+#[derive(Debug)]
+pub struct Attempts(Buckets<String>);
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self(Buckets::new(MAX_BUCKETS))
+    }
 }
 
 impl Attempts {
     /// Takes one attempt from each bucket, or none from any.
     pub fn take(&self, peer: &str, tenant: &str, username: &str, now_ms: i64) -> Result<()> {
-        let name = format!("n/{tenant}/{username}");
-        let mut wanted = vec![(name, NAME)];
+        let mut wanted = vec![(format!("n/{tenant}/{username}"), NAME)];
         if !peer.is_empty() {
+            let peer = peer.parse::<IpAddr>().map_or_else(|_| peer.to_owned(), |ip| network(ip).to_string());
             wanted.push((format!("p/{peer}"), PEER));
         }
-        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if full_at.len() + wanted.len() > MAX_BUCKETS {
-            full_at.retain(|_, at| now_ms < *at);
-            if full_at.len() + wanted.len() > MAX_BUCKETS {
-                return Err(limited(NAME.refill_ms));
-            }
-        }
-        for (bucket, rate) in &wanted {
-            let taken = full_at.get(bucket).map_or(now_ms, |at| (*at).max(now_ms)) + rate.refill_ms;
-            let late_ms = taken - now_ms - rate.burst * rate.refill_ms;
-            if late_ms > 0 {
-                return Err(limited(late_ms));
-            }
-        }
-        for (bucket, rate) in wanted {
-            let at = full_at.entry(bucket).or_insert(now_ms);
-            *at = (*at).max(now_ms) + rate.refill_ms;
-        }
-        Ok(())
+        self.0.take(&wanted, now_ms)
     }
-}
-
-fn limited(wait_ms: i64) -> Error {
-    Error::RateLimited { retry_after_ms: wait_ms.unsigned_abs() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
 
     #[test]
     fn a_name_has_its_burst_and_one_more_waits() {
@@ -94,6 +71,16 @@ mod tests {
     }
 
     #[test]
+    fn the_addresses_of_one_ipv6_network_count_together() {
+        let attempts = Attempts::default();
+        for number in 0..PEER.burst {
+            attempts.take(&format!("2001:db8::{number:x}"), "shop", &number.to_string(), 0).unwrap();
+        }
+        assert!(attempts.take("2001:db8::ffff:2", "shop", "new", 0).is_err());
+        attempts.take("2001:db8:0:1::1", "shop", "new", 0).unwrap();
+    }
+
+    #[test]
     fn a_flood_of_names_is_bounded_and_recovers() {
         let attempts = Attempts::default();
         for number in 0..MAX_BUCKETS {
@@ -101,6 +88,6 @@ mod tests {
         }
         assert!(attempts.take("", "shop", "one more", 0).is_err());
         attempts.take("", "shop", "one more", NAME.refill_ms).unwrap();
-        assert_eq!(attempts.full_at.lock().unwrap().len(), 1);
+        assert_eq!(attempts.0.len(), 1);
     }
 }
