@@ -19,7 +19,7 @@
 //! - A client that is silent, or takes nothing, is gone within interval and time-out together, and one that sends other
 //!   things than its answer one time-out later; `next` says so.
 //! - A user who does not call `next` holds its client back, and its client's silence is excused.
-//! - A connection at rest has no task, timer or buffer of its own: one [wheel](wheel) visits all.
+//! - A connection at rest has no task, timer or buffer of its own: one [wheel] visits all.
 //! - Every limit is a field of [`Config`] with a default that has a reason.
 //!
 //! # An echo
