@@ -158,18 +158,29 @@ export class Client {
     this.#conversations.get(id).sent.push(text);
   }
 
-  /** Everything sent was heard, and what the staff show last; or it was waited for long enough. */
-  settled(availability) {
-    return new Promise((resolve) => {
+  /**
+   * Everything sent was heard, and what the staff show last, and who types; or it was waited for long enough. What is
+   * shown in passing may go by while a road is cut: so it types once more when the roads stand, and must be seen.
+   */
+  async settled(availability) {
+    await this.#type(false);
+    this.#heardTyping = false;
+    await this.#type(true);
+    await new Promise((resolve) => {
       const late = setTimeout(resolve, PATIENCE_MS);
       this.#changed = () => {
         const all = [...this.#conversations.values()].every((conversation) => conversation.isSettled);
-        if (this.#cut || !all || this.#availability !== availability) return;
+        if (this.#cut || !all || !this.#heardTyping || this.#availability !== availability) return;
         clearTimeout(late);
         resolve();
       };
       this.#changed();
     });
+  }
+
+  #type(typing) {
+    const [id] = this.#conversations.keys();
+    return call(this.#writer, 'SetTyping', { conversation: { id }, typing });
   }
 
   /** Says what did not hold. */
