@@ -8,8 +8,7 @@
 //!
 //! `socket` is the machine of a connection: it keeps requests in order, parks them until somebody has joined, and gives
 //! out events. `join` is the way in, `requests` what is asked once in; `read` judges what comes in, `shape` writes what
-//! goes out, in the key order of old. `rest` is the machine of an exchange; `login`, `threads` and `pages` are its
-//! endpoints.
+//! goes out, in the key order of old. `rest` is the table of the endpoints, which are in `login`, `threads` and `pages`.
 //!
 //! Ids are integers on this wire: conversations and messages go by their numbers, and a person by the integer that the
 //! mount's issuer calls them, or else by their number too.
@@ -22,7 +21,7 @@ use parlor_api::{
 
 use super::{
     AllowHeaders, Audience, Carriers, Cors, Dialect, Frame, Machine, Opening, OpeningKind, Oversized, Pace,
-    Rendered, Response, SocketEvent,
+    Rendered, Response, SocketEvent, rest::Exchange,
 };
 
 mod burst;
@@ -66,7 +65,7 @@ impl Dialect for Support {
     fn open(&self, opening: Opening) -> Box<dyn Machine> {
         match opening.kind {
             OpeningKind::WebSocket | OpeningKind::SocketIo => Box::new(socket::Socket::new(opening)),
-            OpeningKind::Rest => Box::new(rest::Exchange::new(opening.mount)),
+            OpeningKind::Rest => Box::new(Exchange::new(&rest::REST, opening.mount)),
         }
     }
 

@@ -5,7 +5,10 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::rest::json;
-use crate::dialect::Response;
+use crate::dialect::{
+    Response,
+    rest::{Asked, Failure},
+};
 
 const SETUP: &str = include_str!("setup-chat.html");
 
@@ -15,7 +18,7 @@ const SETUP_POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// `GET /`
-pub(super) fn about() -> Response {
+pub(super) async fn about(_asked: Asked) -> Result<Response, Failure> {
     #[derive(Serialize)]
     struct About {
         message: &'static str,
@@ -27,15 +30,15 @@ pub(super) fn about() -> Response {
         user: &'static str,
     }
     let endpoints = Endpoints { admin: "/api/admin/*", user: "/api/*" };
-    json(StatusCode::OK, &About { message: "Fashion Ecommerce API Server", endpoints })
+    Ok(json(StatusCode::OK, &About { message: "Fashion Ecommerce API Server", endpoints }))
 }
 
 /// `GET /setup-chat.html`
-pub(super) fn setup() -> Response {
-    Response {
+pub(super) async fn setup(_asked: Asked) -> Result<Response, Failure> {
+    Ok(Response {
         status: StatusCode::OK,
         content_type: "text/html; charset=utf-8",
         body: Bytes::from_static(SETUP.as_bytes()),
         headers: vec![(header::CONTENT_SECURITY_POLICY, SETUP_POLICY)],
-    }
+    })
 }

@@ -81,13 +81,26 @@ pub(super) fn begin(joined: Claim, asked: Asked, ack: Option<u64>, effects: &mut
 
 /// The list, as an admin asks for it, or as it is sent unasked.
 pub(super) fn list(ack: Option<u64>) -> Next {
-    let call = Call::ListConversations(v1::ListConversationsRequest {
-        page_size: ROWS_MAX,
+    Next::Ask(Box::new(Call::ListConversations(latest(ROWS_MAX))), Asking::List { ack })
+}
+
+/// The conversations of this dialect, the latest first.
+pub(super) fn latest(page_size: i32) -> v1::ListConversationsRequest {
+    v1::ListConversationsRequest {
+        page_size,
         kind: KIND.to_owned(),
         order_by_update: true,
         ..v1::ListConversationsRequest::default()
-    });
-    Next::Ask(Box::new(call), Asking::List { ack })
+    }
+}
+
+/// The newest messages of a conversation, oldest first.
+pub(super) fn newest(conversation: v1::ConversationRef, page_size: i32) -> v1::ListMessagesRequest {
+    v1::ListMessagesRequest {
+        conversation: Some(conversation),
+        page_size,
+        ..v1::ListMessagesRequest::default()
+    }
 }
 
 /// Answers a request of somebody who is not in. `unknown` is the id they claimed that nobody has.
@@ -172,11 +185,7 @@ pub(super) fn message(
 }
 
 fn history(conversation: v1::ConversationRef) -> Box<Call> {
-    Box::new(Call::ListMessages(v1::ListMessagesRequest {
-        conversation: Some(conversation),
-        page_size: HISTORY_MAX,
-        ..v1::ListMessagesRequest::default()
-    }))
+    Box::new(Call::ListMessages(newest(conversation, HISTORY_MAX)))
 }
 
 impl Asking {

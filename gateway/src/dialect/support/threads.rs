@@ -1,24 +1,50 @@
 //! `/api/admin/chat`: conversations with their messages, for admins. No page of today asks for them.
 
-use std::collections::VecDeque;
-
 use http::StatusCode;
 use parlor_api::v1;
 use serde::Serialize;
-use tonic::{Code, Status};
 
 use super::{
     KIND,
     read::{Place, id_of_digits},
-    requests::HISTORY_MAX,
-    rest::{Endpoint, Next, failed, json, refused},
+    requests::{HISTORY_MAX, latest, newest},
+    rest::{json, refused},
     shape,
 };
-use crate::dialect::{Answer, Call, Credential, Response, javascript::iso};
+use crate::dialect::{
+    Response,
+    javascript::iso,
+    refusal::Kind,
+    rest::{Asked, Failure},
+};
 
 /// So many conversations are in the list, the latest first, with so many of their newest messages: each is read by itself.
 const THREADS_MAX: i32 = 100;
 const THREAD_MESSAGES: i32 = 50;
+
+/// `GET /api/admin/chat`
+pub(super) async fn list(asked: Asked) -> Result<Response, Failure> {
+    let mut threads = Vec::new();
+    for row in asked.ask(latest(THREADS_MAX)).await?.conversations {
+        let page = asked.ask(newest(Place::Number(row.number).named(), THREAD_MESSAGES)).await?;
+        threads.push((page.conversation.unwrap_or(row), page.messages));
+    }
+    let shown = threads.iter().map(|(conversation, messages)| Shown::new(conversation, messages));
+    Ok(json(StatusCode::OK, &shown.collect::<Vec<_>>()))
+}
+
+/// `GET /api/admin/chat/:id`
+pub(super) async fn one(asked: Asked) -> Result<Response, Failure> {
+    let not_found = || refused(StatusCode::NOT_FOUND, "Chat not found");
+    let number = id_of_digits(&asked.id).ok_or_else(not_found)?;
+    let page = match asked.ask(newest(Place::Number(number).named(), HISTORY_MAX)).await {
+        Err(refusal) if refusal.kind == Kind::NotFound => return Ok(not_found()),
+        answered => answered?,
+    };
+    let ours = page.conversation.filter(|conversation| conversation.kind == KIND);
+    let conversation = ours.ok_or_else(not_found)?;
+    Ok(json(StatusCode::OK, &Shown::new(&conversation, &page.messages)))
+}
 
 /// A conversation with its messages.
 #[derive(Serialize)]
@@ -43,92 +69,6 @@ struct Line<'a> {
     text: &'a str,
     timestamp: String,
     is_read: bool,
-}
-
-/// `GET /api/admin/chat`
-#[derive(Default)]
-pub(super) struct Threads {
-    /// Those whose messages are to be read.
-    left: VecDeque<v1::Conversation>,
-    done: Vec<(v1::Conversation, Vec<v1::Message>)>,
-}
-
-/// `GET /api/admin/chat/:id`
-pub(super) struct Thread(Option<u64>);
-
-impl Threads {
-    fn read_next(&self) -> Next {
-        match self.left.front() {
-            Some(conversation) => ask(Place::Number(conversation.number), THREAD_MESSAGES),
-            None => {
-                let threads: Vec<_> = self
-                    .done
-                    .iter()
-                    .map(|(conversation, messages)| Shown::new(conversation, messages))
-                    .collect();
-                Next::Respond(json(StatusCode::OK, &threads))
-            }
-        }
-    }
-}
-
-impl Endpoint for Threads {
-    fn begin(&mut self) -> Next {
-        Next::ask(
-            Call::ListConversations(v1::ListConversationsRequest {
-                page_size: THREADS_MAX,
-                kind: KIND.to_owned(),
-                order_by_update: true,
-                ..v1::ListConversationsRequest::default()
-            }),
-            Credential::Connection,
-        )
-    }
-
-    fn answered(&mut self, answer: Result<Answer, Status>) -> Next {
-        match answer {
-            Ok(Answer::ListConversations(page)) if self.done.is_empty() => {
-                self.left = page.conversations.into();
-                self.read_next()
-            }
-            Ok(Answer::ListMessages(page)) => {
-                let listed = self.left.pop_front();
-                self.done.extend(page.conversation.or(listed).map(|shown| (shown, page.messages)));
-                self.read_next()
-            }
-            Ok(_) => Next::Respond(failed(&Status::internal("not what was asked for"))),
-            Err(status) => Next::Respond(failed(&status)),
-        }
-    }
-}
-
-impl Thread {
-    pub(super) fn new(id: &str) -> Self {
-        Self(id_of_digits(id))
-    }
-}
-
-impl Endpoint for Thread {
-    fn begin(&mut self) -> Next {
-        match self.0 {
-            Some(number) => ask(Place::Number(number), HISTORY_MAX),
-            None => Next::Respond(not_found()),
-        }
-    }
-
-    fn answered(&mut self, answer: Result<Answer, Status>) -> Next {
-        Next::Respond(match answer {
-            Ok(Answer::ListMessages(page)) => match &page.conversation {
-                Some(conversation) if conversation.kind == KIND => {
-                    json(StatusCode::OK, &Shown::new(conversation, &page.messages))
-                }
-                Some(_) | None => not_found(),
-            },
-            Ok(_) => failed(&Status::internal("not what was asked for")),
-            Err(status) if status.code() == Code::NotFound => not_found(),
-            Err(status) => failed(&status),
-        })
-    }
 }
 
 impl<'a> Shown<'a> {
@@ -160,20 +100,4 @@ impl<'a> Line<'a> {
             is_read: by_customer && message.sequence <= conversation.staff_read_sequence,
         }
     }
-}
-
-fn ask(place: Place, page_size: i32) -> Next {
-    let conversation = Some(place.named());
-    Next::ask(
-        Call::ListMessages(v1::ListMessagesRequest {
-            conversation,
-            page_size,
-            ..v1::ListMessagesRequest::default()
-        }),
-        Credential::Connection,
-    )
-}
-
-fn not_found() -> Response {
-    refused(StatusCode::NOT_FOUND, "Chat not found")
 }
