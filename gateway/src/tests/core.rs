@@ -1,17 +1,18 @@
 //! A core for tests: one conversation as a log, served over the real contract, with misfortunes on request.
 
+mod chat;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
-use futures::StreamExt as _;
 use parlor_api::{
     metadata,
     v1::{
-        self, chat_service_server::ChatService, edge_service_server::EdgeService, link_attach::Credential,
-        link_request::Command, link_response::Body,
+        self, edge_service_server::EdgeService, link_attach::Credential, link_request::Command,
+        link_response::Body,
     },
 };
 use tokio::sync::{mpsc, watch};
@@ -20,13 +21,12 @@ use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use crate::tests::echo::message_event;
 
+pub use chat::Chat;
+
 pub const EDGE_KEY: &str = "the-edge-key-of-these-tests";
 pub const TENANT: &str = "acme";
 pub const ROOM: &str = "018f0000-0000-7000-8000-000000000001";
 const LEASE: Duration = Duration::from_secs(2);
-
-/// A watch is an endless stream of messages of this length.
-const WATCHED_BYTES: usize = 16 * 1024;
 
 type Answers = mpsc::Sender<Result<v1::LinkResponse, Status>>;
 
@@ -323,108 +323,4 @@ where
         }
         answers.as_mut().poll_next(cx)
     })
-}
-
-#[tonic::async_trait]
-impl ChatService for Core {
-    type WatchConversationStream =
-        futures::stream::BoxStream<'static, Result<v1::WatchConversationResponse, Status>>;
-    type ConverseStream = ReceiverStream<Result<v1::ConverseResponse, Status>>;
-
-    async fn send_message(
-        &self,
-        request: Request<v1::SendMessageRequest>,
-    ) -> Result<Response<v1::SendMessageResponse>, Status> {
-        if self.state().away {
-            return Err(Status::unavailable("away"));
-        }
-        self.state().metadata.push(request.metadata().clone());
-        let text = request.into_inner().text;
-        let sequence = self.append(&text);
-        let message = v1::Message { conversation_id: ROOM.to_owned(), sequence, text, ..Default::default() };
-        let mut response =
-            Response::new(v1::SendMessageResponse { message: Some(message), ..Default::default() });
-        response.metadata_mut().insert(metadata::POSITION, sequence.into());
-        Ok(response)
-    }
-
-    async fn get_conversation(
-        &self,
-        request: Request<v1::GetConversationRequest>,
-    ) -> Result<Response<v1::GetConversationResponse>, Status> {
-        self.state().metadata.push(request.metadata().clone());
-        Ok(Response::new(v1::GetConversationResponse::default()))
-    }
-
-    async fn send_messages(
-        &self,
-        _request: Request<v1::SendMessagesRequest>,
-    ) -> Result<Response<v1::SendMessagesResponse>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
-
-    async fn create_conversation(
-        &self,
-        _request: Request<v1::CreateConversationRequest>,
-    ) -> Result<Response<v1::CreateConversationResponse>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
-
-    async fn list_conversations(
-        &self,
-        _request: Request<v1::ListConversationsRequest>,
-    ) -> Result<Response<v1::ListConversationsResponse>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
-
-    async fn list_missed_events(
-        &self,
-        _request: Request<v1::ListMissedEventsRequest>,
-    ) -> Result<Response<v1::ListMissedEventsResponse>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
-
-    async fn update_conversation(
-        &self,
-        _request: Request<v1::UpdateConversationRequest>,
-    ) -> Result<Response<v1::UpdateConversationResponse>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
-
-    async fn list_messages(
-        &self,
-        _request: Request<v1::ListMessagesRequest>,
-    ) -> Result<Response<v1::ListMessagesResponse>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
-
-    async fn mark_read(
-        &self,
-        _request: Request<v1::MarkReadRequest>,
-    ) -> Result<Response<v1::MarkReadResponse>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
-
-    async fn set_typing(
-        &self,
-        _request: Request<v1::SetTypingRequest>,
-    ) -> Result<Response<v1::SetTypingResponse>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
-
-    async fn watch_conversation(
-        &self,
-        _request: Request<v1::WatchConversationRequest>,
-    ) -> Result<Response<Self::WatchConversationStream>, Status> {
-        let event = Some(message_event(ROOM, 1, &"x".repeat(WATCHED_BYTES)));
-        let endless = futures::stream::repeat(v1::WatchConversationResponse { event }).map(Ok);
-        Ok(Response::new(endless.boxed()))
-    }
-
-    async fn converse(
-        &self,
-        _request: Request<Streaming<v1::ConverseRequest>>,
-    ) -> Result<Response<Self::ConverseStream>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
 }

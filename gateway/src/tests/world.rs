@@ -8,7 +8,7 @@ use futures::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use parlor_api::v1::{chat_service_server::ChatServiceServer, edge_service_server::EdgeServiceServer};
+use parlor_api::v1::edge_service_server::EdgeServiceServer;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tonic::service::Routes;
@@ -18,7 +18,7 @@ use tungstenite::{Message, client::IntoClientRequest as _};
 use crate::{
     Backend, Gateway, Limits, Listener, Options,
     mount::Mount,
-    tests::core::{Core, EDGE_KEY, TENANT},
+    tests::core::{Chat, Core, EDGE_KEY, TENANT},
     transport::listener,
 };
 
@@ -182,7 +182,7 @@ pub fn backend(core: &Core) -> Backend {
 pub fn service(core: &Core) -> crate::backend::Service {
     let (_, health) = tonic_health::server::health_reporter();
     let routes = Routes::new(EdgeServiceServer::new(core.clone()))
-        .add_service(ChatServiceServer::new(core.clone()))
+        .add_service(Chat(core.clone()))
         .add_service(health)
         .prepare();
     let service = routes
