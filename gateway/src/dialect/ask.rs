@@ -17,7 +17,7 @@ use std::{
 use parlor_api::v1;
 use tonic::Status;
 
-use super::{Answer, Call, Credential, Effect, Memory, Tag, refusal::Refusal};
+use super::{Answer, Audience, Call, Credential, Effect, Memory, Tag, TopicHandle, refusal::Refusal};
 
 /// A request of the core that knows its answer.
 pub(super) trait Ask {
@@ -68,7 +68,8 @@ pub(super) struct Core(Arc<Mutex<Desk>>);
 struct Desk {
     tag: Tag,
     wants: Vec<Effect>,
-    answered: Option<Answered>,
+    /// In a box: most connections are at rest, and it is large.
+    answered: Option<Box<Answered>>,
 }
 
 #[derive(Debug)]
@@ -105,6 +106,25 @@ impl Core {
         }
     }
 
+    /// Hears a topic, in the place of another if that is named.
+    pub async fn subscribe(
+        &self,
+        topic: v1::topic::Name,
+        audience: Audience,
+        replaces: Option<TopicHandle>,
+    ) -> Result<TopicHandle, Refusal> {
+        let tag = self.want(|tag| Effect::Subscribe { tag, topic, audience, replaces });
+        match self.answer(tag).await? {
+            (Answer::Subscribed { topic, .. }, _) => Ok(topic),
+            _ => Err(Refusal::unexpected()),
+        }
+    }
+
+    /// Wants something that is not answered.
+    pub fn tell(&self, effect: Effect) {
+        self.desk().wants.push(effect);
+    }
+
     /// A tag that no other call has.
     pub fn next_tag(&self) -> Tag {
         let mut desk = self.desk();
@@ -114,7 +134,7 @@ impl Core {
 
     fn want(&self, effect: impl FnOnce(Tag) -> Effect) -> Tag {
         let tag = self.next_tag();
-        self.desk().wants.push(effect(tag));
+        self.tell(effect(tag));
         tag
     }
 
@@ -122,7 +142,7 @@ impl Core {
         let answered = poll_fn(|_| {
             self.desk().answered.take_if(|answered| answered.tag == tag).map_or(Poll::Pending, Poll::Ready)
         });
-        let Answered { answer, position, .. } = answered.await;
+        let Answered { answer, position, .. } = *answered.await;
         answer.map(|answer| (answer, position))
     }
 
@@ -165,7 +185,7 @@ impl<T> Running<T> {
         effects: &mut Vec<Effect>,
     ) -> Option<T> {
         let answer = answer.map_err(|status| Refusal::from(&status));
-        self.core.desk().answered = Some(Answered { tag, answer, position });
+        self.core.desk().answered = Some(Box::new(Answered { tag, answer, position }));
         self.go_on(effects)
     }
 }

@@ -1,6 +1,10 @@
 //! The kit of the dialects' tests: a machine without a runtime is stepped by hand, and the test answers for the core.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -29,6 +33,8 @@ pub(super) struct Talk<D> {
     /// The latest question.
     pub tag: Tag,
     pub timers: Vec<(Tag, Duration)>,
+    /// What the client said while the machine took nothing.
+    waiting: VecDeque<Input>,
     /// Frames that wait, with the numbers they have.
     held: Option<Vec<(u64, Frame)>>,
 }
@@ -42,12 +48,23 @@ impl<D: Dialect + Default> Talk<D> {
         let dialect = D::default();
         let machine = dialect.open(Opening { mount: Arc::new(mount), peer: None, kind, headers });
         let (effects, refused, timers) = (Vec::new(), Vec::new(), Vec::new());
-        Self { dialect, machine, effects, refused, tag: 0, timers, held: None }
+        Self { dialect, machine, effects, refused, tag: 0, timers, waiting: VecDeque::new(), held: None }
     }
 
+    /// One thing happens, and then what it lets happen. What the client says waits its turn.
     pub fn step(&mut self, input: Input) -> &[Effect] {
         let mut wanted = Vec::new();
-        self.machine.step(input, &mut wanted);
+        let is_said = matches!(input, Input::Frame(_) | Input::Emitted { .. });
+        if is_said && !self.machine.takes() {
+            self.waiting.push_back(input);
+        } else {
+            self.machine.step(input, &mut wanted);
+        }
+        while self.machine.takes()
+            && let Some(said) = self.waiting.pop_front()
+        {
+            self.machine.step(said, &mut wanted);
+        }
         self.effects.clear();
         self.refused.clear();
         for effect in wanted {

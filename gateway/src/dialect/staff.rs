@@ -10,7 +10,8 @@
 //! A customer is whoever knows the session id; a valid token of somebody else closes that door. Staff is who proves it.
 //! Every socket that registered hears what its side hears, and nobody hears their own words back.
 //!
-//! `socket` is a machine; `rest` is the table of the endpoints, which are in `customer`, `admin` and `login`.
+//! `socket` keeps the order of frames, and `frames` is what they do; `rest` is the table of the endpoints, which are in
+//! `customer`, `admin` and `login`.
 //! `read` and `body` judge what comes in, `shape` writes what goes out, in the key order of old.
 
 use http::StatusCode;
@@ -28,6 +29,7 @@ use super::{
 mod admin;
 mod body;
 mod customer;
+mod frames;
 mod login;
 mod read;
 mod rest;

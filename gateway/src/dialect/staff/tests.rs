@@ -1,9 +1,7 @@
 //! The dialect without a runtime: machines are stepped by hand, and the tests answer for the core.
 
-use std::{sync::Arc, time::Duration};
-
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use parlor_api::{failure, v1};
+use http::Method;
+use parlor_api::v1;
 use parlor_socketio::Text;
 use serde_json::Value;
 use tonic::{Code, Status};
@@ -11,8 +9,10 @@ use tonic::{Code, Status};
 use super::Staff;
 use crate::{
     dialect::{
-        After, Answer, Call, Credential, Dialect as _, Effect, Frame, Input, Machine, Opening, OpeningKind,
-        Request, Response, Tag, TopicHandle,
+        After, Answer, Call, Credential, Dialect as _, Effect, Frame, Input, OpeningKind, Tag, TopicHandle,
+        kit::{
+            self, NOW, bad_token, call, no_conversation, response, sent, status, subscribed, whole_response,
+        },
     },
     mount::Mount,
 };
@@ -27,17 +27,7 @@ const SESSION: &str = "session_1795206390007_yemuse1b4";
 const OTHER: &str = "session_1795206390008_0000other0";
 const CONVERSATION_ID: &str = "0190a000-0000-7000-8000-000000000001";
 
-/// 2026-11-20T20:26:30.007Z
-const NOW: prost_types::Timestamp = prost_types::Timestamp { seconds: 1_795_206_390, nanos: 7_000_000 };
-
-/// One machine and what it last wanted.
-struct Talk {
-    machine: Box<dyn Machine>,
-    effects: Vec<Effect>,
-    /// What was counted as refused, and why.
-    refused: Vec<(&'static str, &'static str)>,
-    tag: Tag,
-}
+type Talk = kit::Talk<Staff>;
 
 impl Talk {
     fn socket() -> Self {
@@ -48,31 +38,6 @@ impl Talk {
         Self::open(OpeningKind::Rest, mount())
     }
 
-    fn open(kind: OpeningKind, mount: Mount) -> Self {
-        let machine =
-            Staff.open(Opening { mount: Arc::new(mount), peer: None, kind, headers: http::HeaderMap::new() });
-        Self { machine, effects: Vec::new(), refused: Vec::new(), tag: 0 }
-    }
-
-    fn step(&mut self, input: Input) -> &[Effect] {
-        self.effects.clear();
-        self.machine.step(input, &mut self.effects);
-        self.refused.clear();
-        let refused = self.effects.extract_if(.., |effect| matches!(effect, Effect::Refused { .. }));
-        self.refused.extend(refused.filter_map(|effect| match effect {
-            Effect::Refused { what, why } => Some((what, why)),
-            _ => None,
-        }));
-        for effect in &self.effects {
-            if let Effect::Call { tag, .. } | Effect::Attach { tag, .. } | Effect::Subscribe { tag, .. } =
-                effect
-            {
-                self.tag = *tag;
-            }
-        }
-        &self.effects
-    }
-
     fn text(&mut self, text: &str) -> &[Effect] {
         self.step(Input::Frame(Frame::Text(Text::from(text.to_owned()))))
     }
@@ -81,41 +46,18 @@ impl Talk {
         self.text(&frame.to_string())
     }
 
-    fn answer(&mut self, answer: Answer) -> &[Effect] {
-        self.answer_at(Ok(answer), None)
-    }
-
-    fn refuse(&mut self, status: Status) -> &[Effect] {
-        self.answer_at(Err(status), None)
-    }
-
-    fn answer_at(&mut self, answer: Result<Answer, Status>, position: Option<u64>) -> &[Effect] {
-        let tag = self.tag;
-        self.step(Input::Answer { tag, answer, position })
-    }
-
-    fn request(&mut self, method: Method, target: &str, token: Option<&str>, body: &Value) -> &[Effect] {
-        self.raw_request(method, target, token, body.to_string())
-    }
-
-    fn raw_request(&mut self, method: Method, target: &str, token: Option<&str>, body: String) -> &[Effect] {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let authorization = token.map(|token| {
-            let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
-            (HeaderName::from_static("authorization"), value)
-        });
-        self.step(Input::Request(Request {
-            method,
-            path: path.to_owned(),
-            query: query.to_owned(),
-            headers: HeaderMap::from_iter(authorization),
-            body: body.into(),
-            received: jiff::Timestamp::new(NOW.seconds, NOW.nanos).unwrap(),
-        }))
+    fn ask(&mut self, method: Method, target: &str, token: Option<&str>, body: &str) -> &[Effect] {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
+        self.request(method, target, &headers, body)
     }
 
     fn get(&mut self, target: &str, token: Option<&str>) -> &[Effect] {
-        self.raw_request(Method::GET, target, token, String::new())
+        self.ask(Method::GET, target, token, "")
+    }
+
+    fn post(&mut self, target: &str, token: Option<&str>, body: &Value) -> &[Effect] {
+        self.ask(Method::POST, target, token, &body.to_string())
     }
 
     /// Registers as a customer without a token.
@@ -146,21 +88,7 @@ impl Talk {
 }
 
 fn mount() -> Mount {
-    Mount {
-        name: "staff".to_owned(),
-        dialect: "staff".to_owned(),
-        prefix: "/staff".to_owned(),
-        listener: None,
-        tenant: Some("demo".to_owned()),
-        issuers: Vec::new(),
-        origins: Vec::new(),
-        login_issuer: Some("shop".to_owned()),
-        allow_signup: true,
-        guests: false,
-        identity: crate::mount::Identity::Token,
-        rate: None,
-        linger: Duration::ZERO,
-    }
+    Mount { login_issuer: Some("shop".to_owned()), allow_signup: true, ..kit::mount("staff") }
 }
 
 // === What the core says ===
@@ -178,17 +106,7 @@ fn person() -> v1::Person {
 }
 
 fn attached(roles: &[v1::Role]) -> Answer {
-    Answer::Attached(v1::LinkAttached {
-        handle: "sealed".to_owned(),
-        person: (!roles.is_empty()).then(person),
-        roles: roles.iter().map(|role| i32::from(*role)).collect(),
-        tenant: "demo".to_owned(),
-        ..v1::LinkAttached::default()
-    })
-}
-
-fn subscribed(topic: u64) -> Answer {
-    Answer::Subscribed { topic: TopicHandle(topic), position: 0, conversation_id: String::new() }
+    kit::attached((!roles.is_empty()).then(person), roles)
 }
 
 fn message(sequence: u64, kind: v1::AuthorKind, person: Option<v1::Person>, text: &str) -> v1::Message {
@@ -227,44 +145,14 @@ fn stored(message: v1::Message) -> Answer {
     })
 }
 
-fn status(code: Code, reason: v1::Reason) -> Status {
-    failure::status(code, reason, "no", std::collections::HashMap::new(), &[])
-}
-
-fn bad_token() -> Status {
-    status(Code::Unauthenticated, v1::Reason::CredentialInvalid)
-}
-
 fn not_owner() -> Status {
     status(Code::PermissionDenied, v1::Reason::NotOwner)
 }
 
-fn no_conversation() -> Status {
-    status(Code::NotFound, v1::Reason::ConversationNotFound)
-}
-
 // === What the machine wants ===
-
-fn sent(effects: &[Effect]) -> Vec<&str> {
-    effects
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Send(Frame::Text(text)) => Some(text.as_str()),
-            _ => None,
-        })
-        .collect()
-}
 
 fn error(message: &str) -> String {
     format!(r#"{{"type":"error","message":"{message}"}}"#)
-}
-
-#[track_caller]
-fn call(effects: &[Effect]) -> (&Call, &Credential) {
-    match effects {
-        [Effect::Call { call, credential, .. }] => (call, credential),
-        other => panic!("not one call: {other:?}"),
-    }
 }
 
 #[track_caller]
@@ -280,20 +168,6 @@ fn subscribe(effects: &[Effect]) -> &v1::topic::Name {
     match effects {
         [Effect::Subscribe { topic, .. }] => topic,
         other => panic!("not one subscribe: {other:?}"),
-    }
-}
-
-#[track_caller]
-fn response(effects: &[Effect]) -> (u16, &str) {
-    let (Response { status, body, .. }, _) = held(effects);
-    (status.as_u16(), str::from_utf8(body).unwrap())
-}
-
-#[track_caller]
-fn held(effects: &[Effect]) -> (&Response, Option<&After>) {
-    match effects {
-        [Effect::Respond { response, after }] => (response, after.as_ref()),
-        other => panic!("not one response: {other:?}"),
     }
 }
 

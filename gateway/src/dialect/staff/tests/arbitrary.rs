@@ -142,7 +142,7 @@ proptest! {
         let count = |effects: &[Effect]| {
             effects.iter().filter(|effect| matches!(effect, Effect::Respond { .. })).count()
         };
-        answered += count(talk.raw_request(method, &path, token.as_deref(), body));
+        answered += count(talk.ask(method, &path, token.as_deref(), &body));
         for answer in answers {
             answered += count(talk.answer_at(answer, None));
             effects.push(format!("{:?}", talk.effects));

@@ -29,10 +29,10 @@ fn hole_02_no_token_is_believed_without_the_core() {
     let mut talk = Talk::socket();
     let effects = talk.send(&json!({"type": "register_admin", "userId": "x", "token": minted}));
     assert_eq!(attach(effects), &bearer(minted));
-    assert_eq!(sent(talk.refuse(bad_token())), [error("Authentication failed")]);
+    assert_eq!(sent(talk.fail(bad_token())), [error("Authentication failed")]);
     let mut talk = Talk::rest();
     assert_eq!(attach(talk.get("/chat/admin/active-chats", Some(minted))), &bearer(minted));
-    assert_eq!(response(talk.refuse(bad_token())), (401, r#"{"msg":"Token is not valid"}"#));
+    assert_eq!(response(talk.fail(bad_token())), (401, r#"{"msg":"Token is not valid"}"#));
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn hole_03_customers_do_not_reach_the_staffs_endpoints() {
         (Method::POST, "/chat/admin/reply"),
     ] {
         let mut talk = Talk::rest();
-        talk.request(method, target, Some("a customer's"), &body);
+        talk.ask(method, target, Some("a customer's"), &body.to_string());
         let effects = talk.answer(attached(&[v1::Role::Customer]));
         assert_eq!(response(effects), (403, r#"{"success":false,"message":"Access denied"}"#));
     }
@@ -86,7 +86,7 @@ fn hole_05_registering_again_moves_the_socket() {
 
     // With a token the same session is proven again, and the subscription that stands is not left.
     talk.send(&json!({"type": "register", "sessionId": OTHER, "token": "mine"}));
-    talk.refuse(no_conversation());
+    talk.fail(no_conversation());
     talk.answer(attached(&[v1::Role::Customer]));
     assert_eq!(talk.answer(subscribed(2)).len(), 1);
 }
@@ -95,7 +95,7 @@ fn hole_05_registering_again_moves_the_socket() {
 fn hole_06_an_owned_conversation_is_closed_to_other_tokens() {
     let mut talk = Talk::registered(OTHER, 1);
     talk.send(&json!({"type": "register", "sessionId": SESSION, "token": "somebody else's"}));
-    let effects = talk.refuse(not_owner());
+    let effects = talk.fail(not_owner());
     assert_eq!(sent(effects), [error("Registration failed")]);
     assert_eq!(effects.len(), 1, "the registration before stands");
 
@@ -111,9 +111,9 @@ fn hole_06_an_owned_conversation_is_closed_to_other_tokens() {
         (Method::DELETE, history.as_str()),
     ] {
         let mut talk = Talk::rest();
-        talk.request(method, target, Some("somebody else's"), &body);
+        talk.ask(method, target, Some("somebody else's"), &body.to_string());
         assert_eq!(call(talk.answer(attached(&[v1::Role::Customer]))).1, &Credential::Connection);
-        assert_eq!(response(talk.refuse(not_owner())), denied, "{target}");
+        assert_eq!(response(talk.fail(not_owner())), denied, "{target}");
     }
 }
 
@@ -140,7 +140,7 @@ fn hole_06_a_session_id_that_can_be_guessed_is_none() {
 #[test]
 fn hole_07_clearing_hides_and_erases_nothing() {
     let mut talk = Talk::rest();
-    talk.raw_request(Method::DELETE, &format!("/chat/conversation/{SESSION}"), None, String::new());
+    talk.ask(Method::DELETE, &format!("/chat/conversation/{SESSION}"), None, "");
     let found = v1::GetConversationResponse { conversation: Some(conversation()) };
     let effects = talk.answer(Answer::GetConversation(found));
     let (Call::UpdateConversation(request), Credential::Guest) = call(effects) else { panic!() };
@@ -170,12 +170,12 @@ fn hole_09_a_token_comes_back_in_no_answer() {
     let mut said = String::new();
     let mut talk = Talk::socket();
     talk.send(&json!({"type": "register_admin", "userId": token, "token": token}));
-    said += &sent(talk.refuse(bad_token())).concat();
+    said += &sent(talk.fail(bad_token())).concat();
     talk.send(&json!({"type": "register", "sessionId": SESSION, "token": token}));
-    said += &sent(talk.refuse(not_owner())).concat();
+    said += &sent(talk.fail(not_owner())).concat();
     let mut talk = Talk::rest();
     talk.get("/chat/admin/active-chats", Some(token));
-    said += response(talk.refuse(bad_token())).1;
+    said += response(talk.fail(bad_token())).1;
     assert!(!said.is_empty() && !said.contains("secret-token"));
 }
 
@@ -205,7 +205,7 @@ fn hole_11_what_the_customer_hears_of_staff_is_what_is_stored() {
 fn hole_12_connecting_twice_is_one_conversation() {
     let request_of = || {
         let mut talk = Talk::rest();
-        let effects = talk.request(Method::POST, "/chat/staff/connect", None, &json!({"sessionId": SESSION}));
+        let effects = talk.post("/chat/staff/connect", None, &json!({"sessionId": SESSION}));
         let (Call::CreateConversation(request), _) = call(effects) else { panic!() };
         request.clone()
     };
@@ -224,7 +224,7 @@ fn hole_13_everything_has_a_limit() {
     let send = |text: String| {
         let mut talk = Talk::rest();
         let body = json!({"sessionId": SESSION, "message": text});
-        let effects = talk.request(Method::POST, "/chat/staff/message", None, &body);
+        let effects = talk.post("/chat/staff/message", None, &body);
         matches!(effects, [Effect::Call { .. }])
     };
     assert!(send("😀".repeat(4_000)));
@@ -257,10 +257,10 @@ fn hole_06_a_guesser_is_told_what_anybody_over_a_limit_is() {
     let mut talk = Talk::rest();
     talk.get(&format!("/chat/conversation/{SESSION}"), None);
     let refusal = "Too many requests from this IP, please try again after 15 minutes";
-    assert_eq!(response(talk.refuse(limited())), (429, refusal));
+    assert_eq!(response(talk.fail(limited())), (429, refusal));
 
     let mut talk = Talk::socket();
     talk.send(&json!({"type": "register", "sessionId": SESSION}));
     talk.answer(attached(&[]));
-    assert_eq!(sent(talk.refuse(limited())), [error("Registration failed")]);
+    assert_eq!(sent(talk.fail(limited())), [error("Registration failed")]);
 }

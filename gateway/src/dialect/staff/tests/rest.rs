@@ -22,7 +22,7 @@ fn two_messages() -> Vec<v1::Message> {
 /// A staff exchange whose token is already proven.
 fn as_staff(method: Method, target: &str, body: &Value) -> Talk {
     let mut talk = Talk::rest();
-    assert_eq!(attach(talk.request(method, target, Some("good"), body)), &bearer("good"));
+    assert_eq!(attach(talk.ask(method, target, Some("good"), &body.to_string())), &bearer("good"));
     talk.answer(attached(&[v1::Role::Staff]));
     talk
 }
@@ -30,7 +30,7 @@ fn as_staff(method: Method, target: &str, body: &Value) -> Talk {
 #[test]
 fn connect_creates_the_conversation() {
     let mut talk = Talk::rest();
-    let effects = talk.request(Method::POST, "/chat/staff/connect", None, &json!({"sessionId": SESSION}));
+    let effects = talk.post("/chat/staff/connect", None, &json!({"sessionId": SESSION}));
     let (Call::CreateConversation(request), Credential::Guest) = call(effects) else { panic!() };
     assert_eq!((request.key.as_str(), request.kind.as_str(), request.waiting), (SESSION, "staff", true));
     let effects = talk.answer(Answer::CreateConversation(v1::CreateConversationResponse::default()));
@@ -38,7 +38,7 @@ fn connect_creates_the_conversation() {
         r#"{{"success":true,"message":"Connected to staff chat","data":{{"sessionId":"{SESSION}"}}}}"#
     );
     assert_eq!(response(effects), (200, body.as_str()));
-    assert_eq!(held(effects).0.content_type, "application/json; charset=utf-8");
+    assert_eq!(whole_response(effects).0.content_type, "application/json; charset=utf-8");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn connect_says_what_is_wrong() {
         ("{", r#"{"success":false,"message":"Invalid JSON"}"#),
     ] {
         let mut talk = Talk::rest();
-        let effects = talk.raw_request(Method::POST, "/chat/staff/connect", None, body.to_owned());
+        let effects = talk.ask(Method::POST, "/chat/staff/connect", None, body);
         assert_eq!(response(effects), (400, text), "{body}");
     }
 }
@@ -68,12 +68,12 @@ fn connect_says_what_is_wrong() {
 fn a_message_is_answered_after_staff_have_heard_it() {
     let mut talk = Talk::rest();
     let body = json!({"sessionId": SESSION, "message": " hello staff\n"});
-    let effects = talk.request(Method::POST, "/chat/staff/message", None, &body);
+    let effects = talk.post("/chat/staff/message", None, &body);
     let (Call::SendMessage(request), Credential::Guest) = call(effects) else { panic!() };
     assert_eq!(request.text, " hello staff\n");
     let effects = talk.answer_at(Ok(stored(two_messages().remove(0))), Some(17));
     assert_eq!(response(effects), (200, r#"{"success":true,"message":"Message sent to staff"}"#));
-    assert_eq!(held(effects).1, Some(&After { position: Some(17), conversation: None }));
+    assert_eq!(whole_response(effects).1, Some(&After { position: Some(17), conversation: None }));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_message_that_cannot_be_is_refused() {
         (json!({"sessionId": 7, "message": "x"}), "Session ID is invalid"),
     ] {
         let mut talk = Talk::rest();
-        let effects = talk.request(Method::POST, "/chat/staff/message", None, &body);
+        let effects = talk.post("/chat/staff/message", None, &body);
         assert_eq!(response(effects), (400, format!(r#"{{"success":false,"message":"{text}"}}"#).as_str()));
     }
 }
@@ -113,13 +113,8 @@ fn what_the_core_refuses_is_refused_in_our_words() {
         (status(Code::ResourceExhausted, v1::Reason::RateLimited), (429, too_many)),
     ] {
         let mut talk = Talk::rest();
-        talk.request(
-            Method::POST,
-            "/chat/staff/message",
-            None,
-            &json!({"sessionId": SESSION, "message": "x"}),
-        );
-        assert_eq!(response(talk.refuse(refusal)), expected);
+        talk.post("/chat/staff/message", None, &json!({"sessionId": SESSION, "message": "x"}));
+        assert_eq!(response(talk.fail(refusal)), expected);
     }
 }
 
@@ -127,19 +122,16 @@ fn what_the_core_refuses_is_refused_in_our_words() {
 fn an_optional_token_says_who_or_nothing() {
     let body = json!({"sessionId": SESSION, "message": "x"});
     let mut talk = Talk::rest();
-    assert_eq!(
-        attach(talk.request(Method::POST, "/chat/staff/message", Some("mine"), &body)),
-        &bearer("mine")
-    );
+    assert_eq!(attach(talk.post("/chat/staff/message", Some("mine"), &body)), &bearer("mine"));
     assert_eq!(call(talk.answer(attached(&[v1::Role::Customer]))).1, &Credential::Connection);
 
     let mut talk = Talk::rest();
-    talk.request(Method::POST, "/chat/staff/message", Some("garbage"), &body);
-    assert_eq!(call(talk.refuse(bad_token())).1, &Credential::Guest);
+    talk.post("/chat/staff/message", Some("garbage"), &body);
+    assert_eq!(call(talk.fail(bad_token())).1, &Credential::Guest);
 
     // Staff who write with the customer's widget write as a customer, by their name.
     let mut talk = Talk::rest();
-    talk.request(Method::POST, "/chat/staff/message", Some("staff's"), &body);
+    talk.post("/chat/staff/message", Some("staff's"), &body);
     let (Call::SendMessage(request), Credential::Guest) = call(talk.answer(attached(&[v1::Role::Admin])))
     else {
         panic!()
@@ -147,8 +139,8 @@ fn an_optional_token_says_who_or_nothing() {
     assert_eq!(request.guest_name, "ada");
 
     let mut talk = Talk::rest();
-    talk.request(Method::POST, "/chat/staff/message", Some("mine"), &body);
-    assert_eq!(response(talk.refuse(Status::unavailable("down"))).0, 500);
+    talk.post("/chat/staff/message", Some("mine"), &body);
+    assert_eq!(response(talk.fail(Status::unavailable("down"))).0, 500);
 }
 
 #[test]
@@ -171,7 +163,7 @@ fn an_unknown_history_is_empty_and_no_error() {
     let mut talk = Talk::rest();
     talk.get(&format!("/chat/conversation/{SESSION}/"), None);
     let body = r#"{"success":true,"data":{"messages":[],"conversationState":{"isStaffChat":false,"waitingForStaff":false,"isActive":true,"hasUnreadFromCustomer":false,"assignedStaff":null}}}"#;
-    assert_eq!(response(talk.refuse(no_conversation())), (200, body));
+    assert_eq!(response(talk.fail(no_conversation())), (200, body));
 }
 
 #[test]
@@ -209,7 +201,7 @@ fn polling_hears_staff_since_a_time() {
             Some(prost_types::Timestamp { seconds: NOW.seconds - 10, nanos: NOW.nanos }),
             "{query}"
         );
-        assert_eq!(response(talk.refuse(no_conversation())).0, 404);
+        assert_eq!(response(talk.fail(no_conversation())).0, 404);
     }
 }
 
@@ -221,7 +213,7 @@ fn clearing_what_is_not_there_clears_nothing() {
     let found = Answer::GetConversation(v1::GetConversationResponse { conversation: Some(empty) });
     for answer in [Ok(found), Err(no_conversation())] {
         let mut talk = Talk::rest();
-        talk.raw_request(Method::DELETE, &format!("/chat/conversation/{SESSION}"), None, String::new());
+        talk.ask(Method::DELETE, &format!("/chat/conversation/{SESSION}"), None, "");
         assert_eq!(response(talk.answer_at(answer, None)), (200, not_cleared));
     }
 }
@@ -249,7 +241,7 @@ fn guests_and_staff_find_no_conversation_of_their_own() {
     assert_eq!(response(Talk::rest().get("/chat/find-user-conversation", None)), none);
     let mut talk = Talk::rest();
     talk.get("/chat/find-user-conversation", Some("garbage"));
-    assert_eq!(response(talk.refuse(bad_token())), none);
+    assert_eq!(response(talk.fail(bad_token())), none);
     let mut talk = Talk::rest();
     talk.get("/chat/find-user-conversation", Some("staff's"));
     assert_eq!(response(talk.answer(attached(&[v1::Role::Staff]))), none);
@@ -327,7 +319,7 @@ fn the_history_of_staff_ends_after_four_pages() {
 #[test]
 fn an_unknown_chat_is_404_and_an_empty_one_is_not_marked() {
     let mut talk = as_staff(Method::GET, &format!("/chat/admin/messages/{SESSION}"), &json!({}));
-    assert_eq!(response(talk.refuse(no_conversation())).0, 404);
+    assert_eq!(response(talk.fail(no_conversation())).0, 404);
     let mut talk = as_staff(Method::GET, &format!("/chat/admin/messages/{SESSION}"), &json!({}));
     assert_eq!(response(talk.answer(page(Vec::new()))).0, 200);
 }
@@ -340,17 +332,17 @@ fn a_reply_is_answered_after_the_customer_has_heard_it() {
     let effects = talk.answer_at(Ok(stored(two_messages().remove(1))), Some(18));
     assert_eq!(response(effects), (200, r#"{"success":true,"message":"Reply sent successfully"}"#));
     let conversation = Some((CONVERSATION_ID.to_owned(), 2));
-    assert_eq!(held(effects).1, Some(&After { position: None, conversation }));
+    assert_eq!(whole_response(effects).1, Some(&After { position: None, conversation }));
 }
 
 #[test]
 fn a_staff_endpoint_looks_at_the_token_before_the_body() {
     let mut talk = Talk::rest();
-    let effects = talk.request(Method::POST, "/chat/admin/reply", None, &json!({}));
+    let effects = talk.post("/chat/admin/reply", None, &json!({}));
     assert_eq!(response(effects), (401, r#"{"msg":"No token, authorization denied"}"#));
     let mut talk = Talk::rest();
-    talk.request(Method::POST, "/chat/admin/reply", Some("bad"), &json!({}));
-    assert_eq!(response(talk.refuse(bad_token())), (401, r#"{"msg":"Token is not valid"}"#));
+    talk.post("/chat/admin/reply", Some("bad"), &json!({}));
+    assert_eq!(response(talk.fail(bad_token())), (401, r#"{"msg":"Token is not valid"}"#));
     let talk = as_staff(Method::POST, "/chat/admin/reply", &json!({"sessionId": SESSION}));
     let required = r#"{"success":false,"message":"Session ID and message are required"}"#;
     assert_eq!(response(&talk.effects), (400, required));
@@ -360,7 +352,7 @@ fn a_staff_endpoint_looks_at_the_token_before_the_body() {
 fn the_faq_is_empty_and_what_is_not_served_is_404() {
     let effects_of = |method: Method, target: &str| {
         let mut talk = Talk::rest();
-        let (status, body) = response(talk.raw_request(method, target, None, String::new()));
+        let (status, body) = response(talk.ask(method, target, None, ""));
         (status, body.to_owned())
     };
     let empty = r#"{"success":true,"data":[]}"#;
@@ -385,8 +377,7 @@ fn the_faq_is_empty_and_what_is_not_served_is_404() {
 #[test]
 fn a_password_is_traded_for_a_token_of_the_mounts_issuer() {
     let mut talk = Talk::rest();
-    let effects =
-        talk.request(Method::POST, "/auth/login", None, &json!({"username": "ada", "password": "pw"}));
+    let effects = talk.post("/auth/login", None, &json!({"username": "ada", "password": "pw"}));
     let (Call::ExchangeCredential(request), Credential::Guest) = call(effects) else { panic!() };
     assert_eq!((request.tenant.as_str(), request.issuer.as_str()), ("demo", "shop"));
     let user = v1::User { roles: vec![v1::Role::Admin.into()], ..v1::User::default() };
@@ -402,7 +393,7 @@ fn a_password_is_traded_for_a_token_of_the_mounts_issuer() {
     let mut talk = Talk::rest();
     let account =
         json!({"username": "ada", "password": "password", "firstName": "Ada", "lastName": "Lovelace"});
-    let effects = talk.request(Method::POST, "/auth/register", None, &account);
+    let effects = talk.post("/auth/register", None, &account);
     let (Call::ExchangeCredential(request), _) = call(effects) else { panic!() };
     let Some(v1::exchange_credential_request::Credential::Signup(signup)) = &request.credential else {
         panic!()
@@ -417,15 +408,15 @@ fn a_sign_in_that_fails_fails_the_same_way_always() {
     for body in
         [json!({}), json!({"username": "ada"}), json!({"username": {"$gt": ""}, "password": {"$gt": ""}})]
     {
-        assert_eq!(response(Talk::rest().request(Method::POST, "/auth/login", None, &body)), invalid);
+        assert_eq!(response(Talk::rest().post("/auth/login", None, &body)), invalid);
     }
     let mut talk = Talk::rest();
-    talk.request(Method::POST, "/auth/login", None, &json!({"username": "ada", "password": "wrong"}));
-    assert_eq!(response(talk.refuse(bad_token())), invalid);
+    talk.post("/auth/login", None, &json!({"username": "ada", "password": "wrong"}));
+    assert_eq!(response(talk.fail(bad_token())), invalid);
     let mut talk = Talk::rest();
-    talk.request(Method::POST, "/auth/register", None, &json!({"username": "ada", "password": "password"}));
+    talk.post("/auth/register", None, &json!({"username": "ada", "password": "password"}));
     let taken = status(Code::AlreadyExists, v1::Reason::AlreadyExists);
-    assert_eq!(response(talk.refuse(taken)), (400, r#"{"msg":"User already exists"}"#));
+    assert_eq!(response(talk.fail(taken)), (400, r#"{"msg":"User already exists"}"#));
 }
 
 #[test]
@@ -437,6 +428,6 @@ fn a_mount_without_an_issuer_serves_no_login() {
         [(no_login.clone(), "/auth/login"), (no_login, "/auth/register"), (no_signup, "/auth/register")]
     {
         let mut talk = Talk::open(OpeningKind::Rest, mount);
-        assert_eq!(response(talk.request(Method::POST, target, None, &body)).0, 404);
+        assert_eq!(response(talk.post(target, None, &body)).0, 404);
     }
 }
