@@ -11,7 +11,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, uri::PathAndQuery};
+use http::{HeaderMap, uri::PathAndQuery};
 use parlor_api::v1;
 use tonic::Status;
 
@@ -29,18 +29,15 @@ pub mod refusal;
 mod rest;
 pub mod staff;
 pub mod support;
+mod wire;
 
 pub use frame::{Frame, Request, Response, SocketEvent};
+pub use wire::{AllowHeaders, Carriers, Cors, Pace, Wire};
 
 /// A dialect: how its connections begin, and how events look to its clients.
 pub trait Dialect: Send + Sync + std::fmt::Debug {
-    /// Its name in configuration, metrics and paths.
-    fn name(&self) -> &'static str;
-
-    /// What its clients come over, beside REST.
-    fn carriers(&self) -> Carriers {
-        Carriers { websocket: true, socketio: None }
-    }
+    /// What is fixed of it.
+    fn wire(&self) -> &'static Wire;
 
     /// The machine of a new connection.
     fn open(&self, opening: Opening) -> Box<dyn Machine>;
@@ -48,39 +45,9 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// How an event looks to everybody of an audience: made once, shared by all their sockets.
     fn render(&self, event: &v1::Event, audience: Audience) -> Rendered;
 
-    /// How fast a socket may send, and what becomes of what is over.
-    fn pace(&self) -> Pace;
-
-    /// The refusal of a frame that is over the pace, for dialects that answer one; nothing is sent if `None`.
-    fn over_pace(&self) -> Option<Frame>;
-
-    /// The refusal of a frame that is over the size; nothing is sent if `None`.
-    fn oversized(&self) -> Option<Frame> {
-        self.over_pace()
-    }
-
     /// What becomes of an event of Socket.IO that is over the size.
     fn oversized_event(&self, _event: &SocketEvent, _ack: Option<u64>) -> Oversized {
-        Oversized::Told(self.oversized().map(Effect::Send))
-    }
-
-    /// The cross-origin headers of a REST answer, and what preflights are told.
-    fn cors(&self) -> Cors;
-
-    /// The answer to a REST request over the limit of its address.
-    fn too_many_requests(&self) -> Response;
-
-    /// The answer where the core cannot be reached or failed unexpectedly.
-    fn unavailable(&self) -> Response;
-
-    /// The answer to a REST request whose body is over the limit.
-    fn too_large(&self) -> Response {
-        Response {
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            content_type: "text/plain; charset=utf-8",
-            body: Bytes::from_static(b"the request is too large\n"),
-            headers: Vec::new(),
-        }
+        Oversized::Told(self.wire().oversized.map(|refusal| Effect::Send(refusal())))
     }
 }
 
@@ -118,16 +85,6 @@ pub enum OpeningKind {
     WebSocket,
     SocketIo,
     Rest,
-}
-
-/// What the clients of a dialect come over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Carriers {
-    /// A raw WebSocket at the mount's base URL.
-    pub websocket: bool,
-    /// Socket.IO at this path of the listener (without a trailing slash), such as "/socket.io"; the mount's prefix is the
-    /// namespace.
-    pub socketio: Option<&'static str>,
 }
 
 /// Names a call or timer in the machine that asked for it, so that it knows the answer.
@@ -262,34 +219,6 @@ pub enum Oversized {
 /// A topic that a connection hears, until the link is lost for good; the gateway keeps it true over a reconnect.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicHandle(pub u64);
-
-/// How fast a socket may send.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    pub burst: u32,
-    pub per_second: u32,
-    /// True to refuse each frame that is over; false to let it wait.
-    pub refuse: bool,
-    /// Larger frames are refused.
-    pub max_frame_bytes: usize,
-}
-
-/// What browsers are told of cross-origin use.
-#[derive(Clone, Debug)]
-pub struct Cors {
-    pub allow_origin: &'static str,
-    pub allow_headers: AllowHeaders,
-    pub allow_methods: &'static str,
-}
-
-/// Which request headers a browser may send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AllowHeaders {
-    /// These.
-    Named(&'static str),
-    /// Those it asks for.
-    Requested,
-}
 
 /// A call to the core: one variant for each generated client method a dialect uses.
 #[derive(Clone, Debug)]

@@ -52,7 +52,7 @@ impl Subscribers {
     /// Adds a connection; one that hears the topic as the same audience already goes on as it is.
     pub fn join(&mut self, joining: &Joining<'_>) {
         let found = self.groups.iter_mut().position(|group| {
-            group.audience == joining.audience && group.dialect.name() == joining.dialect.name()
+            group.audience == joining.audience && group.dialect.wire().name == joining.dialect.wire().name
         });
         let index = found.unwrap_or_else(|| {
             let dialect = Arc::clone(joining.dialect);
@@ -182,7 +182,7 @@ impl Group {
             }
             Rendered::Nothing => return 0,
         }
-        metrics::counter!("parlor_gateway_deliveries_total", "dialect" => self.dialect.name())
+        metrics::counter!("parlor_gateway_deliveries_total", "dialect" => self.dialect.wire().name)
             .increment(count as u64);
         bytes
     }

@@ -45,7 +45,7 @@ pub(crate) struct Mounted {
 impl Mounted {
     /// How fast its sockets may send.
     pub fn pace(&self) -> Pace {
-        let pace = self.dialect.pace();
+        let pace = self.dialect.wire().pace;
         self.mount.rate.map_or(pace, |rate| Pace { burst: rate.burst, per_second: rate.per_second, ..pace })
     }
 }
@@ -283,7 +283,7 @@ impl Session {
 
     /// Counts input that is refused.
     pub fn refused(&self, what: &'static str, why: &'static str) {
-        count_refused(self.mounted.dialect.name(), what, why);
+        count_refused(self.mounted.dialect.wire().name, what, why);
     }
 
     /// Carries out what was decided outside the machine.

@@ -116,6 +116,14 @@ pub struct Response {
     pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
 }
 
+impl Response {
+    /// Plain words.
+    pub fn text(status: StatusCode, text: &'static str) -> Self {
+        let body = Bytes::from_static(text.as_bytes());
+        Self { status, content_type: "text/plain; charset=utf-8", body, headers: Vec::new() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

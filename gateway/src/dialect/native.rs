@@ -22,8 +22,8 @@ use parlor_api::{
 };
 
 use super::{
-    AllowHeaders, Audience, Carriers, Cors, Dialect, Frame, Input, Machine, Opening, OpeningKind, Oversized,
-    Pace, Rendered, Response, SocketEvent,
+    AllowHeaders, Audience, Carriers, Cors, Dialect, Effect, Input, Machine, Opening, OpeningKind, Oversized,
+    Pace, Rendered, Response, SocketEvent, Wire,
 };
 
 mod contract;
@@ -36,24 +36,30 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-/// Where its clients look for Socket.IO.
-const SOCKET_PATH: &str = "/socket.io";
-
-/// Requests a socket may send at once, and in each second after that; what is over waits.
-const BURST_REQUESTS: u32 = 200;
-const REQUESTS_PER_SECOND: u32 = 20;
+const WIRE: Wire = Wire {
+    name: "native",
+    carriers: Carriers { websocket: true, socketio: Some("/socket.io") },
+    // What is over waits.
+    pace: Pace { burst: 200, per_second: 20, refuse: false, max_frame_bytes: FRAME_BYTES },
+    over_pace: None,
+    oversized: Some(|| wire::problem(&wire::too_large(FRAME_BYTES), None)),
+    cors: Cors {
+        allow_origin: "*",
+        allow_headers: AllowHeaders::Requested,
+        allow_methods: "GET, POST, OPTIONS",
+    },
+    too_many_requests: || Response::text(StatusCode::TOO_MANY_REQUESTS, "too many requests\n"),
+    too_large: || Response::text(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large\n"),
+    unavailable: || Response::text(StatusCode::SERVICE_UNAVAILABLE, "the core does not answer\n"),
+};
 
 /// The `native` dialect.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Native;
 
 impl Dialect for Native {
-    fn name(&self) -> &'static str {
-        "native"
-    }
-
-    fn carriers(&self) -> Carriers {
-        Carriers { websocket: true, socketio: Some(SOCKET_PATH) }
+    fn wire(&self) -> &'static Wire {
+        &WIRE
     }
 
     fn open(&self, opening: Opening) -> Box<dyn Machine> {
@@ -71,43 +77,10 @@ impl Dialect for Native {
         render::event(event, audience).map_or(Rendered::Nothing, Rendered::Frame)
     }
 
-    fn pace(&self) -> Pace {
-        Pace {
-            burst: BURST_REQUESTS,
-            per_second: REQUESTS_PER_SECOND,
-            refuse: false,
-            max_frame_bytes: FRAME_BYTES,
-        }
-    }
-
-    fn over_pace(&self) -> Option<Frame> {
-        None
-    }
-
-    fn oversized(&self) -> Option<Frame> {
-        Some(wire::problem(&wire::too_large(FRAME_BYTES), None))
-    }
-
     fn oversized_event(&self, event: &SocketEvent, ack: Option<u64>) -> Oversized {
         let name = event.name().unwrap_or_default();
         let reply = ack.map_or(wire::Reply::Nobody, wire::Reply::Acknowledge);
         Oversized::Told(wire::answer(reply, &name, Err(&wire::too_large(FRAME_BYTES))))
-    }
-
-    fn cors(&self) -> Cors {
-        Cors {
-            allow_origin: "*",
-            allow_headers: AllowHeaders::Requested,
-            allow_methods: "GET, POST, OPTIONS",
-        }
-    }
-
-    fn too_many_requests(&self) -> Response {
-        text(StatusCode::TOO_MANY_REQUESTS, "too many requests\n")
-    }
-
-    fn unavailable(&self) -> Response {
-        text(StatusCode::SERVICE_UNAVAILABLE, "the core does not answer\n")
     }
 }
 
@@ -115,15 +88,10 @@ impl Dialect for Native {
 struct Nowhere;
 
 impl Machine for Nowhere {
-    fn step(&mut self, input: Input, effects: &mut Vec<super::Effect>) {
+    fn step(&mut self, input: Input, effects: &mut Vec<Effect>) {
         if let Input::Request(_) = input {
-            let response = text(StatusCode::NOT_FOUND, "this is a socket: see docs/native.md\n");
-            effects.push(super::Effect::Respond { response, after: None });
+            let response = Response::text(StatusCode::NOT_FOUND, "this is a socket: see docs/native.md\n");
+            effects.push(Effect::Respond { response, after: None });
         }
     }
-}
-
-fn text(status: StatusCode, body: &'static str) -> Response {
-    let content_type = "text/plain; charset=utf-8";
-    Response { status, content_type, body: body.into(), headers: Vec::new() }
 }

@@ -22,8 +22,8 @@ use parlor_api::{
 use parlor_socketio::Text;
 
 use super::{
-    AllowHeaders, Audience, Cors, Dialect, Frame, Machine, Opening, OpeningKind, Pace, Rendered, Response,
-    rest::Exchange,
+    AllowHeaders, Audience, Carriers, Cors, Dialect, Frame, Machine, Opening, OpeningKind, Pace, Rendered,
+    Response, Wire, rest::Exchange,
 };
 
 mod admin;
@@ -42,9 +42,24 @@ mod tests;
 /// What a conversation of this dialect is for.
 const KIND: &str = "staff";
 
-/// Frames a socket may send at once, and in each second after that. Nobody types faster.
-const BURST_FRAMES: u32 = 20;
-const FRAMES_PER_SECOND: u32 = 10;
+const WIRE: Wire = Wire {
+    name: "staff",
+    carriers: Carriers { websocket: true, socketio: None },
+    // Nobody types faster.
+    pace: Pace { burst: 20, per_second: 10, refuse: true, max_frame_bytes: FRAME_BYTES },
+    over_pace: Some(|| shape::error_frame("Too many messages")),
+    oversized: Some(|| shape::error_frame("Invalid message format")),
+    cors: Cors {
+        allow_origin: "*",
+        allow_headers: AllowHeaders::Named("Content-Type, Authorization, x-auth-token"),
+        allow_methods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+    },
+    too_many_requests: || Response::text(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_REQUESTS),
+    too_large: || shape::failed(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large", None),
+    unavailable: || {
+        shape::failed(StatusCode::INTERNAL_SERVER_ERROR, "Server error", Some("service unavailable"))
+    },
+};
 
 const TOO_MANY_REQUESTS: &str = "Too many requests from this IP, please try again after 15 minutes";
 
@@ -53,8 +68,8 @@ const TOO_MANY_REQUESTS: &str = "Too many requests from this IP, please try agai
 pub struct Staff;
 
 impl Dialect for Staff {
-    fn name(&self) -> &'static str {
-        "staff"
+    fn wire(&self) -> &'static Wire {
+        &WIRE
     }
 
     fn open(&self, opening: Opening) -> Box<dyn Machine> {
@@ -78,47 +93,5 @@ impl Dialect for Staff {
             (Audience::Staff | Audience::Customer, _) => None,
         };
         text.map_or(Rendered::Nothing, |text| Rendered::Frame(Frame::Text(Text::from(text))))
-    }
-
-    fn pace(&self) -> Pace {
-        Pace {
-            burst: BURST_FRAMES,
-            per_second: FRAMES_PER_SECOND,
-            refuse: true,
-            max_frame_bytes: FRAME_BYTES,
-        }
-    }
-
-    fn over_pace(&self) -> Option<Frame> {
-        Some(shape::error_frame("Too many messages"))
-    }
-
-    fn oversized(&self) -> Option<Frame> {
-        Some(shape::error_frame("Invalid message format"))
-    }
-
-    fn cors(&self) -> Cors {
-        Cors {
-            allow_origin: "*",
-            allow_headers: AllowHeaders::Named("Content-Type, Authorization, x-auth-token"),
-            allow_methods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
-        }
-    }
-
-    fn too_many_requests(&self) -> Response {
-        Response {
-            status: StatusCode::TOO_MANY_REQUESTS,
-            content_type: "text/plain; charset=utf-8",
-            body: TOO_MANY_REQUESTS.into(),
-            headers: Vec::new(),
-        }
-    }
-
-    fn too_large(&self) -> Response {
-        shape::failed(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large", None)
-    }
-
-    fn unavailable(&self) -> Response {
-        shape::failed(StatusCode::INTERNAL_SERVER_ERROR, "Server error", Some("service unavailable"))
     }
 }

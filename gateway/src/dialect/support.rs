@@ -20,8 +20,8 @@ use parlor_api::{
 };
 
 use super::{
-    AllowHeaders, Audience, Carriers, Cors, Dialect, Frame, Machine, Opening, OpeningKind, Oversized, Pace,
-    Rendered, Response, SocketEvent, rest::Exchange,
+    AllowHeaders, Audience, Carriers, Cors, Dialect, Machine, Opening, OpeningKind, Oversized, Pace,
+    Rendered, SocketEvent, Wire, rest::Exchange,
 };
 
 mod burst;
@@ -42,24 +42,32 @@ mod tests;
 /// What a conversation of this dialect is for. It shows no others.
 const KIND: &str = "support";
 
-/// Where its clients look for Socket.IO.
-const SOCKET_PATH: &str = "/socket.io";
-
-/// Events a socket may send at once, and in each second after that; what is over waits.
-const BURST_EVENTS: u32 = 200;
-const EVENTS_PER_SECOND: u32 = 20;
+const WIRE: Wire = Wire {
+    name: "support",
+    carriers: Carriers { websocket: false, socketio: Some("/socket.io") },
+    // What is over waits.
+    pace: Pace { burst: 200, per_second: 20, refuse: false, max_frame_bytes: FRAME_BYTES },
+    over_pace: None,
+    oversized: None,
+    cors: Cors {
+        allow_origin: "*",
+        allow_headers: AllowHeaders::Requested,
+        allow_methods: "GET,HEAD,PUT,PATCH,POST,DELETE",
+    },
+    too_many_requests: || {
+        rest::refused(StatusCode::TOO_MANY_REQUESTS, "Too many requests, please try again later!")
+    },
+    too_large: || rest::refused(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large!"),
+    unavailable: || rest::refused(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+};
 
 /// The `support` dialect.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Support;
 
 impl Dialect for Support {
-    fn name(&self) -> &'static str {
-        "support"
-    }
-
-    fn carriers(&self) -> Carriers {
-        Carriers { websocket: false, socketio: Some(SOCKET_PATH) }
+    fn wire(&self) -> &'static Wire {
+        &WIRE
     }
 
     fn open(&self, opening: Opening) -> Box<dyn Machine> {
@@ -89,41 +97,8 @@ impl Dialect for Support {
         }
     }
 
-    fn pace(&self) -> Pace {
-        Pace {
-            burst: BURST_EVENTS,
-            per_second: EVENTS_PER_SECOND,
-            refuse: false,
-            max_frame_bytes: FRAME_BYTES,
-        }
-    }
-
-    fn over_pace(&self) -> Option<Frame> {
-        None
-    }
-
     /// It is answered in its turn and in its style, like one without the arguments that it needs.
     fn oversized_event(&self, event: &SocketEvent, _ack: Option<u64>) -> Oversized {
         Oversized::Taken(SocketEvent::bare(&event.name().unwrap_or_default()))
-    }
-
-    fn cors(&self) -> Cors {
-        Cors {
-            allow_origin: "*",
-            allow_headers: AllowHeaders::Requested,
-            allow_methods: "GET,HEAD,PUT,PATCH,POST,DELETE",
-        }
-    }
-
-    fn too_many_requests(&self) -> Response {
-        rest::refused(StatusCode::TOO_MANY_REQUESTS, "Too many requests, please try again later!")
-    }
-
-    fn too_large(&self) -> Response {
-        rest::refused(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large!")
-    }
-
-    fn unavailable(&self) -> Response {
-        rest::refused(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
     }
 }

@@ -12,7 +12,7 @@ use parlor_api::v1::{self, event::Payload, topic::Name};
 
 use crate::dialect::{
     After, AllowHeaders, Answer, Audience, Call, Carriers, Cors, Credential, Dialect, Effect, Frame, Input,
-    Machine, Memory, Opening, Pace, Rendered, Request, Response, TopicHandle,
+    Machine, Memory, Opening, Pace, Rendered, Request, Response, TopicHandle, Wire,
 };
 
 /// Its largest frame.
@@ -34,13 +34,27 @@ const SUBSCRIBE: u32 = 2;
 const SEND: u32 = 3;
 const REPLY: u32 = 4;
 
-impl Dialect for Echo {
-    fn name(&self) -> &'static str {
-        if self.refuse { "echo" } else { "calm" }
-    }
+const ECHO: Wire = Wire {
+    name: "echo",
+    carriers: Carriers { websocket: true, socketio: Some("/socket.io") },
+    pace: Pace { burst: 20, per_second: 10, refuse: true, max_frame_bytes: FRAME_BYTES },
+    over_pace: Some(|| frame("too much".to_owned())),
+    oversized: Some(|| frame("too much".to_owned())),
+    cors: Cors {
+        allow_origin: "*",
+        allow_headers: AllowHeaders::Named("Content-Type, x-auth-token"),
+        allow_methods: "GET, POST",
+    },
+    too_many_requests: || response(StatusCode::TOO_MANY_REQUESTS, "too many requests"),
+    too_large: || Response::text(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large\n"),
+    unavailable: || response(StatusCode::INTERNAL_SERVER_ERROR, "unavailable"),
+};
 
-    fn carriers(&self) -> Carriers {
-        Carriers { websocket: true, socketio: Some("/socket.io") }
+const CALM: Wire = Wire { name: "calm", pace: Pace { refuse: false, ..ECHO.pace }, ..ECHO };
+
+impl Dialect for Echo {
+    fn wire(&self) -> &'static Wire {
+        if self.refuse { &ECHO } else { &CALM }
     }
 
     fn open(&self, _opening: Opening) -> Box<dyn Machine> {
@@ -55,30 +69,6 @@ impl Dialect for Echo {
             }
             _ => Rendered::Step,
         }
-    }
-
-    fn pace(&self) -> Pace {
-        Pace { burst: 20, per_second: 10, refuse: self.refuse, max_frame_bytes: FRAME_BYTES }
-    }
-
-    fn over_pace(&self) -> Option<Frame> {
-        Some(frame("too much".to_owned()))
-    }
-
-    fn cors(&self) -> Cors {
-        Cors {
-            allow_origin: "*",
-            allow_headers: AllowHeaders::Named("Content-Type, x-auth-token"),
-            allow_methods: "GET, POST",
-        }
-    }
-
-    fn too_many_requests(&self) -> Response {
-        response(StatusCode::TOO_MANY_REQUESTS, "too many requests")
-    }
-
-    fn unavailable(&self) -> Response {
-        response(StatusCode::INTERNAL_SERVER_ERROR, "unavailable")
     }
 }
 

@@ -81,7 +81,7 @@ impl Door {
             Some((mounted, rest.to_owned()))
         });
         let Some((mounted, path)) = found else { return nobody(&request) };
-        if websocket::is_upgrade(&request) && mounted.dialect.carriers().websocket {
+        if websocket::is_upgrade(&request) && mounted.dialect.wire().carriers.websocket {
             return websocket::serve(&self.edge, mounted, peer, request);
         }
         rest::serve(&self.edge, mounted, peer, path, request).await

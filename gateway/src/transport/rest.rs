@@ -38,14 +38,14 @@ pub(super) async fn serve(
     path: String,
     request: Request<Body>,
 ) -> http::Response<Body> {
-    let dialect = &mounted.dialect;
+    let wire = mounted.dialect.wire();
     if request.method() == Method::OPTIONS {
-        return preflight(&dialect.cors(), request.headers());
+        return preflight(&wire.cors, request.headers());
     }
     let over = peer.and_then(|address| edge.rest_limits.take(address, Instant::now()).err());
     let response = if let Some(wait) = over {
-        metrics::counter!("parlor_gateway_rest_limited_total", "dialect" => dialect.name()).increment(1);
-        let mut refused = dialect.too_many_requests();
+        metrics::counter!("parlor_gateway_rest_limited_total", "dialect" => wire.name).increment(1);
+        let mut refused = (wire.too_many_requests)();
         refused.headers.push((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1)));
         refused
     } else if let Ok(place) = Arc::clone(&edge.exchanges).try_acquire_owned() {
@@ -53,18 +53,18 @@ pub(super) async fn serve(
             Ok(request) => exchange(edge, mounted, peer, request, place).await,
             Err(Unread::TooLarge(rest)) => {
                 edge.tasks.spawn(swallow(rest, place));
-                dialect.too_large()
+                (wire.too_large)()
             }
             Err(Unread::Broken) => return plain(StatusCode::BAD_REQUEST, "the request could not be read\n"),
         }
     } else {
-        metrics::counter!("parlor_gateway_rest_full_total", "dialect" => dialect.name()).increment(1);
-        dialect.unavailable()
+        metrics::counter!("parlor_gateway_rest_full_total", "dialect" => wire.name).increment(1);
+        (wire.unavailable)()
     };
     if let Some(why) = refusal(response.status) {
-        count_refused(dialect.name(), "rest", why);
+        count_refused(wire.name, "rest", why);
     }
-    answer(response, &dialect.cors())
+    answer(response, &wire.cors)
 }
 
 /// The reason of an answer that refuses, as it is counted.
@@ -112,7 +112,7 @@ async fn exchange(
 ) -> Response {
     let mut session = Session::open(edge, mounted, peer, OpeningKind::Rest, &http::HeaderMap::new());
     let aborted = edge.aborted.clone();
-    let unavailable = mounted.dialect.unavailable();
+    let unavailable = mounted.dialect.wire().unavailable;
     let running = edge.tasks.spawn(async move {
         let _place = place;
         let work = async {
@@ -125,7 +125,7 @@ async fn exchange(
             () = aborted.cancelled() => None,
         }
     });
-    running.await.ok().flatten().unwrap_or(unavailable)
+    running.await.ok().flatten().unwrap_or_else(unavailable)
 }
 
 /// Steps the machine until it answers. `None` if it does not: nothing it waits for is left, or its time is over.

@@ -49,7 +49,7 @@ impl Engines {
     /// The engines that these mounts need; `mounts` are those of one listener, the ones that win first.
     pub fn new(edge: &Arc<Edge>, mounts: &[Mounted]) -> Self {
         let mut paths: Vec<&'static str> = Vec::new();
-        for path in mounts.iter().filter_map(|mounted| mounted.dialect.carriers().socketio) {
+        for path in mounts.iter().filter_map(|mounted| mounted.dialect.wire().carriers.socketio) {
             if !paths.contains(&path) {
                 paths.push(path);
             }
@@ -99,7 +99,8 @@ impl Served {
 impl Namespaces {
     fn new(path: &str, mounts: &[Mounted]) -> Self {
         let mut found = HashMap::new();
-        for mounted in mounts.iter().filter(|mounted| mounted.dialect.carriers().socketio == Some(path)) {
+        for mounted in mounts.iter().filter(|mounted| mounted.dialect.wire().carriers.socketio == Some(path))
+        {
             let prefix = mounted.mount.prefix.trim_end_matches('/');
             let namespace = if prefix.is_empty() { "/" } else { prefix };
             found.entry(namespace.to_owned()).or_insert_with(|| mounted.clone());

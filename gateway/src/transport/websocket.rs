@@ -41,7 +41,7 @@ pub(super) fn serve(
     mut request: Request,
 ) -> Response<Body> {
     if !mounted.mount.admits(request.headers()) {
-        metrics::counter!("parlor_gateway_origins_refused_total", "dialect" => mounted.dialect.name())
+        metrics::counter!("parlor_gateway_origins_refused_total", "dialect" => mounted.dialect.wire().name)
             .increment(1);
         return plain(StatusCode::FORBIDDEN, "this origin may not open a socket here\n");
     }
@@ -124,7 +124,7 @@ impl Conversation {
     }
 
     async fn run(mut self: Box<Self>) {
-        let open = Open::new(self.mounted.dialect.name());
+        let open = Open::new(self.mounted.dialect.wire().name);
         let ending = match self.converse().await {
             Ok(never) => match never {},
             Err(ending) => ending,
@@ -216,15 +216,15 @@ impl Conversation {
                 self.outbox.busy();
                 self.dispatch(Vec::new()).await
             }
-            Verdict::TooFast => self.refuse("too fast", self.mounted.dialect.over_pace()).await,
-            Verdict::TooBig => self.refuse("too large", self.mounted.dialect.oversized()).await,
+            Verdict::TooFast => self.refuse("too fast", self.mounted.dialect.wire().over_pace).await,
+            Verdict::TooBig => self.refuse("too large", self.mounted.dialect.wire().oversized).await,
         }
     }
 
-    async fn refuse(&mut self, why: &'static str, refusal: Option<Frame>) -> Result<(), Ending> {
+    async fn refuse(&mut self, why: &'static str, refusal: Option<fn() -> Frame>) -> Result<(), Ending> {
         self.session.refused("frame", why);
         self.outbox.busy();
-        self.session.out.extend(refusal.map(Out::Frame));
+        self.session.out.extend(refusal.map(|refusal| Out::Frame(refusal())));
         self.write(Vec::new()).await
     }
 

@@ -4,9 +4,9 @@ use http::StatusCode;
 use parlor_api::v1::{self, exchange_credential_request::Credential as Proof};
 use serde::Serialize;
 
-use super::{Staff, body, rest::not_found, shape};
+use super::{WIRE, body, rest::not_found, shape};
 use crate::dialect::{
-    Dialect as _, Response,
+    Response,
     login::{Fault, exchange, word},
     rest::{Asked, Failure},
 };
@@ -55,7 +55,7 @@ pub(super) async fn signup(asked: Asked) -> Result<Response, Failure> {
 fn said(fault: Fault) -> Response {
     match fault {
         Fault::Wrong => bad("Invalid Credentials"),
-        Fault::TooMany => Staff.too_many_requests(),
+        Fault::TooMany => (WIRE.too_many_requests)(),
         Fault::Taken => bad("User already exists"),
         Fault::Malformed => bad("Username or password is invalid"),
         Fault::Closed => shape::refused(StatusCode::FORBIDDEN, "Registration is closed"),

@@ -3,9 +3,9 @@
 use http::StatusCode;
 use parlor_api::v1;
 
-use super::{Staff, admin, customer, login, read, shape};
+use super::{WIRE, admin, customer, login, read, shape};
 use crate::dialect::{
-    Dialect as _, Response,
+    Response,
     refusal::{Kind, Refusal},
     rest::{Rest, Route, routes},
 };
@@ -49,7 +49,7 @@ fn refused(refusal: &Refusal, failed: &str) -> Response {
             bad_request(if of_text { "Message is invalid" } else { "Session ID is invalid" })
         }
         Kind::NotProven => token_invalid(),
-        Kind::TooMany => Staff.too_many_requests(),
+        Kind::TooMany => (WIRE.too_many_requests)(),
         Kind::Away => failed("service unavailable"),
         _ => failed("internal error"),
     }

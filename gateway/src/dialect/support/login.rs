@@ -10,14 +10,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Support,
+    WIRE,
     read::id_of_digits,
     rest::{json, not_found, refused},
     shape::filled,
 };
 use crate::{
     dialect::{
-        Dialect as _, Response,
+        Response,
         javascript::iso,
         login::{Fault, exchange, word},
         rest::{Asked, Failure, NotJson},
@@ -137,11 +137,11 @@ fn object(asked: &Asked) -> Result<Map<String, Value>, Response> {
 fn said(fault: Fault) -> Response {
     match fault {
         Fault::Wrong => refused(StatusCode::UNAUTHORIZED, "Incorrect email or password!"),
-        Fault::TooMany => Support.too_many_requests(),
+        Fault::TooMany => (WIRE.too_many_requests)(),
         Fault::Taken => bad("Email already in use!"),
         Fault::Malformed => bad("Email or password is invalid!"),
         Fault::Closed => bad("Registration is closed!"),
-        Fault::Failed => Support.unavailable(),
+        Fault::Failed => (WIRE.unavailable)(),
     }
 }
 

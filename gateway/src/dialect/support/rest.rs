@@ -3,10 +3,10 @@
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{Support, identity, login, pages, threads};
+use super::{WIRE, identity, login, pages, threads};
 pub(super) use crate::dialect::rest::json;
 use crate::dialect::{
-    Dialect as _, Response,
+    Response,
     refusal::{Kind, Refusal},
     rest::{Rest, Route, routes},
 };
@@ -18,7 +18,7 @@ pub(super) static REST: Rest = Rest {
     token_missing: || refused(StatusCode::UNAUTHORIZED, "Unauthorized - Missing Token"),
     token_invalid,
     staff_only: || refused(StatusCode::FORBIDDEN, "Admin access required"),
-    unproven: |_refusal| Support.unavailable(),
+    unproven: |_refusal| (WIRE.unavailable)(),
     refused: failed,
 };
 
@@ -37,7 +37,7 @@ const ROUTES: &[Route] = routes![
 fn failed(refusal: &Refusal, failed: &str) -> Response {
     match refusal.kind {
         Kind::NotProven => token_invalid(),
-        Kind::TooMany => Support.too_many_requests(),
+        Kind::TooMany => (WIRE.too_many_requests)(),
         _ => refused(StatusCode::INTERNAL_SERVER_ERROR, failed),
     }
 }

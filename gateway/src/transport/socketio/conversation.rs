@@ -158,7 +158,7 @@ impl Conversation {
         let none = HeaderMap::new();
         let headers = self.headers.as_deref().unwrap_or(&none);
         if !mounted.mount.admits(headers) {
-            metrics::counter!("parlor_gateway_origins_refused_total", "dialect" => mounted.dialect.name())
+            metrics::counter!("parlor_gateway_origins_refused_total", "dialect" => mounted.dialect.wire().name)
                 .increment(1);
             self.connection.refuse(namespace, FOREIGN_ORIGIN, None);
             return Ok(());

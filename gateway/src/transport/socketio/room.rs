@@ -86,7 +86,7 @@ impl Room {
             mounted: mounted.clone(),
             socket: None,
             tickets: Vec::new(),
-            _open: Open::new(mounted.dialect.name()),
+            _open: Open::new(mounted.dialect.wire().name),
         }
     }
 
@@ -129,7 +129,9 @@ impl Room {
             Verdict::Waits => self.dispatch().await,
             Verdict::TooFast => {
                 self.session.refused("frame", "too fast");
-                self.session.out.extend(self.mounted.dialect.over_pace().map(Out::Frame));
+                self.session
+                    .out
+                    .extend(self.mounted.dialect.wire().over_pace.map(|refusal| Out::Frame(refusal())));
             }
             // A name that is too large by itself is no dialect's.
             Verdict::TooBig => {}
@@ -157,7 +159,7 @@ impl Room {
     /// Does what is due.
     pub async fn wake(&mut self) -> Result<(), Reason> {
         if self.turns.is_held_back(Instant::now()) {
-            metrics::counter!("parlor_gateway_held_back_total", "dialect" => self.mounted.dialect.name())
+            metrics::counter!("parlor_gateway_held_back_total", "dialect" => self.mounted.dialect.wire().name)
                 .increment(1);
             return Err(Reason::TooFast);
         }

@@ -216,9 +216,9 @@ fn hole_12_connecting_twice_is_one_conversation() {
 
 #[test]
 fn hole_13_everything_has_a_limit() {
-    let pace = Staff.pace();
+    let pace = Staff.wire().pace;
     assert_eq!((pace.per_second, pace.burst, pace.refuse, pace.max_frame_bytes), (10, 20, true, 65_536));
-    let Some(Frame::Text(refusal)) = Staff.over_pace() else { panic!() };
+    let Some(Frame::Text(refusal)) = Staff.wire().over_pace.map(|refusal| refusal()) else { panic!() };
     assert_eq!(refusal.as_str(), error("Too many messages"));
 
     let send = |text: String| {

@@ -332,9 +332,9 @@ fn hole_13_texts_lists_and_rates_are_bounded() {
         panic!()
     };
     assert_eq!(send.text, longest);
-    let pace = Support.pace();
+    let pace = Support.wire().pace;
     assert_eq!((pace.burst, pace.per_second, pace.refuse, pace.max_frame_bytes), (200, 20, false, 65_536));
-    assert!(Support.over_pace().is_none(), "what is over waits");
+    assert!(Support.wire().over_pace.is_none(), "what is over waits");
 }
 
 #[test]
