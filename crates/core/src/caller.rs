@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use parlor_store::{ApiKeyId, Author, AuthorKind, Roles, TenantId, User, UserId};
+use parlor_store::{ApiKeyId, Author, AuthorKind, Cause, Roles, TenantId, User, UserId};
 
-use crate::{Error, Result};
+use crate::{Error, Result, clock::Clock};
 
 /// A proven caller in one tenant.
 #[derive(Clone, Debug)]
@@ -108,6 +108,13 @@ impl Caller {
     pub fn admin(&self) -> Result<&Arc<Principal>> {
         let principal = self.principal()?;
         if principal.is_admin() { Ok(principal) } else { Err(Error::RoleRequired("admin")) }
+    }
+
+    /// What the principal does now, and from where.
+    pub fn cause(&self, clock: &Clock) -> Result<Cause> {
+        let principal = self.principal()?;
+        let (tenant, author) = (principal.tenant, principal.author(""));
+        Ok(Cause { tenant, author, at: clock.now(), origin: self.connection.clone() })
     }
 
     /// Fails unless a gateway made the call.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use parlor_store::{
     Conversation, ConversationFilter, ConversationId, ConversationPatch, EnsureConversation, Message,
-    MessageFilter, Mutation, RequestKey, Store, UserId,
+    MessageFilter, Mutation, OwnConversation, RequestKey, Store, UserId,
 };
 
 use self::{
@@ -141,7 +141,9 @@ impl Chat {
         let owner_id = self.owner_of_new(principal, creation.owner_id).await?;
         if creation.own {
             let owner = owner_id.ok_or(Error::field("owner_id", "must name whose own it is"))?;
-            return send::owning(caller, owner, creation.kind, creation.waiting, self.clock.now());
+            let cause = caller.cause(&self.clock)?;
+            let Creation { kind, waiting, .. } = creation;
+            return Ok(Mutation::own_conversation(OwnConversation { cause, owner, kind, waiting }));
         }
         match &creation.key {
             Some(key) => self.find.refuse_anothers(principal, key).await?,
@@ -152,14 +154,11 @@ impl Chat {
             None => {}
         }
         Ok(Mutation::ensure_conversation(EnsureConversation {
-            tenant: principal.tenant,
+            cause: caller.cause(&self.clock)?,
             key: creation.key,
             kind: creation.kind,
             waiting: creation.waiting,
             owner_id,
-            author: principal.author(""),
-            at: self.clock.now(),
-            origin: caller.connection.clone(),
         }))
     }
 
@@ -207,14 +206,7 @@ impl Chat {
             caller.staff()?;
         }
         let conversation = self.find.accessible(principal, &caller.peer, named).await?;
-        Ok(Mutation::update_conversation(
-            principal.tenant,
-            conversation.id,
-            patch,
-            principal.author(""),
-            self.clock.now(),
-            caller.connection.clone(),
-        ))
+        Ok(Mutation::update_conversation(conversation.id, patch, caller.cause(&self.clock)?))
     }
 
     /// Lists messages in either direction. Customers see nothing that was cleared.
@@ -259,11 +251,7 @@ impl Chat {
         if through.is_some_and(|through| through > conversation.last_sequence) {
             return Err(Error::field("through_sequence", "is above the newest event"));
         }
-        let (reader, at) = (principal.author(""), self.clock.now());
-        let origin = caller.connection.clone();
-        let marked =
-            self.store.mark_read(principal.tenant, conversation.id, reader, through, at, origin).await?;
-        Ok(marked)
+        Ok(self.store.mark_read(conversation.id, through, caller.cause(&self.clock)?).await?)
     }
 
     async fn owner_of_new(&self, principal: &Principal, wish: Option<UserId>) -> Result<Option<UserId>> {

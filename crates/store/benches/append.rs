@@ -11,7 +11,8 @@ use std::{
 };
 
 use parlor_store::{
-    Author, AuthorKind, ConversationId, EnsureConversation, NewMessage, Options, Store, Tenant, TenantId,
+    Author, AuthorKind, Cause, ConversationId, EnsureConversation, NewMessage, Options, Store, Tenant,
+    TenantId,
 };
 use parlor_testdb::Database;
 use tokio::task::JoinSet;
@@ -101,29 +102,23 @@ fn guest() -> Author {
 
 fn new_room(tenant: TenantId) -> EnsureConversation {
     EnsureConversation {
-        tenant,
+        cause: Cause { tenant, author: guest(), at: 1, origin: String::new() },
         key: None,
         kind: String::new(),
         waiting: false,
         owner_id: None,
-        author: guest(),
-        at: 1,
-        origin: String::new(),
     }
 }
 
 fn new_message(tenant: TenantId, conversation_id: ConversationId, producer: usize) -> NewMessage {
     NewMessage {
-        tenant,
+        cause: Cause { tenant, author: guest(), at: 2, origin: String::new() },
         conversation_id,
-        author: guest(),
         author_key: format!("guest-{producer}"),
         leaves_unread: false,
         request_id: Some(parlor_store::MessageId::new().to_string()),
         text:
             "A message of about the length that people write when they ask for help with an order they made."
                 .into(),
-        at: 2,
-        origin: String::new(),
     }
 }

@@ -190,12 +190,21 @@ pub struct Message {
     pub created_at: Millis,
 }
 
+/// Who does something, when, and from where.
+#[derive(Clone, Debug)]
+pub struct Cause {
+    pub tenant: TenantId,
+    pub author: Author,
+    pub at: Millis,
+    /// The connection it came from; announced, not stored.
+    pub origin: String,
+}
+
 /// A message to store.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
-    pub tenant: TenantId,
+    pub cause: Cause,
     pub conversation_id: ConversationId,
-    pub author: Author,
     /// Whose `request_id` it is; the scope in which repetitions are found. Never empty.
     pub author_key: String,
     /// The caller's id for this message; `None` never merges.
@@ -203,9 +212,6 @@ pub struct NewMessage {
     pub text: String,
     /// A message of staff reads what is before it, unless it leaves that unread.
     pub leaves_unread: bool,
-    pub at: Millis,
-    /// The connection it came from; announced, not stored.
-    pub origin: String,
 }
 
 /// A message that is durable.
@@ -220,15 +226,12 @@ pub struct Appended {
 /// A conversation to create, or to find by its key.
 #[derive(Clone, Debug)]
 pub struct EnsureConversation {
-    pub tenant: TenantId,
+    pub cause: Cause,
     pub key: Option<String>,
     pub kind: String,
     pub waiting: bool,
     /// Becomes the owner if there is none.
     pub owner_id: Option<UserId>,
-    pub author: Author,
-    pub at: Millis,
-    pub origin: String,
 }
 
 /// What a change of a conversation sets; `None` leaves it.

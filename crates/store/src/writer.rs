@@ -203,7 +203,7 @@ impl Batch {
 
     fn tenants(&self) -> BTreeSet<TenantId> {
         let of_changes = self.changes.iter().map(|(operation, _)| operation.tenant());
-        of_changes.chain(self.messages.iter().map(|message| message.tenant)).collect()
+        of_changes.chain(self.messages.iter().map(|message| message.cause.tenant)).collect()
     }
 
     async fn run(&mut self, tx: &mut Tx, recent: &Recent, pieces: Pieces) -> Result<(), Failure> {

@@ -6,9 +6,7 @@ use parlor_api::{
     limits::BATCH_MESSAGES,
     v1::{self, send_messages_result::Outcome},
 };
-use parlor_store::{
-    Appended, Conversation, ConversationId, Millis, Mutation, NewMessage, OwnConversation, Store, UserId,
-};
+use parlor_store::{Appended, Cause, ConversationId, Mutation, NewMessage, OwnConversation, Store};
 use tonic::Status;
 
 use super::{
@@ -115,15 +113,12 @@ impl Sender {
     ) -> Result<NewMessage> {
         let principal = caller.principal()?;
         Ok(NewMessage {
-            tenant: principal.tenant,
+            cause: Cause { author: principal.author(&sending.guest_name), ..caller.cause(&self.clock)? },
             conversation_id,
-            author: principal.author(&sending.guest_name),
             author_key: principal.key(),
             leaves_unread: sending.leaves_unread,
             request_id: sending.request_id,
             text: sending.text,
-            at: self.clock.now(),
-            origin: caller.connection.clone(),
         })
     }
 
@@ -136,29 +131,10 @@ impl Sender {
         if found.is_some() {
             return Ok(id);
         }
-        let (made, _) = self.store.apply(owning(caller, owner, kind, false, self.clock.now())?).await?;
+        let wanted = OwnConversation { cause: caller.cause(&self.clock)?, owner, kind, waiting: false };
+        let (made, _) = self.store.apply(Mutation::own_conversation(wanted)).await?;
         Ok(made.id)
     }
-}
-
-/// What finds or creates an owner's conversation of a kind.
-pub(super) fn owning(
-    caller: &Caller,
-    owner: UserId,
-    kind: String,
-    waiting: bool,
-    at: Millis,
-) -> Result<Mutation<(Conversation, bool)>> {
-    let principal = caller.principal()?;
-    Ok(Mutation::own_conversation(OwnConversation {
-        tenant: principal.tenant,
-        owner,
-        kind,
-        waiting,
-        author: principal.author(""),
-        at,
-        origin: caller.connection.clone(),
-    }))
 }
 
 fn result(viewer: Viewer, stored: Result<Appended>) -> v1::SendMessagesResult {

@@ -2,7 +2,7 @@
 
 use parlor_api::v1::event::Payload;
 use parlor_bus::{lossy::Lossy, memory::Memory};
-use parlor_store::{Author, AuthorKind, EnsureConversation, NewMessage, Store, Tenant};
+use parlor_store::{Author, AuthorKind, Cause, EnsureConversation, NewMessage, Store, Tenant};
 
 use super::*;
 use crate::{
@@ -52,15 +52,12 @@ impl World {
     async fn append(&self, conversation_id: ConversationId, text: String) {
         let author = Author { kind: AuthorKind::Customer, user_id: None, name: String::new(), user: None };
         let message = NewMessage {
-            tenant: self.tenant,
+            cause: Cause { tenant: self.tenant, author, at: 0, origin: String::new() },
             conversation_id,
-            author,
             author_key: "guest".into(),
             leaves_unread: false,
             request_id: None,
             text,
-            at: 0,
-            origin: String::new(),
         };
         self.store.append(message).await.unwrap();
     }
@@ -68,14 +65,11 @@ impl World {
     async fn conversation(&self) -> ConversationId {
         let author = Author { kind: AuthorKind::Customer, user_id: None, name: String::new(), user: None };
         let wanted = EnsureConversation {
-            tenant: self.tenant,
+            cause: Cause { tenant: self.tenant, author, at: 0, origin: String::new() },
             key: None,
             kind: String::new(),
             waiting: false,
             owner_id: None,
-            author,
-            at: 0,
-            origin: String::new(),
         };
         self.store.ensure_conversation(wanted).await.unwrap().0.id
     }

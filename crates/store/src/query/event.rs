@@ -18,8 +18,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    Author, Conversation, ConversationId, Error, EventBody, Millis, Result, Shown, Store, StoredEvent,
-    Subject, SubjectKind, TenantId, UserId,
+    Cause, Conversation, ConversationId, Error, EventBody, Result, Shown, Store, StoredEvent, Subject,
+    SubjectKind, TenantId, UserId,
     entity::{TenantOwned, conversation, event, message, tenant_counter},
     failure::Failure,
     query::{
@@ -117,13 +117,10 @@ pub(crate) fn of(tenant: TenantId, subject: Subject) -> Select<event::Entity> {
 
 /// An event that is to be told.
 pub(crate) struct NewEvent {
-    pub tenant: TenantId,
+    pub cause: Cause,
     pub subject: Subject,
     /// The one that follows the subject's last; who keeps the subject counts it.
     pub sequence: i64,
-    pub author: Author,
-    pub at: Millis,
-    pub origin: String,
     pub kind: i16,
     pub body: Vec<u8>,
     pub shown: Shown,
@@ -131,18 +128,19 @@ pub(crate) struct NewEvent {
 
 /// Gives an event the tenant's next position, stores it, and announces it.
 pub(crate) async fn tell(tx: &mut Tx, new: NewEvent) -> Result<StoredEvent, Failure> {
-    let counters = tx.counters(new.tenant)?;
+    let Cause { tenant, author, at, origin } = new.cause;
+    let counters = tx.counters(tenant)?;
     counters.position += 1;
     let row = event::Model {
-        tenant: new.tenant.0,
+        tenant: tenant.0,
         subject_kind: new.subject.kind.0,
         subject_id: new.subject.id,
         sequence: new.sequence,
         position: counters.position,
-        author_kind: new.author.kind.code(),
-        author_id: new.author.user_id.map(|UserId(user)| user),
-        author_name: new.author.name,
-        created_at: new.at,
+        author_kind: author.kind.code(),
+        author_id: author.user_id.map(|UserId(user)| user),
+        author_name: author.name,
+        created_at: at,
         kind: new.kind,
         shown: new.shown.code(),
         body: new.body,
@@ -150,7 +148,7 @@ pub(crate) async fn tell(tx: &mut Tx, new: NewEvent) -> Result<StoredEvent, Fail
     event::Entity::insert(row.clone().into_active_model()).exec_without_returning(tx.db()).await?;
     let mut told = join(tx.db(), &[], &[row]).await?;
     let told = told.pop().ok_or_else(|| Error::Defect("an event without a conversation".to_owned()))?;
-    let told = StoredEvent { origin: new.origin, ..told };
+    let told = StoredEvent { origin, ..told };
     tx.announce(told.clone());
     Ok(told)
 }

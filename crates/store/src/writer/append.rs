@@ -31,7 +31,7 @@ type Place = (i64, Uuid);
 type Request = (Place, String, String);
 
 fn place(message: &NewMessage) -> Place {
-    (message.tenant.0, message.conversation_id.0)
+    (message.cause.tenant.0, message.conversation_id.0)
 }
 
 fn request(message: &NewMessage) -> Option<Request> {
@@ -121,7 +121,7 @@ impl Gathered {
         let mut named = Named::default();
         conversations.iter().for_each(|row| named.conversation(row));
         for message in messages {
-            named.add(message.tenant.0, message.author.user_id.map(|UserId(id)| id));
+            named.add(message.cause.tenant.0, message.cause.author.user_id.map(|UserId(id)| id));
         }
         Ok(Self {
             people: named.fetch(tx.db()).await?,
@@ -143,7 +143,7 @@ impl Gathered {
         let Some(conversation) = self.conversations.get_mut(&place(new)) else {
             return Ok(Err(Error::NotFound(What::Conversation)));
         };
-        let before = tx.counters(new.tenant)?.conversation_revision;
+        let before = tx.counters(new.cause.tenant)?.conversation_revision;
         let row = number(tx, conversation, new)?;
         take_effect(conversation, &row, new.leaves_unread)?;
         self.touched.entry(place(new)).or_insert(before);
@@ -205,20 +205,20 @@ fn number(
     conversation: &mut conversation::Model,
     new: &NewMessage,
 ) -> Result<message::Model, Failure> {
-    let counters = tx.counters(new.tenant)?;
+    let counters = tx.counters(new.cause.tenant)?;
     counters.position += 1;
     counters.message_number += 1;
     counters.conversation_revision += 1;
     conversation.last_sequence += 1;
     Ok(message::Model {
-        tenant: new.tenant.0,
+        tenant: new.cause.tenant.0,
         conversation_id: new.conversation_id.0,
         sequence: conversation.last_sequence,
         position: counters.position,
-        author_kind: new.author.kind.code(),
-        author_id: new.author.user_id.map(|UserId(id)| id),
-        author_name: new.author.name.clone(),
-        created_at: new.at,
+        author_kind: new.cause.author.kind.code(),
+        author_id: new.cause.author.user_id.map(|UserId(id)| id),
+        author_name: new.cause.author.name.clone(),
+        created_at: new.cause.at,
         id: MessageId::new().0,
         number: counters.message_number,
         author_key: new.author_key.clone(),
@@ -259,12 +259,12 @@ fn take_effect(
 
 fn event(new: &NewMessage, message: &Message, after: &Conversation) -> StoredEvent {
     StoredEvent {
-        tenant: new.tenant,
+        tenant: new.cause.tenant,
         subject: new.conversation_id.into(),
         sequence: message.sequence,
         position: message.position,
-        at: new.at,
-        origin: new.origin.clone(),
+        at: new.cause.at,
+        origin: new.cause.origin.clone(),
         body: EventBody::Message(message.clone()),
         shown: Shown::Participants,
         conversation: Some(std::sync::Arc::new(after.clone())),

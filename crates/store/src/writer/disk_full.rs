@@ -5,8 +5,8 @@ use std::sync::Arc;
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::{
-    Author, AuthorKind, ConversationId, EnsureConversation, Error, MessageFilter, Mutation, NewMessage,
-    Options, Store, Tenant, TenantId,
+    Author, AuthorKind, Cause, ConversationId, EnsureConversation, Error, MessageFilter, Mutation,
+    NewMessage, Options, Store, Tenant, TenantId,
 };
 
 /// Lets the database grow by so many pages from now on, as long as the connection lives.
@@ -30,15 +30,12 @@ fn guest() -> Author {
 
 fn message(tenant: TenantId, room: ConversationId, n: usize) -> NewMessage {
     NewMessage {
-        tenant,
+        cause: Cause { tenant, author: guest(), at: 1, origin: String::new() },
         conversation_id: room,
-        author: guest(),
         author_key: "guest".into(),
         leaves_unread: false,
         request_id: Some(n.to_string()),
         text: "x".repeat(4_000),
-        at: 1,
-        origin: String::new(),
     }
 }
 
@@ -56,14 +53,11 @@ async fn store_with_a_room(directory: &std::path::Path) -> (Store, TenantId, Con
     };
     let tenant = store.create_tenant(tenant).await.unwrap().id;
     let wanted = EnsureConversation {
-        tenant,
+        cause: Cause { tenant, author: guest(), at: 1, origin: String::new() },
         key: None,
         kind: String::new(),
         waiting: false,
         owner_id: None,
-        author: guest(),
-        at: 1,
-        origin: String::new(),
     };
     let room = store.ensure_conversation(wanted).await.unwrap().0.id;
     (store, tenant, room)

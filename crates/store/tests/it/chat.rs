@@ -1,11 +1,11 @@
 //! Conversations, messages, marks and tails.
 
 use parlor_store::{
-    AuthorKind, ConversationFilter, ConversationId, ConversationPatch, ConversationStatus, Error,
+    AuthorKind, Cause, ConversationFilter, ConversationId, ConversationPatch, ConversationStatus, Error,
     MessageFilter, NewMessage, What,
 };
 
-use crate::world::{World, customer, guest, open, staff, word};
+use crate::world::{World, cause, customer, guest, open, staff, word};
 
 crate::stories!(
     a_key_makes_one_conversation,
@@ -52,7 +52,7 @@ async fn a_message_takes_effect(world: World) {
         waiting: Some(true),
         ..Default::default()
     };
-    store.update_conversation(world.tenant, room, patch, staff(&agent), 20, String::new()).await.unwrap();
+    store.update_conversation(room, patch, cause(world.tenant, staff(&agent), 20)).await.unwrap();
 
     let asked = store.append(world.message(room, guest(), "hello?")).await.unwrap();
     assert_eq!((asked.message.sequence, asked.message.position, asked.message.number), (3, 3, 1));
@@ -88,11 +88,8 @@ async fn nothing_changed_is_no_event(world: World) {
         kind: Some(room.kind.clone()),
         clear: true,
     };
-    let after = world
-        .store
-        .update_conversation(world.tenant, room.id, same, guest(), 99, String::new())
-        .await
-        .unwrap();
+    let after =
+        world.store.update_conversation(room.id, same, cause(world.tenant, guest(), 99)).await.unwrap();
     assert_eq!(after, room);
     assert_eq!(world.store.tenant_head(world.tenant).await.unwrap(), 1);
     assert_eq!(world.heard().len(), 1);
@@ -110,8 +107,14 @@ async fn an_update_names_what_changed(world: World) {
         clear: true,
         ..Default::default()
     };
-    let after =
-        store.update_conversation(world.tenant, room, patch, staff(&agent), 30, "o-9".into()).await.unwrap();
+    let after = store
+        .update_conversation(
+            room,
+            patch,
+            Cause { origin: "o-9".into(), ..cause(world.tenant, staff(&agent), 30) },
+        )
+        .await
+        .unwrap();
     assert_eq!((after.assignee.as_ref().unwrap().id, after.cleared_sequence), (agent.id, 2));
     let told = world.heard().pop().unwrap();
     assert_eq!(word(&told), "changed status,assignee,tags,kind,cleared_sequence");
@@ -119,13 +122,11 @@ async fn an_update_names_what_changed(world: World) {
 
     let nobody =
         ConversationPatch { assignee_id: Some(Some(parlor_store::UserId::new())), ..Default::default() };
-    let refused =
-        store.update_conversation(world.tenant, room, nobody, staff(&agent), 31, String::new()).await;
+    let refused = store.update_conversation(room, nobody, cause(world.tenant, staff(&agent), 31)).await;
     assert_eq!(refused, Err(Error::NotFound(What::User)));
     let nowhere = ConversationPatch::default();
-    let refused = store
-        .update_conversation(world.tenant, ConversationId::new(), nowhere, guest(), 31, String::new())
-        .await;
+    let refused =
+        store.update_conversation(ConversationId::new(), nowhere, cause(world.tenant, guest(), 31)).await;
     assert_eq!(refused, Err(Error::NotFound(What::Conversation)));
 }
 
@@ -135,9 +136,8 @@ async fn a_mark_never_goes_back(world: World) {
     for text in ["a", "b", "c"] {
         store.append(world.message(room, guest(), text)).await.unwrap();
     }
-    let read = async |through, at| {
-        store.mark_read(tenant, room, agent.clone(), through, at, String::new()).await.unwrap()
-    };
+    let read =
+        async |through, at| store.mark_read(room, through, cause(tenant, agent.clone(), at)).await.unwrap();
     let (after, mark) = read(Some(3), 200).await;
     assert_eq!((after.unread_count, after.staff_read_sequence, mark, after.last_sequence), (1, 3, 3, 5));
     let (after, mark) = read(Some(2), 201).await;
@@ -147,8 +147,7 @@ async fn a_mark_never_goes_back(world: World) {
     let (after, mark) = read(Some(1_000), 203).await;
     assert_eq!((mark, after.last_sequence, after.staff_read_at), (4, 6, Some(203)));
 
-    let own =
-        async |through| store.mark_read(tenant, room, guest(), through, 204, String::new()).await.unwrap();
+    let own = async |through| store.mark_read(room, through, cause(tenant, guest(), 204)).await.unwrap();
     assert_eq!(own(Some(3)).await.1, 3);
     assert_eq!(own(Some(2)).await.1, 3);
     let (after, mark) = own(None).await;
@@ -184,7 +183,7 @@ async fn conversations_are_filtered(world: World) {
         kind: Some("sales".into()),
         ..Default::default()
     };
-    store.update_conversation(world.tenant, tagged, patch, staff(&agent), 11, String::new()).await.unwrap();
+    store.update_conversation(tagged, patch, cause(world.tenant, staff(&agent), 11)).await.unwrap();
     store.append(world.message(unread, guest(), "x")).await.unwrap();
     let mut owned = world.wanted("owned");
     owned.owner_id = Some(agent.id);
@@ -218,7 +217,7 @@ async fn messages_are_listed_both_ways(world: World) {
     let room = world.conversation("room").await.id;
     for (at, text) in [(101, "a"), (102, "b"), (103, "c")] {
         let mut message = world.message(room, guest(), text);
-        message.at = at;
+        message.cause.at = at;
         store.append(message).await.unwrap();
     }
     store.append(world.message(room, staff(&agent), "d")).await.unwrap();
@@ -241,7 +240,7 @@ async fn tails_merge_messages_and_events(world: World) {
     let (room, other) = (world.conversation("room").await.id, world.conversation("other").await.id);
     store.append(world.message(room, guest(), "a")).await.unwrap();
     store.append(world.message(other, guest(), "elsewhere")).await.unwrap();
-    store.mark_read(world.tenant, room, staff(&agent), None, 300, String::new()).await.unwrap();
+    store.mark_read(room, None, cause(world.tenant, staff(&agent), 300)).await.unwrap();
     store.append(world.message(room, customer(&agent), "b")).await.unwrap();
 
     let tail = store.conversation_events(world.tenant, room, 0, 100).await.unwrap();
@@ -313,7 +312,7 @@ async fn two_writers_see_what_the_other_did(world: World) {
         assert_eq!(second.message.sequence, first.message.sequence + 1);
         assert_eq!(second.conversation.unread_count, first.conversation.unread_count + 1);
         let patch = ConversationPatch { waiting: Some(turn % 2 == 0), ..Default::default() };
-        let told = other.update_conversation(world.tenant, room, patch, guest(), 20, String::new()).await;
+        let told = other.update_conversation(room, patch, cause(world.tenant, guest(), 20)).await;
         let third = world.store.append(world.message(room, guest(), "and one again")).await.unwrap();
         assert_eq!(third.conversation.waiting, told.unwrap().waiting);
     }

@@ -4,7 +4,7 @@ use parlor_store::{
     ConversationPatch, Error, Mutation, Once, REQUEST_LIFETIME_MS, RequestKey, Tenant, TenantId, Unique,
 };
 
-use crate::world::{World, guest, new_tenant};
+use crate::world::{World, cause, guest, new_tenant};
 
 crate::stories!(
     a_repetition_gets_the_first_answer,
@@ -51,7 +51,7 @@ async fn twins_in_one_batch_happen_once(world: World) {
     let room = world.conversation("room").await;
     let close = || {
         let patch = ConversationPatch { waiting: Some(true), ..Default::default() };
-        let change = Mutation::update_conversation(world.tenant, room.id, patch, guest(), 50, String::new());
+        let change = Mutation::update_conversation(room.id, patch, cause(world.tenant, guest(), 50));
         world.store.apply_once(key(world.tenant, "r1", 1, 50), change, |after| vec![u8::from(after.waiting)])
     };
     let (first, second) = tokio::join!(close(), close());

@@ -7,8 +7,8 @@ use std::{
 };
 
 use parlor_store::{
-    Author, AuthorKind, ConversationChange, ConversationId, Error, EventBody, NewMessage, Store, StoredEvent,
-    Subject, TenantId,
+    Author, AuthorKind, Cause, ConversationChange, ConversationId, Error, EventBody, NewMessage, Store,
+    StoredEvent, Subject, TenantId,
 };
 use proptest::{
     prelude::*,
@@ -16,7 +16,7 @@ use proptest::{
 };
 use tokio::task::JoinSet;
 
-use crate::world::{Place, World, change, guest, new_message, new_tenant, open};
+use crate::world::{Place, World, cause, change, guest, new_message, new_tenant, open};
 
 /// What one caller does next.
 #[derive(Clone, Copy, Debug)]
@@ -59,18 +59,15 @@ async fn carry_out(store: &Store, tenant: TenantId, room: ConversationId, deed: 
         }
         Deed::Read { .. } => {
             let reader = side(AuthorKind::Staff);
-            store.mark_read(tenant, room, reader, None, 200, String::new()).await.map(|_| ())
+            store.mark_read(room, None, cause(tenant, reader, 200)).await.map(|_| ())
         }
         Deed::Ensure { room } => {
             let wanted = parlor_store::EnsureConversation {
-                tenant,
+                cause: Cause { tenant, author: guest(), at: 150, origin: String::new() },
                 key: Some(format!("room-{room}")),
                 kind: String::new(),
                 waiting: true,
                 owner_id: None,
-                author: guest(),
-                at: 150,
-                origin: String::new(),
             };
             store.ensure_conversation(wanted).await.map(|_| ())
         }

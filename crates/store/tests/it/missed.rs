@@ -2,7 +2,7 @@
 
 use parlor_store::{ConversationId, EnsureConversation, Missed, Missing, Pick, Store, TenantId, User};
 
-use crate::world::{World, customer, guest, staff, word};
+use crate::world::{World, cause, customer, guest, staff, word};
 
 crate::stories!(
     an_owner_is_given_what_happened_in_their_own,
@@ -46,7 +46,7 @@ async fn an_owner_is_given_what_happened_in_their_own(world: World) {
     let joined = world.conversation("joined").await.id;
     say(&world, joined, guest(), "while it was nobody's").await;
     room(&world, "joined", &ann).await;
-    store.mark_read(tenant, old, staff(&bob), None, 200, String::new()).await.unwrap();
+    store.mark_read(old, None, cause(tenant, staff(&bob), 200)).await.unwrap();
 
     let missing = Missing { after: left, ..ALL };
     let missed = store.missed_by_owner(tenant, ann.id, missing).await.unwrap();
@@ -147,7 +147,7 @@ async fn a_time_leads_to_the_position_of_then(world: World) {
     assert_eq!(store.position_at(tenant, 9).await, Ok(0), "the room is of 10");
     for number in 1..=100 {
         let mut message = world.message(room, customer(&ann), "x");
-        message.at = 1_000 + number;
+        message.cause.at = 1_000 + number;
         store.append(message).await.unwrap();
     }
     for (at, position) in
@@ -164,7 +164,7 @@ async fn a_reach_is_the_last_event_up_to_each_position(world: World) {
     for number in 0..80 {
         say(&world, rooms[usize::from(number % 3 == 0)], customer(&ann), &number.to_string()).await;
         if number % 10 == 0 {
-            store.mark_read(tenant, rooms[0], staff(&ann), None, 200, String::new()).await.unwrap();
+            store.mark_read(rooms[0], None, cause(tenant, staff(&ann), 200)).await.unwrap();
         }
     }
     let through = head(store, tenant).await;

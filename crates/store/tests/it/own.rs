@@ -1,11 +1,11 @@
 //! A customer's own conversation: one at a time, whoever asks for it at once.
 
 use parlor_store::{
-    ConversationFilter, ConversationId, ConversationPatch, ConversationStatus, EnsureConversation, Error,
-    Mutation, OwnConversation, Unique, User, UserUpsert, What,
+    Cause, ConversationFilter, ConversationId, ConversationPatch, ConversationStatus, EnsureConversation,
+    Error, Mutation, OwnConversation, Unique, User, UserUpsert, What,
 };
 
-use crate::world::{World, customer, staff};
+use crate::world::{World, cause, customer, staff};
 
 crate::stories!(
     many_who_ask_at_once_are_given_one,
@@ -20,13 +20,10 @@ crate::stories!(
 
 fn wanted(world: &World, owner: &User, kind: &str) -> OwnConversation {
     OwnConversation {
-        tenant: world.tenant,
+        cause: Cause { tenant: world.tenant, author: customer(owner), at: 10, origin: String::new() },
         owner: owner.id,
         kind: kind.into(),
         waiting: false,
-        author: customer(owner),
-        at: 10,
-        origin: String::new(),
     }
 }
 
@@ -37,7 +34,7 @@ async fn own(world: &World, owner: &User) -> (parlor_store::Conversation, bool) 
 async fn close(world: &World, id: ConversationId) {
     let agent = world.user("agent").await;
     let patch = ConversationPatch { status: Some(ConversationStatus::Closed), ..Default::default() };
-    world.store.update_conversation(world.tenant, id, patch, staff(&agent), 20, String::new()).await.unwrap();
+    world.store.update_conversation(id, patch, cause(world.tenant, staff(&agent), 20)).await.unwrap();
 }
 
 async fn many_who_ask_at_once_are_given_one(world: World) {
@@ -112,7 +109,7 @@ async fn what_changed_last_is_listed_first(world: World) {
     let (store, agent) = (&world.store, world.user("agent").await);
     let rooms = [world.conversation("one").await, world.conversation("two").await];
     let mut answer = world.message(rooms[0].id, staff(&agent), "only an answer");
-    answer.at = 500;
+    answer.cause.at = 500;
     store.append(answer).await.unwrap();
     let by_update = ConversationFilter { order_by_update: true, ..Default::default() };
     let listed = store.list_conversations(world.tenant, &by_update, None, 1).await.unwrap();

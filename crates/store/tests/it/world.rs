@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use parlor_store::{
-    Author, AuthorKind, Conversation, ConversationChange, ConversationId, EnsureConversation, Error,
-    EventBody, Identity, NewMessage, Options, Store, StoredEvent, Tenant, TenantId, User, UserUpsert,
+    Author, AuthorKind, Cause, Conversation, ConversationChange, ConversationId, EnsureConversation, Error,
+    EventBody, Identity, Millis, NewMessage, Options, Store, StoredEvent, Tenant, TenantId, User, UserUpsert,
 };
 use parlor_testdb::Database;
 
@@ -62,14 +62,11 @@ impl World {
 
     pub fn wanted(&self, key: &str) -> EnsureConversation {
         EnsureConversation {
-            tenant: self.tenant,
+            cause: Cause { tenant: self.tenant, author: guest(), at: 10, origin: "o-0".into() },
             key: Some(key.into()),
             kind: "support".into(),
             waiting: false,
             owner_id: None,
-            author: guest(),
-            at: 10,
-            origin: "o-0".into(),
         }
     }
 
@@ -109,16 +106,18 @@ pub fn new_message(
 ) -> NewMessage {
     let author_key = author.user_id.map_or_else(|| "guest".to_owned(), |id| id.to_string());
     NewMessage {
-        tenant,
+        cause: Cause { tenant, author, at: 100, origin: "o-1".into() },
         conversation_id,
-        author,
         author_key,
         leaves_unread: false,
         request_id: None,
         text: text.into(),
-        at: 100,
-        origin: "o-1".into(),
     }
+}
+
+/// Somebody does something at a time, over no connection.
+pub fn cause(tenant: TenantId, author: Author, at: Millis) -> Cause {
+    Cause { tenant, author, at, origin: String::new() }
 }
 
 pub fn guest() -> Author {

@@ -10,9 +10,9 @@ use sea_orm::{
 };
 
 use crate::{
-    Appended, Author, AuthorKind, Conversation, ConversationChange, ConversationId, ConversationPatch,
-    ConversationStatus, EnsureConversation, Error, Millis, Mutation, NewMessage, Result, Store, TenantId,
-    UserId, What,
+    Appended, AuthorKind, Cause, Conversation, ConversationChange, ConversationId, ConversationPatch,
+    ConversationStatus, EnsureConversation, Error, Mutation, NewMessage, Result, Store, TenantId, UserId,
+    What,
     entity::{Strings, TenantOwned, conversation, read_mark, user},
     failure::Failure,
     query::{
@@ -43,14 +43,11 @@ impl Store {
     /// [`Mutation::update_conversation`], applied.
     pub async fn update_conversation(
         &self,
-        tenant: TenantId,
         id: ConversationId,
         patch: ConversationPatch,
-        author: Author,
-        at: Millis,
-        origin: String,
+        cause: Cause,
     ) -> Result<Conversation> {
-        self.apply(Mutation::update_conversation(tenant, id, patch, author, at, origin)).await
+        self.apply(Mutation::update_conversation(id, patch, cause)).await
     }
 
     /// Records what somebody has read. Staff share one mark (`staff_read_sequence`, `unread_count`), and
@@ -58,16 +55,12 @@ impl Store {
     /// everything stored so far. A mark never goes back, and a repetition makes no event. Answers the mark.
     pub async fn mark_read(
         &self,
-        tenant: TenantId,
         id: ConversationId,
-        reader: Author,
         through: Option<i64>,
-        at: Millis,
-        origin: String,
+        cause: Cause,
     ) -> Result<(Conversation, i64)> {
-        let cause = Cause { author: reader, at, origin };
-        self.apply(Mutation::new(tenant, (tenant, id, through, cause), |(tenant, id, through, cause), tx| {
-            Box::pin(mark_read(tx, *tenant, *id, *through, cause))
+        self.apply(Mutation::new(cause.tenant, (id, through, cause), |(id, through, cause), tx| {
+            Box::pin(mark_read(tx, *id, *through, cause))
         }))
         .await
     }
@@ -79,35 +72,20 @@ impl Mutation<(Conversation, bool)> {
     pub fn ensure_conversation(wanted: EnsureConversation) -> Self {
         // Made here, so that the change can be repeated.
         let id = match &wanted.key {
-            Some(key) => ConversationId::keyed(wanted.tenant, key),
+            Some(key) => ConversationId::keyed(wanted.cause.tenant, key),
             None => ConversationId::new(),
         };
-        Self::new(wanted.tenant, (id, wanted), |(id, wanted), tx| Box::pin(ensure(tx, *id, wanted)))
+        Self::new(wanted.cause.tenant, (id, wanted), |(id, wanted), tx| Box::pin(ensure(tx, *id, wanted)))
     }
 }
 
 impl Mutation<Conversation> {
     /// Changes what the patch sets. Without a difference nothing is stored and no event is made.
-    pub fn update_conversation(
-        tenant: TenantId,
-        id: ConversationId,
-        patch: ConversationPatch,
-        author: Author,
-        at: Millis,
-        origin: String,
-    ) -> Self {
-        let cause = Cause { author, at, origin };
-        Self::new(tenant, (tenant, id, patch, cause), |(tenant, id, patch, cause), tx| {
-            Box::pin(update(tx, *tenant, *id, patch, cause))
+    pub fn update_conversation(id: ConversationId, patch: ConversationPatch, cause: Cause) -> Self {
+        Self::new(cause.tenant, (id, patch, cause), |(id, patch, cause), tx| {
+            Box::pin(update(tx, *id, patch, cause))
         })
     }
-}
-
-/// Who does something, when, and from where.
-struct Cause {
-    author: Author,
-    at: Millis,
-    origin: String,
 }
 
 async fn ensure(
@@ -115,21 +93,21 @@ async fn ensure(
     id: ConversationId,
     wanted: &EnsureConversation,
 ) -> Result<(Conversation, bool), Failure> {
-    let cause = Cause { author: wanted.author.clone(), at: wanted.at, origin: wanted.origin.clone() };
+    let cause = &wanted.cause;
     // A conversation without a key has an id that is new.
     let found = match wanted.key {
-        Some(_) => match chat::row(tx.db(), wanted.tenant, id).await {
+        Some(_) => match chat::row(tx.db(), cause.tenant, id).await {
             Err(Failure::Refused(Error::NotFound(_))) => None,
             found => Some(found?),
         },
         None => None,
     };
     if let Some(owner) = wanted.owner_id {
-        require_user(tx, wanted.tenant, owner).await?;
+        require_user(tx, cause.tenant, owner).await?;
     }
     let Some(row) = found else {
         let row = create(tx, id, wanted, None).await?;
-        return Ok((tell(tx, row, &ConversationChange::Created, &cause).await?, true));
+        return Ok((tell(tx, row, &ConversationChange::Created, cause).await?, true));
     };
     let mut changed = row.clone();
     changed.waiting |= wanted.waiting;
@@ -137,7 +115,7 @@ async fn ensure(
         changed.kind.clone_from(&wanted.kind);
     }
     changed.owner_id = row.owner_id.or(wanted.owner_id.map(|UserId(owner)| owner));
-    Ok((store_changes(tx, &row, changed, &cause).await?, false))
+    Ok((store_changes(tx, &row, changed, cause).await?, false))
 }
 
 async fn create(
@@ -146,10 +124,11 @@ async fn create(
     wanted: &EnsureConversation,
     current_owner: Option<UserId>,
 ) -> Result<conversation::Model, Failure> {
-    let counters = tx.counters(wanted.tenant)?;
+    let Cause { tenant, at, .. } = wanted.cause;
+    let counters = tx.counters(tenant)?;
     counters.conversation_number += 1;
     let row = conversation::Model {
-        tenant: wanted.tenant.0,
+        tenant: tenant.0,
         id: id.0,
         number: counters.conversation_number,
         key: wanted.key.clone(),
@@ -167,9 +146,9 @@ async fn create(
         last_message_sequence: 0,
         floor_sequence: 1,
         cleared_sequence: 0,
-        created_at: wanted.at,
-        updated_at: wanted.at,
-        customer_active_at: wanted.at,
+        created_at: at,
+        updated_at: at,
+        customer_active_at: at,
         current_owner: current_owner.map(|UserId(owner)| owner),
     };
     conversation::Entity::insert(row.clone().into_active_model()).exec_without_returning(tx.db()).await?;
@@ -178,14 +157,13 @@ async fn create(
 
 async fn update(
     tx: &mut Tx,
-    tenant: TenantId,
     id: ConversationId,
     patch: &ConversationPatch,
     cause: &Cause,
 ) -> Result<Conversation, Failure> {
-    let row = chat::row(tx.db(), tenant, id).await?;
+    let row = chat::row(tx.db(), cause.tenant, id).await?;
     if let Some(Some(assignee)) = patch.assignee_id {
-        require_user(tx, tenant, assignee).await?;
+        require_user(tx, cause.tenant, assignee).await?;
     }
     let mut changed = row.clone();
     if let Some(status) = patch.status {
@@ -241,12 +219,11 @@ fn changed_fields(before: &conversation::Model, after: &conversation::Model) -> 
 
 async fn mark_read(
     tx: &mut Tx,
-    tenant: TenantId,
     id: ConversationId,
     through: Option<i64>,
     cause: &Cause,
 ) -> Result<(Conversation, i64), Failure> {
-    let mut row = chat::row(tx.db(), tenant, id).await?;
+    let mut row = chat::row(tx.db(), cause.tenant, id).await?;
     // Only messages are read; the events above the last one would make every repetition new.
     let through = through.unwrap_or(i64::MAX).min(row.last_message_sequence);
     if cause.author.kind == AuthorKind::Staff {
@@ -259,13 +236,13 @@ async fn mark_read(
         }
         let mark = row.staff_read_sequence;
         save(tx, row).await?;
-        return Ok((chat::one(tx.db(), tenant, id).await?, mark));
+        return Ok((chat::one(tx.db(), cause.tenant, id).await?, mark));
     }
     let mark = raise_mark(tx, &row, through, cause).await?;
     if mark < through {
         return Ok((tell(tx, row, &ConversationChange::Read(through), cause).await?, through));
     }
-    Ok((chat::one(tx.db(), tenant, id).await?, mark))
+    Ok((chat::one(tx.db(), cause.tenant, id).await?, mark))
 }
 
 /// Raises a customer's own mark, and answers where it was.
@@ -310,12 +287,9 @@ async fn tell(
     row.updated_at = row.updated_at.max(cause.at);
     let (kind, body) = change.encode()?;
     let new = NewEvent {
-        tenant: TenantId(row.tenant),
+        cause: cause.clone(),
         subject: ConversationId(row.id).into(),
         sequence: row.last_sequence,
-        author: cause.author.clone(),
-        at: cause.at,
-        origin: cause.origin.clone(),
         kind,
         body,
         shown: change.shown(),

@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::{NewEvent, of, tell};
 use crate::{
-    Author, AuthorKind, ConversationId, EnsureConversation, EventBody, Missing, Mutation, NewMessage,
-    Options, Shown, Store, StoredEvent, Subject, SubjectKind, Tenant, TenantId, entity::conversation,
+    Author, AuthorKind, Cause, ConversationId, EnsureConversation, EventBody, Millis, Missing, Mutation,
+    NewMessage, Options, Shown, Store, StoredEvent, Subject, SubjectKind, Tenant, TenantId,
+    entity::conversation,
 };
 
 const VISIT: SubjectKind = SubjectKind(77);
@@ -37,14 +38,11 @@ impl World {
         };
         let tenant = store.create_tenant(tenant).await.unwrap().id;
         let room = EnsureConversation {
-            tenant,
+            cause: Cause { tenant, author: guest(), at: 1, origin: String::new() },
             key: None,
             kind: String::new(),
             waiting: false,
             owner_id: None,
-            author: guest(),
-            at: 1,
-            origin: String::new(),
         };
         let room = store.ensure_conversation(room).await.unwrap().0.id;
         Self { store, tenant, room, heard }
@@ -52,15 +50,12 @@ impl World {
 
     async fn say(&self) {
         let message = NewMessage {
-            tenant: self.tenant,
+            cause: Cause { tenant: self.tenant, author: guest(), at: 1, origin: String::new() },
             conversation_id: self.room,
-            author: guest(),
             author_key: "guest".into(),
             leaves_unread: false,
             request_id: None,
             text: "hello".into(),
-            at: 1,
-            origin: String::new(),
         };
         self.store.append(message).await.unwrap();
     }
@@ -68,6 +63,11 @@ impl World {
     async fn visit(&self, id: Uuid, page: &str) -> StoredEvent {
         self.store.apply(visit(self.tenant, id, page)).await.unwrap()
     }
+}
+
+/// Somebody does something at a time, over no connection.
+fn cause(tenant: TenantId, author: Author, at: Millis) -> Cause {
+    Cause { tenant, author, at, origin: String::new() }
 }
 
 fn guest() -> Author {
@@ -81,12 +81,9 @@ fn visit(tenant: TenantId, id: Uuid, page: &str) -> Mutation<StoredEvent> {
             let subject = Subject { kind: VISIT, id: *id };
             let before = sea_orm::PaginatorTrait::count(of(*tenant, subject), tx.db()).await?;
             let new = NewEvent {
-                tenant: *tenant,
+                cause: Cause { tenant: *tenant, author: guest(), at: 2, origin: "o-1".into() },
                 subject,
                 sequence: i64::try_from(before).unwrap() + 1,
-                author: guest(),
-                at: 2,
-                origin: "o-1".into(),
                 kind: 9,
                 body: page.clone().into_bytes(),
                 shown: Shown::Staff,
@@ -151,7 +148,7 @@ async fn what_happens_to_others_lets_nothing_be_forgotten(url: &str) {
     let kind = |event: &StoredEvent| event.conversation.as_ref().map(|room| room.kind.clone());
     assert_eq!(kind(world.heard.lock().unwrap().last().unwrap()), Some(String::new()), "still known");
     // What changes a conversation does let it be forgotten.
-    let read = world.store.mark_read(world.tenant, world.room, guest(), None, 3, String::new()).await;
+    let read = world.store.mark_read(world.room, None, cause(world.tenant, guest(), 3)).await;
     read.unwrap();
     world.say().await;
     assert_eq!(kind(world.heard.lock().unwrap().last().unwrap()), Some("read again".into()));
@@ -168,13 +165,9 @@ async fn events_come_through_the_migration(url: &str) {
         ConversationPatch { waiting: Some(true), kind: Some("sales".into()), ..Default::default() },
     ];
     for patch in patches {
-        world
-            .store
-            .update_conversation(world.tenant, world.room, patch, guest(), 2, String::new())
-            .await
-            .unwrap();
+        world.store.update_conversation(world.room, patch, cause(world.tenant, guest(), 2)).await.unwrap();
     }
-    world.store.mark_read(world.tenant, world.room, guest(), None, 3, String::new()).await.unwrap();
+    world.store.mark_read(world.room, None, cause(world.tenant, guest(), 3)).await.unwrap();
     let before = world.store.tenant_events(world.tenant, 0, 100).await.unwrap();
     let shown: Vec<Shown> = before.iter().map(|event| event.shown).collect();
     let all = Shown::Participants;

@@ -8,10 +8,10 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::{Cause, create, store_changes, tell};
+use super::{create, store_changes, tell};
 use crate::{
-    Author, Conversation, ConversationChange, ConversationId, ConversationStatus, EnsureConversation, Error,
-    Millis, Mutation, Result, Store, TenantId, UserId, What,
+    Cause, Conversation, ConversationChange, ConversationId, ConversationStatus, EnsureConversation, Error,
+    Mutation, Result, Store, TenantId, UserId, What,
     entity::{TenantOwned, conversation},
     failure::Failure,
     query::{chat, code::Code},
@@ -21,14 +21,11 @@ use crate::{
 /// A customer's own conversation, to be found or created.
 #[derive(Clone, Debug)]
 pub struct OwnConversation {
-    pub tenant: TenantId,
+    pub cause: Cause,
     pub owner: UserId,
     pub kind: String,
     /// Set, if it was not; never taken back.
     pub waiting: bool,
-    pub author: Author,
-    pub at: Millis,
-    pub origin: String,
 }
 
 /// Where an owner's conversation of a kind is.
@@ -42,7 +39,7 @@ enum Found {
 impl Mutation<(Conversation, bool)> {
     /// Finds the owner's open or pending conversation of the kind, or creates it. Answers true if it was created.
     pub fn own_conversation(wanted: OwnConversation) -> Self {
-        Self::new(wanted.tenant, wanted, |wanted, tx| Box::pin(ensure(tx, wanted)))
+        Self::new(wanted.cause.tenant, wanted, |wanted, tx| Box::pin(ensure(tx, wanted)))
     }
 }
 
@@ -66,9 +63,9 @@ impl Store {
 }
 
 async fn ensure(tx: &mut Tx, wanted: &OwnConversation) -> Result<(Conversation, bool), Failure> {
-    let OwnConversation { tenant, owner, .. } = *wanted;
+    let OwnConversation { cause, owner, .. } = wanted;
+    let (tenant, owner) = (cause.tenant, *owner);
     super::require_user(tx, tenant, owner).await?;
-    let cause = Cause { author: wanted.author.clone(), at: wanted.at, origin: wanted.origin.clone() };
     match find(tx.db(), tenant, owner, &wanted.kind).await? {
         Found::Here(row, is_current) => {
             if !is_current {
@@ -76,21 +73,18 @@ async fn ensure(tx: &mut Tx, wanted: &OwnConversation) -> Result<(Conversation, 
             }
             let row = conversation::Model { current_owner: Some(owner.0), ..*row };
             let changed = conversation::Model { waiting: row.waiting || wanted.waiting, ..row.clone() };
-            Ok((store_changes(tx, &row, changed, &cause).await?, false))
+            Ok((store_changes(tx, &row, changed, cause).await?, false))
         }
         Found::Next(id) => {
             let new = EnsureConversation {
-                tenant,
+                cause: cause.clone(),
                 key: None,
                 kind: wanted.kind.clone(),
                 waiting: wanted.waiting,
                 owner_id: Some(owner),
-                author: wanted.author.clone(),
-                at: wanted.at,
-                origin: wanted.origin.clone(),
             };
             let row = create(tx, id, &new, Some(owner)).await?;
-            Ok((tell(tx, row, &ConversationChange::Created, &cause).await?, true))
+            Ok((tell(tx, row, &ConversationChange::Created, cause).await?, true))
         }
     }
 }
