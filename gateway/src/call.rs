@@ -12,11 +12,12 @@ use tonic::{
 
 use crate::{
     backend::Backend,
-    dialect::{Answer, Call},
+    dialect::{Answer, Call, refusal::Refusal},
     mount::Mount,
 };
 
 mod raw;
+mod refusal;
 
 /// The core answers or refuses within this. It is longer than any legacy client waits for an answer.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
@@ -90,12 +91,12 @@ impl Calls {
     }
 
     /// Asks the core; the answer comes with the tenant position of what the call stored, if it stored something.
-    pub async fn call(&self, call: Call, caller: &Caller) -> (Result<Answer, Status>, Option<u64>) {
+    pub async fn call(&self, call: Call, caller: &Caller) -> (Result<Answer, Refusal>, Option<u64>) {
         let bound = self.deadline + DEADLINE_SLACK;
         let answered = tokio::time::timeout(bound, self.dispatch(call, caller)).await;
         match answered.unwrap_or_else(|_elapsed| Err(Status::deadline_exceeded("the core did not answer"))) {
             Ok((answer, position)) => (Ok(answer), position),
-            Err(status) => (Err(status), None),
+            Err(status) => (Err(Refusal::from(&status)), None),
         }
     }
 

@@ -13,8 +13,8 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, uri::PathAndQuery};
 use parlor_api::v1;
-use tonic::Status;
 
+use self::refusal::Refusal;
 use crate::mount::Mount;
 
 mod answers;
@@ -104,7 +104,7 @@ pub enum Input {
     /// A REST request came; answer with [`Effect::Respond`] exactly once.
     Request(Request),
     /// A call, an attach or a subscription was answered. `position` is the tenant position of what the call stored.
-    Answer { tag: Tag, answer: Result<Answer, Status>, position: Option<u64> },
+    Answer { tag: Tag, answer: Result<Answer, Refusal>, position: Option<u64> },
     /// An event that [`Dialect::render`] wanted to be stepped, or the snapshot of a state.
     Event { event: Arc<v1::Event>, audience: Audience },
     /// The rights of the connection's principal ended; its subscriptions are gone.

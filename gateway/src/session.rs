@@ -7,13 +7,13 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use tonic::Status;
 
 use crate::{
     call::{Caller, Proof},
     dialect::{
         After, Answer, Call, Credential, Dialect, Effect, Frame, Input, Machine, Memory, Opening,
         OpeningKind, Pace, Response, SocketEvent, Tag,
+        refusal::{Kind, Refusal},
     },
     edge::Edge,
     link::{Attach, Command, Wanted},
@@ -300,7 +300,7 @@ impl Session {
             Effect::Subscribe { tag, topic, audience, replaces } => {
                 self.in_flight += 1;
                 if !self.announced {
-                    let answer = Err(Status::unauthenticated("the connection has not proved who it is"));
+                    let answer = Err(unproven());
                     self.outbox.push(answer_item(tag, answer, None));
                     return;
                 }
@@ -346,7 +346,7 @@ impl Session {
         };
         let outbox = Arc::clone(&self.outbox);
         let Some(proof) = proof else {
-            let answer = Err(Status::unauthenticated("the connection has not proved who it is"));
+            let answer = Err(unproven());
             outbox.push(answer_item(tag, answer, None));
             return;
         };
@@ -419,7 +419,11 @@ impl Drop for Session {
     }
 }
 
+fn unproven() -> Refusal {
+    Refusal::of(Kind::NotProven, "the connection has not proved who it is")
+}
+
 /// An answer on its way to the machine.
-pub(crate) fn answer_item(tag: Tag, answer: Result<Answer, Status>, position: Option<u64>) -> Item {
+pub(crate) fn answer_item(tag: Tag, answer: Result<Answer, Refusal>, position: Option<u64>) -> Item {
     Item::Input(Box::new(Input::Answer { tag, answer, position }), None)
 }

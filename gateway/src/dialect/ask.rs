@@ -15,7 +15,6 @@ use std::{
 };
 
 use parlor_api::v1;
-use tonic::Status;
 
 use super::{Answer, Audience, Call, Credential, Effect, Memory, Tag, TopicHandle, refusal::Refusal};
 
@@ -180,11 +179,10 @@ impl<T> Running<T> {
     pub fn answered(
         &mut self,
         tag: Tag,
-        answer: Result<Answer, Status>,
+        answer: Result<Answer, Refusal>,
         position: Option<u64>,
         effects: &mut Vec<Effect>,
     ) -> Option<T> {
-        let answer = answer.map_err(|status| Refusal::from(&status));
         self.core.desk().answered = Some(Box::new(Answered { tag, answer, position }));
         self.go_on(effects)
     }
@@ -207,7 +205,7 @@ mod tests {
         tag
     }
 
-    fn marked() -> Result<Answer, Status> {
+    fn marked() -> Result<Answer, Refusal> {
         Ok(Answer::MarkRead(v1::MarkReadResponse::default()))
     }
 

@@ -1,20 +1,16 @@
 //! The kit of the dialects' tests: a machine without a runtime is stepped by hand, and the test answers for the core.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use parlor_api::{failure, v1};
+use parlor_api::v1;
 use serde_json::Value;
-use tonic::{Code, Status};
 
 use super::{
     After, Answer, Audience, Call, Credential, Dialect, Effect, Frame, Input, Machine, Opening, OpeningKind,
     Rendered, Request, Response, SocketEvent, Tag, TopicHandle,
+    refusal::{Kind, Refusal},
 };
 use crate::mount::{Identity, Mount};
 
@@ -99,15 +95,15 @@ impl<D: Dialect + Default> Talk<D> {
         self.answered(Ok(answer))
     }
 
-    pub fn fail(&mut self, status: Status) -> &[Effect] {
-        self.answered(Err(status))
+    pub fn fail(&mut self, refusal: Refusal) -> &[Effect] {
+        self.answered(Err(refusal))
     }
 
-    pub fn answered(&mut self, answer: Result<Answer, Status>) -> &[Effect] {
+    pub fn answered(&mut self, answer: Result<Answer, Refusal>) -> &[Effect] {
         self.answer_at(answer, None)
     }
 
-    pub fn answer_at(&mut self, answer: Result<Answer, Status>, position: Option<u64>) -> &[Effect] {
+    pub fn answer_at(&mut self, answer: Result<Answer, Refusal>, position: Option<u64>) -> &[Effect] {
         let tag = self.tag;
         self.step(Input::Answer { tag, answer, position })
     }
@@ -201,6 +197,12 @@ pub(super) fn subscribed(topic: u64) -> Answer {
     Answer::Subscribed { topic: TopicHandle(topic), position: 0, conversation_id: String::new() }
 }
 
+/// The refusal of one of many that were asked for together.
+pub(super) fn failure(refusal: &Refusal) -> v1::Failure {
+    let message = refusal.message.to_string();
+    v1::Failure { code: refusal.code, reason: refusal.reason.into(), message, ..v1::Failure::default() }
+}
+
 /// The number of an event's message. It stands for the position here: both rise.
 pub(super) fn message_number(event: &v1::Event) -> u64 {
     match &event.payload {
@@ -211,16 +213,16 @@ pub(super) fn message_number(event: &v1::Event) -> u64 {
     }
 }
 
-pub(super) fn status(code: Code, reason: v1::Reason) -> Status {
-    failure::status(code, reason, "no", HashMap::new(), &[])
+pub(super) fn refusal(kind: Kind, reason: v1::Reason) -> Refusal {
+    Refusal::new(kind, reason, "no")
 }
 
-pub(super) fn bad_token() -> Status {
-    status(Code::Unauthenticated, v1::Reason::CredentialInvalid)
+pub(super) fn bad_token() -> Refusal {
+    refusal(Kind::NotProven, v1::Reason::CredentialInvalid)
 }
 
-pub(super) fn no_conversation() -> Status {
-    status(Code::NotFound, v1::Reason::ConversationNotFound)
+pub(super) fn no_conversation() -> Refusal {
+    refusal(Kind::NotFound, v1::Reason::ConversationNotFound)
 }
 
 // === What the machine wants ===

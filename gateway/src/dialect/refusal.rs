@@ -1,7 +1,8 @@
-//! Why the core says no, in the words that dialects tell apart.
+//! Why the core says no, in the words that dialects tell apart. It is made where calls are answered; see `call/refusal.rs`.
 
-use parlor_api::{failure, v1};
-use tonic::{Code, Status};
+use std::collections::HashMap;
+
+use parlor_api::v1;
 
 use super::Effect;
 
@@ -9,34 +10,59 @@ use super::Effect;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub kind: Kind,
+    /// The number that the contract has for it, which tells apart what kinds do not.
+    pub code: i32,
     pub reason: v1::Reason,
-    /// The fields it complains of, by their paths in the request.
-    pub fields: Vec<String>,
+    /// What people are told.
+    pub message: Box<str>,
+    /// The fields it complains of, by their paths in the request, and what is wrong with each.
+    pub fields: Vec<(String, String)>,
+    /// What it says beside, by name.
+    pub details: HashMap<String, String>,
 }
 
-/// What sort of no it is.
+/// What sort of no it is, with its number in the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    Malformed,
-    NotProven,
-    NotPermitted,
-    NotFound,
-    Taken,
-    NotPossible,
-    NotServed,
-    TooMany,
-    /// The core was not reached, or did not answer in time.
-    Away,
-    /// What should not happen.
-    Defect,
     /// What no dialect has a word for.
-    Other,
+    Other = 2,
+    Malformed = 3,
+    NotFound = 5,
+    Taken = 6,
+    NotPermitted = 7,
+    TooMany = 8,
+    NotPossible = 9,
+    NotServed = 12,
+    /// What should not happen.
+    Defect = 13,
+    /// The core was not reached, or did not answer in time.
+    Away = 14,
+    /// What was asked for is no longer kept.
+    Lost = 15,
+    NotProven = 16,
 }
 
 impl Refusal {
+    pub fn new(kind: Kind, reason: v1::Reason, message: impl Into<Box<str>>) -> Self {
+        let (message, fields, details) = (message.into(), Vec::new(), HashMap::new());
+        Self { kind, code: kind as i32, reason, message, fields, details }
+    }
+
+    /// One that is told by its kind alone.
+    pub fn of(kind: Kind, message: impl Into<Box<str>>) -> Self {
+        Self::new(kind, v1::Reason::Unspecified, message)
+    }
+
     /// For what the core should not have answered.
     pub fn unexpected() -> Self {
-        Self { kind: Kind::Defect, reason: v1::Reason::Internal, fields: Vec::new() }
+        Self::new(Kind::Defect, v1::Reason::Internal, "another answer than was asked for")
+    }
+
+    /// Something is more than there may be.
+    pub fn over_limit(limit: &str, maximum: usize, message: impl Into<Box<str>>) -> Self {
+        let details = [("limit".to_owned(), limit.to_owned()), ("maximum".to_owned(), maximum.to_string())];
+        let refusal = Self::new(Kind::TooMany, v1::Reason::LimitReached, message);
+        Self { details: details.into(), ..refusal }
     }
 
     /// True where the core could not say: nothing follows for the credential.
@@ -52,27 +78,10 @@ impl Refusal {
             Kind::NotFound => "not found",
             Kind::Malformed => "malformed",
             Kind::Taken | Kind::NotPossible => "not possible",
-            Kind::NotServed | Kind::TooMany | Kind::Away | Kind::Defect | Kind::Other => return None,
+            Kind::NotServed | Kind::TooMany | Kind::Away | Kind::Defect | Kind::Lost | Kind::Other => {
+                return None;
+            }
         };
         Some(Effect::Refused { what, why })
-    }
-}
-
-impl From<&Status> for Refusal {
-    fn from(status: &Status) -> Self {
-        let kind = match status.code() {
-            Code::InvalidArgument => Kind::Malformed,
-            Code::Unauthenticated => Kind::NotProven,
-            Code::PermissionDenied => Kind::NotPermitted,
-            Code::NotFound => Kind::NotFound,
-            Code::AlreadyExists => Kind::Taken,
-            Code::FailedPrecondition => Kind::NotPossible,
-            Code::Unimplemented => Kind::NotServed,
-            Code::ResourceExhausted => Kind::TooMany,
-            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => Kind::Away,
-            Code::Internal | Code::Unknown => Kind::Defect,
-            Code::Ok | Code::Aborted | Code::OutOfRange | Code::DataLoss => Kind::Other,
-        };
-        Self { kind, reason: failure::reason(status), fields: failure::fields(status) }
     }
 }

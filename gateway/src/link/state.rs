@@ -14,11 +14,13 @@ use std::{
 
 use parlor_api::v1::{self, link_attach::Credential, link_request, link_response::Body, topic::Name};
 use tokio::time::Instant;
-use tonic::{Code, Status};
 
 use crate::{
     call::Proof,
-    dialect::{Answer, Audience, Input, Memory, Tag},
+    dialect::{
+        Answer, Audience, Input, Memory, Tag,
+        refusal::{Kind, Refusal},
+    },
     link::{
         Attach, Command, Wanted,
         ledger::{Ledger, Purpose},
@@ -139,7 +141,7 @@ impl State {
     /// Time has passed: what was not answered is told so, what is missing is fetched again, who is gone is forgotten.
     pub fn tick(&mut self, now: Instant) {
         while let Some(purpose) = self.ledger.overdue(now) {
-            self.fail(purpose, Status::unavailable("the core does not answer"));
+            self.fail(purpose, away("the core does not answer"));
         }
         if self.ledger.is_up() {
             for (topic, after) in self.topics.retry() {
@@ -181,9 +183,9 @@ impl State {
                 self.ledger.answered(done.number);
             }
             Some(Body::Failure(failed)) => {
-                let status = Status::from(failed.failure.unwrap_or_default());
+                let refusal = Refusal::from(failed.failure.unwrap_or_default());
                 if let Some(answered) = self.ledger.answered(failed.number) {
-                    self.fail(answered.purpose, status);
+                    self.fail(answered.purpose, refusal);
                 }
             }
             Some(Body::Subscribed(subscribed)) => self.subscribed(subscribed),
@@ -211,7 +213,8 @@ impl State {
             return;
         }
         let Some(credential) = credential else {
-            outbox.push(answer_item(tag, Err(Status::unauthenticated("there is no proof yet")), None));
+            let refusal = Refusal::of(Kind::NotProven, "there is no proof yet");
+            outbox.push(answer_item(tag, Err(refusal), None));
             return;
         };
         let proving = Proving { as_role: credential.as_role(), peer, present, memory };
@@ -250,7 +253,7 @@ impl State {
     fn refuses(&self, outbox: &Outbox, tag: Tag) -> bool {
         let full = self.ledger.is_full();
         if full {
-            outbox.push(answer_item(tag, Err(Status::unavailable("too much waits for the core")), None));
+            outbox.push(answer_item(tag, Err(away("too much waits for the core")), None));
         }
         full
     }
@@ -358,17 +361,17 @@ impl State {
         }
     }
 
-    fn fail(&mut self, purpose: Purpose, status: Status) {
+    fn fail(&mut self, purpose: Purpose, refusal: Refusal) {
         match purpose {
             Purpose::Attach { connection, tag }
             | Purpose::Subscribe { connection, wanted: Wanted { tag, .. } } => {
                 if let Some(known) = self.connections.get(&connection) {
-                    known.outbox.push(answer_item(tag, Err(status), None));
+                    known.outbox.push(answer_item(tag, Err(refusal), None));
                 }
             }
-            Purpose::Reattach { connection } => match status.code() {
-                Code::Unauthenticated | Code::PermissionDenied => {
-                    self.rights_ended(&connection, ended_reason(&status));
+            Purpose::Reattach { connection } => match refusal.kind {
+                Kind::NotProven | Kind::NotPermitted => {
+                    self.rights_ended(&connection, ended_reason(refusal.reason));
                 }
                 _ => self.end(&connection),
             },
@@ -382,7 +385,7 @@ impl State {
                 }
             }
             Purpose::Fetch { topic, .. } => {
-                tracing::warn!(code = ?status.code(), "events could not be fetched; trying again");
+                tracing::warn!(kind = ?refusal.kind, "events could not be fetched; trying again");
                 if let Some(topic) = self.topics.get(topic) {
                     topic.fetch_lost();
                 }
@@ -419,8 +422,12 @@ fn subscription(connection: &str, name: &Name) -> link_request::Command {
     link_request::Command::Subscribe(v1::LinkSubscribe { connection: connection.to_owned(), topic })
 }
 
-fn ended_reason(status: &Status) -> v1::RightsEndedReason {
-    match parlor_api::failure::reason(status) {
+fn away(message: &str) -> Refusal {
+    Refusal::of(Kind::Away, message)
+}
+
+fn ended_reason(reason: v1::Reason) -> v1::RightsEndedReason {
+    match reason {
         v1::Reason::CredentialExpired => v1::RightsEndedReason::Expired,
         _ => v1::RightsEndedReason::Revoked,
     }

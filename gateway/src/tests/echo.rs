@@ -9,10 +9,11 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::StatusCode;
 use parlor_api::v1::{self, event::Payload, topic::Name};
+use tonic::Code;
 
 use crate::dialect::{
     After, AllowHeaders, Answer, Audience, Call, Carriers, Cors, Credential, Dialect, Effect, Frame, Input,
-    Machine, Memory, Opening, Pace, Rendered, Request, Response, TopicHandle, Wire,
+    Machine, Memory, Opening, Pace, Rendered, Request, Response, TopicHandle, Wire, refusal::Refusal,
 };
 
 /// Its largest frame.
@@ -133,16 +134,17 @@ impl State {
     fn answered(
         &mut self,
         tag: u32,
-        answer: Result<Answer, tonic::Status>,
+        answer: Result<Answer, Refusal>,
         position: Option<u64>,
         effects: &mut Vec<Effect>,
     ) {
         match answer {
-            Err(status) if tag == REPLY => {
-                let response = response(StatusCode::BAD_GATEWAY, &format!("{:?}", status.code()));
+            Err(refusal) if tag == REPLY => {
+                let response =
+                    response(StatusCode::BAD_GATEWAY, &format!("{:?}", Code::from_i32(refusal.code)));
                 effects.push(Effect::Respond { response, after: None });
             }
-            Err(status) => say(effects, format!("failed {:?}", status.code())),
+            Err(refusal) => say(effects, format!("failed {:?}", Code::from_i32(refusal.code))),
             Ok(Answer::Attached(attached)) => say(effects, format!("attached {}", attached.tenant)),
             Ok(Answer::Subscribed { topic, position, .. }) => {
                 self.topic = Some(topic);

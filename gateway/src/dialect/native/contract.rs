@@ -4,14 +4,15 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use parlor_api::{PUBLIC_DESCRIPTORS, v1::Reason};
+use parlor_api::PUBLIC_DESCRIPTORS;
 use prost::Message as _;
 use prost_reflect::{
     DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor, ReflectMessage as _,
 };
 use serde::Serialize as _;
 use serde_json::value::RawValue;
-use tonic::{Code, Status};
+
+use crate::dialect::refusal::{Kind, Refusal};
 
 /// The package whose services are called; reflection and health are for gRPC.
 const PACKAGE: &str = "parlor.v1";
@@ -60,20 +61,22 @@ pub(super) fn method(name: &str) -> Option<&'static Method> {
 
 impl Method {
     /// A request, encoded.
-    pub fn request(&self, json: &str) -> Result<Bytes, Status> {
+    pub fn request(&self, json: &str) -> Result<Bytes, Refusal> {
         read(&self.input, json).map(|message| message.encode_to_vec().into())
     }
 
     /// A request as the message that it is.
-    pub fn message<M: prost::Message + Default>(&self, json: &str) -> Result<M, Status> {
+    pub fn message<M: prost::Message + Default>(&self, json: &str) -> Result<M, Refusal> {
         let message = read(&self.input, json)?;
-        message.transcode_to().map_err(|_| Status::internal("the descriptors are of another contract"))
+        message
+            .transcode_to()
+            .map_err(|_| Refusal::of(Kind::Defect, "the descriptors are of another contract"))
     }
 
     /// An answer, as JSON.
-    pub fn response(&self, encoded: Bytes) -> Result<Box<RawValue>, Status> {
+    pub fn response(&self, encoded: Bytes) -> Result<Box<RawValue>, Refusal> {
         let message = DynamicMessage::decode(self.output.clone(), encoded);
-        json(&message.map_err(|_| Status::internal("the core's answer is of another contract"))?)
+        json(&message.map_err(|_| Refusal::of(Kind::Defect, "the core's answer is of another contract"))?)
     }
 }
 
@@ -89,21 +92,22 @@ pub(super) fn message(name: &str, message: &impl prost::Message) -> Option<Box<R
     json(&DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).ok()?).ok()
 }
 
-fn read(descriptor: &MessageDescriptor, json: &str) -> Result<DynamicMessage, Status> {
+fn read(descriptor: &MessageDescriptor, json: &str) -> Result<DynamicMessage, Refusal> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let options = DeserializeOptions::new().deny_unknown_fields(true);
     DynamicMessage::deserialize_with_options(descriptor.clone(), &mut reader, &options).map_err(|error| {
         let message = format!("the request is not a {}: {error}", descriptor.full_name());
-        parlor_api::failure::status(Code::InvalidArgument, Reason::FieldInvalid, message, HashMap::new(), &[])
+        super::wire::invalid(message)
     })
 }
 
-fn json(message: &DynamicMessage) -> Result<Box<RawValue>, Status> {
+fn json(message: &DynamicMessage) -> Result<Box<RawValue>, Refusal> {
     let mut text = Vec::new();
     let written = message.serialize(&mut serde_json::Serializer::new(&mut text));
     let text = written.ok().and_then(|()| String::from_utf8(text).ok());
-    text.and_then(|text| RawValue::from_string(text).ok())
-        .ok_or_else(|| Status::internal(format!("a {} has no JSON", message.descriptor().full_name())))
+    text.and_then(|text| RawValue::from_string(text).ok()).ok_or_else(|| {
+        Refusal::of(Kind::Defect, format!("a {} has no JSON", message.descriptor().full_name()))
+    })
 }
 
 #[cfg(test)]
@@ -137,8 +141,8 @@ mod tests {
         let method = method("SendMessage").unwrap();
         for bad in ["[]", "7", "null", r#"{"nope":1}"#, r#"{"text":7}"#] {
             let refused = method.request(bad).unwrap_err();
-            assert_eq!(refused.code(), Code::InvalidArgument, "{bad}");
-            assert_eq!(parlor_api::failure::reason(&refused), Reason::FieldInvalid, "{bad}");
+            assert_eq!(refused.kind, Kind::Malformed, "{bad}");
+            assert_eq!(refused.reason, parlor_api::v1::Reason::FieldInvalid, "{bad}");
         }
     }
 }

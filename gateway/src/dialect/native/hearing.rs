@@ -9,9 +9,11 @@
 //! tenant's order. Who is typing is heard beside it, where the connection may: a state, told anew at each beginning.
 
 use parlor_api::v1;
-use tonic::Status;
 
-use crate::dialect::{Answer, Audience, Call, Credential, Effect, Tag, TopicHandle};
+use crate::dialect::{
+    Answer, Audience, Call, Credential, Effect, Tag, TopicHandle,
+    refusal::{Kind, Refusal},
+};
 
 /// So many conversations one connection may watch: as many topics as the core lets it hear, half of them for typing.
 pub(super) const WATCHED_MAX: usize = 50;
@@ -54,7 +56,7 @@ struct Entry {
     /// Of the question that is out.
     tag: Option<Tag>,
     heard: Option<(Watched, u64)>,
-    refused: Option<Status>,
+    refused: Option<Refusal>,
     /// Its last event at the place it is heard from, and when its hearing began.
     reach: Option<(u64, u64)>,
 }
@@ -67,7 +69,7 @@ pub(super) enum Begun {
         watched: Watched,
         after_sequence: u64,
     },
-    Refused(Status),
+    Refused(Refusal),
 }
 
 impl Beginning {
@@ -96,7 +98,7 @@ impl Beginning {
     pub fn answered(
         &mut self,
         tag: Tag,
-        answer: Result<Answer, Status>,
+        answer: Result<Answer, Refusal>,
         audience: Audience,
         next_tag: &mut impl FnMut() -> Tag,
         effects: &mut Vec<Effect>,
@@ -114,14 +116,14 @@ impl Beginning {
             (Ok(Answer::Subscribed { topic, .. }), Some((watched, _))) => watched.typing = Some(topic),
             // Who was let in by a key alone is not told who types.
             (_, Some(_)) => {}
-            (Err(status), None) => entry.refused = Some(status),
-            (Ok(_), None) => entry.refused = Some(Status::internal("another answer than was asked for")),
+            (Err(refusal), None) => entry.refused = Some(refusal),
+            (Ok(_), None) => entry.refused = Some(Refusal::unexpected()),
         }
         self.entries.iter().all(|entry| entry.tag.is_none())
     }
 
     /// The first watch that was refused.
-    pub fn refusal(&self) -> Option<&Status> {
+    pub fn refusal(&self) -> Option<&Refusal> {
         self.entries.iter().find_map(|entry| entry.refused.as_ref())
     }
 
@@ -179,8 +181,8 @@ impl Beginning {
                     Begun::From { watched: watched.clone(), after_sequence }
                 }
             }
-            (None, Some(status)) => Begun::Refused(status.clone()),
-            (None, None) => Begun::Refused(Status::unavailable("it was not answered")),
+            (None, Some(refusal)) => Begun::Refused(refusal.clone()),
+            (None, None) => Begun::Refused(Refusal::of(Kind::Away, "it was not answered")),
         });
         begun.collect()
     }

@@ -1,14 +1,14 @@
 //! What a client says when it comes in: the `auth` of Socket.IO, or the argument of `connect`.
 
-use std::collections::HashMap;
-
-use parlor_api::{failure, v1};
+use parlor_api::v1;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tonic::{Code, Status};
 
 use super::{contract, hearing::WATCHED_MAX, wire};
-use crate::dialect::{Credential, Tag};
+use crate::dialect::{
+    Credential, Tag,
+    refusal::{Kind, Refusal},
+};
 
 /// The longest name of a session that is looked at; the core makes none longer.
 const PID_CHARS_MAX: usize = 512;
@@ -46,7 +46,7 @@ pub(super) struct Join {
 }
 
 /// Reads it.
-pub(super) fn read(auth: &[u8]) -> Result<Join, Status> {
+pub(super) fn read(auth: &[u8]) -> Result<Join, Refusal> {
     let auth: Auth<'_> =
         serde_json::from_slice(auth).map_err(|error| wire::invalid(format!("auth is malformed: {error}")))?;
     if auth.watch.as_ref().is_some_and(|watch| watch.len() > WATCHED_MAX) {
@@ -68,7 +68,7 @@ pub(super) fn read(auth: &[u8]) -> Result<Join, Status> {
 }
 
 /// A conversation's id, or a request as `WatchConversation` takes it.
-fn watched(entry: &RawValue) -> Result<v1::WatchConversationRequest, Status> {
+fn watched(entry: &RawValue) -> Result<v1::WatchConversationRequest, Refusal> {
     if let Ok(id) = serde_json::from_str::<String>(entry.get()) {
         let name = Some(v1::conversation_ref::Name::Id(id));
         let conversation = Some(v1::ConversationRef { name });
@@ -78,7 +78,7 @@ fn watched(entry: &RawValue) -> Result<v1::WatchConversationRequest, Status> {
 }
 
 /// `true`, `false`, or a request as `WatchPresence` takes it.
-fn present(json: &str) -> Result<Option<Option<v1::Role>>, Status> {
+fn present(json: &str) -> Result<Option<Option<v1::Role>>, Refusal> {
     if let Ok(wanted) = serde_json::from_str::<bool>(json) {
         return Ok(wanted.then_some(None));
     }
@@ -88,7 +88,7 @@ fn present(json: &str) -> Result<Option<Option<v1::Role>>, Status> {
 }
 
 /// The conversation that a request names by its id.
-pub(super) fn conversation_id(argument: &str) -> Result<String, Status> {
+pub(super) fn conversation_id(argument: &str) -> Result<String, Refusal> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Unwatch {
@@ -105,26 +105,21 @@ pub(super) fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim()).filter(|token| !token.is_empty())
 }
 
-pub(super) fn token_missing() -> Status {
-    let message = "auth.token is missing";
-    failure::status(Code::Unauthenticated, v1::Reason::CredentialMissing, message, HashMap::new(), &[])
+pub(super) fn token_missing() -> Refusal {
+    Refusal::new(Kind::NotProven, v1::Reason::CredentialMissing, "auth.token is missing")
 }
 
-pub(super) fn too_many_watches() -> Status {
-    let metadata = HashMap::from([
-        ("limit".to_owned(), "conversations watched".to_owned()),
-        ("maximum".to_owned(), WATCHED_MAX.to_string()),
-    ]);
+pub(super) fn too_many_watches() -> Refusal {
     let message = format!("a connection watches at most {WATCHED_MAX} conversations");
-    failure::status(Code::ResourceExhausted, v1::Reason::LimitReached, message, metadata, &[])
+    Refusal::over_limit("conversations watched", WATCHED_MAX, message)
 }
 
-pub(super) fn rights_ended(reason: v1::RightsEndedReason) -> Status {
+pub(super) fn rights_ended(reason: v1::RightsEndedReason) -> Refusal {
     let (reason, message) = match reason {
         v1::RightsEndedReason::Revoked => (v1::Reason::CredentialRevoked, "the credential was withdrawn"),
         v1::RightsEndedReason::Expired | v1::RightsEndedReason::Unspecified => {
             (v1::Reason::CredentialExpired, "the credential's time is over")
         }
     };
-    failure::status(Code::Unauthenticated, reason, message, HashMap::new(), &[])
+    Refusal::new(Kind::NotProven, reason, message)
 }

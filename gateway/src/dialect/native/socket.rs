@@ -12,7 +12,6 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 use parlor_api::v1;
 use serde_json::{json, value::RawValue};
-use tonic::Status;
 
 use super::{
     contract::{self, Method},
@@ -25,7 +24,8 @@ use crate::{
     dialect::{
         Answer, Audience, Call, Credential, Effect, Frame, Input, Machine, Memory, Opening, OpeningKind, Tag,
         TopicHandle,
-        answers::{is_outage, is_staff},
+        answers::is_staff,
+        refusal::{Kind, Refusal},
     },
     mount::Mount,
 };
@@ -211,11 +211,11 @@ impl Socket {
         mut join: Box<Join>,
         mut beginning: Box<Beginning>,
         tag: Tag,
-        answer: Result<Answer, Status>,
+        answer: Result<Answer, Refusal>,
         effects: &mut Vec<Effect>,
     ) {
-        if let Err(status) = &answer
-            && is_outage(status)
+        if let Err(refusal) = &answer
+            && refusal.is_outage()
         {
             return self.break_off(effects);
         }
@@ -328,8 +328,8 @@ impl Socket {
                     self.watched.push(watched);
                     json!({"conversationId": id, "afterSequence": after_sequence.to_string()})
                 }
-                Begun::Refused(status) => {
-                    json!({"error": serde_json::from_str::<serde_json::Value>(&wire::refusal(&status)).ok()})
+                Begun::Refused(refusal) => {
+                    json!({"error": serde_json::from_str::<serde_json::Value>(&wire::refused(&refusal)).ok()})
                 }
             });
         }
@@ -341,9 +341,9 @@ impl Socket {
         told
     }
 
-    fn refuse(&mut self, status: &Status, effects: &mut Vec<Effect>) {
+    fn refuse(&mut self, refusal: &Refusal, effects: &mut Vec<Effect>) {
         effects.push(Effect::Refused { what: "connect", why: "not let in" });
-        let (message, data) = (status.message().to_owned(), wire::refusal(status));
+        let (message, data) = (refusal.message.to_string(), wire::refused(refusal));
         if self.kind == OpeningKind::SocketIo {
             effects.push(Effect::Refuse { message, data: Some(Bytes::from(data)) });
         } else {
@@ -363,21 +363,21 @@ impl Socket {
 
     // === Requests ===
 
-    fn came(&mut self, request: Result<Request, (Status, Reply)>, effects: &mut Vec<Effect>) {
+    fn came(&mut self, request: Result<Request, (Refusal, Reply)>, effects: &mut Vec<Effect>) {
         match request {
             Ok(request) => self.parked.push_back(request),
-            Err((status, reply)) => {
+            Err((refusal, reply)) => {
                 effects.push(Effect::Refused { what: "request", why: "malformed" });
-                effects.extend(wire::answer(reply, "", Err(&status)));
+                effects.extend(wire::answer(reply, "", Err(&refusal)));
             }
         }
     }
 
     fn request(&mut self, request: Request, effects: &mut Vec<Effect>) {
         let Request { name, argument, reply } = request;
-        if let Err(status) = self.begin_request(&name, &argument, reply, effects) {
+        if let Err(refusal) = self.begin_request(&name, &argument, reply, effects) {
             effects.push(Effect::Refused { what: "request", why: "refused" });
-            effects.extend(wire::answer(reply, &name, Err(&status)));
+            effects.extend(wire::answer(reply, &name, Err(&refusal)));
         }
     }
 
@@ -387,14 +387,14 @@ impl Socket {
         argument: &str,
         reply: Reply,
         effects: &mut Vec<Effect>,
-    ) -> Result<(), Status> {
+    ) -> Result<(), Refusal> {
         match name {
             "UnwatchConversation" => return self.unwatch_conversation(argument, reply, effects),
             "UnwatchPresence" => return self.unwatch_presence(reply, effects),
             _ => {}
         }
         let method = contract::method(name)
-            .ok_or_else(|| Status::unimplemented(format!("there is no method \"{name}\"")))?;
+            .ok_or_else(|| Refusal::of(Kind::NotServed, format!("there is no method \"{name}\"")))?;
         if !method.streams {
             let (path, message) = (method.path.clone(), method.request(argument)?);
             let call = Box::new(Call::Public { path, message });
@@ -410,15 +410,15 @@ impl Socket {
                 self.watch_presence(name, method.message(argument)?, reply, effects);
                 Ok(())
             }
-            _ => Err(Status::unimplemented(format!("\"{name}\" is a stream, and for gRPC"))),
+            _ => Err(Refusal::of(Kind::NotServed, format!("\"{name}\" is a stream, and for gRPC"))),
         }
     }
 
-    fn answered(&mut self, tag: Tag, answer: Result<Answer, Status>, effects: &mut Vec<Effect>) {
+    fn answered(&mut self, tag: Tag, answer: Result<Answer, Refusal>, effects: &mut Vec<Effect>) {
         match std::mem::replace(&mut self.phase, Phase::Closed) {
             Phase::Attaching(join) if tag == self.tag => match answer {
                 Ok(Answer::Attached(attached)) => self.attached(join, attached, effects),
-                Err(status) if !is_outage(&status) => self.refuse(&status, effects),
+                Err(refusal) if !refusal.is_outage() => self.refuse(&refusal, effects),
                 Ok(_) | Err(_) => self.break_off(effects),
             },
             Phase::Entering(join, beginning) => self.entering(join, beginning, tag, answer, effects),
@@ -427,7 +427,7 @@ impl Socket {
         }
     }
 
-    fn worked(&mut self, work: Work, tag: Tag, answer: Result<Answer, Status>, effects: &mut Vec<Effect>) {
+    fn worked(&mut self, work: Work, tag: Tag, answer: Result<Answer, Refusal>, effects: &mut Vec<Effect>) {
         match work {
             Work::Watch { name, reply: Some(reply), beginning } => {
                 self.watch_answered(name, reply, beginning, tag, answer, effects);
@@ -448,7 +448,7 @@ impl Socket {
                 self.phase = Phase::Open(None);
                 let outcome = answer.and_then(|answer| match answer {
                     Answer::Public(encoded) => method.response(encoded),
-                    _ => Err(Status::internal("another answer than was asked for")),
+                    _ => Err(Refusal::unexpected()),
                 });
                 let outcome = outcome.as_ref().map(|response| &**response);
                 effects.extend(wire::answer(reply, &name, outcome));
@@ -475,19 +475,19 @@ impl Socket {
     }
 
     fn rights_ended(&mut self, reason: v1::RightsEndedReason, effects: &mut Vec<Effect>) {
-        let status = join::rights_ended(reason);
+        let refusal = join::rights_ended(reason);
         if let Phase::Open(_) = self.phase {
-            effects.push(Effect::Send(wire::problem(&status, None)));
+            effects.push(Effect::Send(wire::problem(&refusal, None)));
             effects.push(Effect::Close { code: CLOSE_POLICY, reason: "the credential has ended" });
             self.phase = Phase::Closed;
         } else {
-            self.refuse(&status, effects);
+            self.refuse(&refusal, effects);
         }
     }
 }
 
 /// The answer to what needs no core.
-fn done(reply: Reply, name: &str, outcome: Result<serde_json::Value, &Status>) -> Option<Effect> {
+fn done(reply: Reply, name: &str, outcome: Result<serde_json::Value, &Refusal>) -> Option<Effect> {
     let response = outcome.map(|value| RawValue::from_string(value.to_string()).expect("a value is JSON"));
-    wire::answer(reply, name, response.as_ref().map(|response| &**response).map_err(|status| *status))
+    wire::answer(reply, name, response.as_ref().map(|response| &**response).map_err(|refusal| *refusal))
 }

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use parlor_api::v1;
 use serde_json::{Value, json};
-use tonic::Status;
 
 use super::Native;
 use crate::dialect::{
     Answer, Call, Effect, OpeningKind, TopicHandle,
     kit::{self, sent},
+    refusal::{Kind, Refusal},
 };
 
 type Talk = kit::Talk<Native>;
@@ -101,7 +101,7 @@ fn what_is_not_complete_is_a_new_session() {
 #[test]
 fn while_the_core_is_away_the_client_is_sent_off_to_come_back() {
     let mut talk = Talk::connected(&json!({"token": "t"}));
-    let effects = talk.fail(Status::unavailable("the core does not answer"));
+    let effects = talk.fail(Refusal::of(Kind::Away, "the core does not answer"));
     assert!(matches!(effects, [Effect::Break]), "{effects:?}");
 }
 

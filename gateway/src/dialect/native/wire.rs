@@ -5,13 +5,15 @@
 
 use std::collections::HashMap;
 
-use parlor_api::{failure, v1};
+use parlor_api::v1;
 use parlor_socketio::Text;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tonic::{Code, Status};
 
-use crate::dialect::{Effect, Frame, SocketEvent};
+use crate::dialect::{
+    Effect, Frame, SocketEvent,
+    refusal::{Kind, Refusal},
+};
 
 /// Where the answer of a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,25 +56,19 @@ struct Problem<'a> {
     reason: &'static str,
     message: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    fields: Vec<Field>,
+    fields: Vec<Field<'a>>,
     #[serde(skip_serializing_if = "HashMap::is_empty")]
-    metadata: HashMap<String, String>,
+    metadata: &'a HashMap<String, String>,
 }
 
 #[derive(Serialize)]
-struct Field {
-    field: String,
-    problem: String,
-}
-
-#[derive(Serialize)]
-struct Refusal {
-    code: i32,
-    reason: &'static str,
+struct Field<'a> {
+    field: &'a str,
+    problem: &'a str,
 }
 
 /// An event of Socket.IO: its name, at most one argument, and nothing binary.
-pub(super) fn emitted(event: &SocketEvent, ack: Option<u64>) -> Result<Request, (Status, Reply)> {
+pub(super) fn emitted(event: &SocketEvent, ack: Option<u64>) -> Result<Request, (Refusal, Reply)> {
     let reply = ack.map_or(Reply::Nobody, Reply::Acknowledge);
     let Some((name, arguments)) = event.parts().filter(|_| event.attachments.is_empty()) else {
         return Err((invalid("an event has a name and JSON arguments, and nothing binary"), reply));
@@ -85,7 +81,7 @@ pub(super) fn emitted(event: &SocketEvent, ack: Option<u64>) -> Result<Request, 
 }
 
 /// A frame of a raw WebSocket: `["name", request, number]`, of which the last, or the last two, may be left out.
-pub(super) fn framed(text: &str) -> Result<Request, (Status, Reply)> {
+pub(super) fn framed(text: &str) -> Result<Request, (Refusal, Reply)> {
     let not_one = || (invalid("a frame is a JSON array: [\"name\", request, number]"), Reply::Nobody);
     let parts: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| not_one())?;
     let (name, rest) = parts.split_first().ok_or_else(not_one)?;
@@ -103,17 +99,17 @@ pub(super) fn framed(text: &str) -> Result<Request, (Status, Reply)> {
 }
 
 /// Tells what came of a request.
-pub(super) fn answer(reply: Reply, name: &str, outcome: Result<&RawValue, &Status>) -> Option<Effect> {
+pub(super) fn answer(reply: Reply, name: &str, outcome: Result<&RawValue, &Refusal>) -> Option<Effect> {
     let told = match outcome {
         Ok(response) => Outcome::Response(response),
-        Err(status) => Outcome::Error(of(status)),
+        Err(refusal) => Outcome::Error(of(refusal)),
     };
     match (reply, outcome) {
         (Reply::Acknowledge(ack), _) => {
             Some(Effect::Acknowledge { ack, arguments: SocketEvent::arguments(&told) })
         }
         (Reply::Answer(number), _) => Some(Effect::Send(array(&("answer", number, told)))),
-        (Reply::Nobody, Err(status)) => Some(Effect::Send(problem(status, Some(name)))),
+        (Reply::Nobody, Err(refusal)) => Some(Effect::Send(problem(refusal, Some(name)))),
         (Reply::Nobody, Ok(_)) => None,
     }
 }
@@ -127,8 +123,8 @@ pub(super) fn event(event: &RawValue, offset: Option<&str>) -> Frame {
 }
 
 /// What is wrong, where no answer tells it.
-pub(super) fn problem(status: &Status, request: Option<&str>) -> Frame {
-    array(&("problem", Told { error: of(status), request }))
+pub(super) fn problem(refusal: &Refusal, request: Option<&str>) -> Frame {
+    array(&("problem", Told { error: of(refusal), request }))
 }
 
 /// A frame with one argument.
@@ -137,34 +133,34 @@ pub(super) fn told(name: &str, argument: &impl Serialize) -> Frame {
 }
 
 /// The `data` of a CONNECT_ERROR.
-pub(super) fn refusal(status: &Status) -> String {
-    let refusal = Refusal { code: status.code() as i32, reason: reason(failure::reason(status)) };
-    serde_json::to_string(&refusal).expect("a number and a name are JSON")
+pub(super) fn refused(refusal: &Refusal) -> String {
+    #[derive(Serialize)]
+    struct Refused {
+        code: i32,
+        reason: &'static str,
+    }
+    let refused = Refused { code: refusal.code, reason: reason(refusal.reason) };
+    serde_json::to_string(&refused).expect("a number and a name are JSON")
 }
 
 /// A request that is none.
-pub(super) fn invalid(message: impl Into<String>) -> Status {
-    failure::status(Code::InvalidArgument, v1::Reason::FieldInvalid, message, HashMap::new(), &[])
+pub(super) fn invalid(message: impl Into<Box<str>>) -> Refusal {
+    Refusal::new(Kind::Malformed, v1::Reason::FieldInvalid, message)
 }
 
 /// A request that is longer than one may be.
-pub(super) fn too_large(maximum: usize) -> Status {
-    let metadata = HashMap::from([
-        ("limit".to_owned(), "bytes of a request".to_owned()),
-        ("maximum".to_owned(), maximum.to_string()),
-    ]);
+pub(super) fn too_large(maximum: usize) -> Refusal {
     let message = format!("a request has at most {maximum} bytes");
-    failure::status(Code::ResourceExhausted, v1::Reason::LimitReached, message, metadata, &[])
+    Refusal::over_limit("bytes of a request", maximum, message)
 }
 
-fn of(status: &Status) -> Problem<'_> {
-    let fields = failure::problems(status);
+fn of(refusal: &Refusal) -> Problem<'_> {
     Problem {
-        code: status.code() as i32,
-        reason: reason(failure::reason(status)),
-        message: status.message(),
-        fields: fields.into_iter().map(|(field, problem)| Field { field, problem }).collect(),
-        metadata: failure::details(status),
+        code: refusal.code,
+        reason: reason(refusal.reason),
+        message: &refusal.message,
+        fields: refusal.fields.iter().map(|(field, problem)| Field { field, problem }).collect(),
+        metadata: &refusal.details,
     }
 }
 
@@ -207,18 +203,15 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_to_branch_on() {
-        let status = failure::status(
-            Code::InvalidArgument,
-            v1::Reason::FieldInvalid,
-            "the text is empty",
-            HashMap::new(),
-            &[("text".to_owned(), "is empty".to_owned())],
-        );
-        let Frame::Event(event) = problem(&status, Some("SendMessage")) else { panic!("it is an event") };
+        let refusal = Refusal {
+            fields: vec![("text".to_owned(), "is empty".to_owned())],
+            ..invalid("the text is empty")
+        };
+        let Frame::Event(event) = problem(&refusal, Some("SendMessage")) else { panic!("it is an event") };
         assert_eq!(
             event.text(),
             r#"["problem",{"error":{"code":3,"reason":"FIELD_INVALID","message":"the text is empty","fields":[{"field":"text","problem":"is empty"}]},"request":"SendMessage"}]"#
         );
-        assert_eq!(refusal(&status), r#"{"code":3,"reason":"FIELD_INVALID"}"#);
+        assert_eq!(refused(&refusal), r#"{"code":3,"reason":"FIELD_INVALID"}"#);
     }
 }

@@ -45,7 +45,7 @@ fn refused(refusal: &Refusal, failed: &str) -> Response {
             shape::failed(StatusCode::NOT_FOUND, "Conversation not found", None)
         }
         Kind::Malformed => {
-            let of_text = refusal.fields.iter().any(|field| field.ends_with("text"));
+            let of_text = refusal.fields.iter().any(|(field, _)| field.ends_with("text"));
             bad_request(if of_text { "Message is invalid" } else { "Session ID is invalid" })
         }
         Kind::NotProven => token_invalid(),

@@ -4,15 +4,15 @@ use http::Method;
 use parlor_api::v1;
 use parlor_socketio::Text;
 use serde_json::Value;
-use tonic::{Code, Status};
 
 use super::Staff;
 use crate::{
     dialect::{
         After, Answer, Call, Credential, Dialect as _, Effect, Frame, Input, OpeningKind, Tag, TopicHandle,
         kit::{
-            self, NOW, bad_token, call, no_conversation, response, sent, status, subscribed, whole_response,
+            self, NOW, bad_token, call, no_conversation, refusal, response, sent, subscribed, whole_response,
         },
+        refusal::{Kind, Refusal},
     },
     mount::Mount,
 };
@@ -145,8 +145,8 @@ fn stored(message: v1::Message) -> Answer {
     })
 }
 
-fn not_owner() -> Status {
-    status(Code::PermissionDenied, v1::Reason::NotOwner)
+fn not_owner() -> Refusal {
+    refusal(Kind::NotPermitted, v1::Reason::NotOwner)
 }
 
 // === What the machine wants ===

@@ -4,14 +4,13 @@ use parlor_api::{
     limits::BATCH_MESSAGES,
     v1::{self, send_messages_result::Outcome},
 };
-use tonic::Status;
 
 use super::{
     read::{Place, Role, Sending},
     requests::{self, Asking, Next, Unsendable},
     shape,
 };
-use crate::dialect::{Answer, Call, Effect};
+use crate::dialect::{Answer, Call, Effect, refusal::Refusal};
 
 /// Messages asked for at once. What waits behind them goes with the next call.
 pub(super) const BURST_MAX: usize = 64;
@@ -60,7 +59,7 @@ pub(super) fn send(
 
 impl Burst {
     /// What was sent is heard as an event, by the sender too.
-    pub(super) fn answered(self, answer: Result<Answer, Status>, effects: &mut Vec<Effect>) {
+    pub(super) fn answered(self, answer: Result<Answer, Refusal>, effects: &mut Vec<Effect>) {
         let (results, failed) = match answer {
             Ok(Answer::SendMessages(sent)) => (sent.results, None),
             Ok(_) => (Vec::new(), None),

@@ -9,8 +9,7 @@
 
 use std::collections::VecDeque;
 
-use parlor_api::{failure, v1, v1::topic::Name};
-use tonic::{Code, Status};
+use parlor_api::{v1, v1::topic::Name};
 
 use super::{
     KIND,
@@ -20,7 +19,8 @@ use super::{
 };
 use crate::dialect::{
     Answer, Audience, Call, Credential, Memory,
-    answers::{is_outage, is_staff},
+    answers::is_staff,
+    refusal::{self, Kind},
 };
 
 /// So many of a customer's closed conversations are heard, the latest first. Nothing of old ever closed one.
@@ -81,10 +81,10 @@ impl Join {
         (Self { claim, ack, by_claim, stage: Stage::Attach, missed: None }, Next::Attach(credential, memory))
     }
 
-    pub(super) fn answered(&mut self, answer: Result<Answer, Status>) -> Next {
+    pub(super) fn answered(&mut self, answer: Result<Answer, refusal::Refusal>) -> Next {
         match (&mut self.stage, answer) {
             (Stage::Attach, Ok(Answer::Attached(attached))) => self.attached(&attached),
-            (Stage::Attach, Err(status)) => self.refused(&status),
+            (Stage::Attach, Err(refusal)) => self.refused(&refusal),
             (Stage::Hear, Ok(Answer::Subscribed { .. })) => match self.claim.role {
                 Role::Admin => self.catch_up(),
                 Role::Customer => {
@@ -134,10 +134,10 @@ impl Join {
         }
     }
 
-    fn refused(&self, status: &Status) -> Next {
-        let unknown = status.code() == Code::NotFound && failure::reason(status) == v1::Reason::UserNotFound;
-        match status {
-            _ if is_outage(status) => Next::Unreachable,
+    fn refused(&self, refusal: &refusal::Refusal) -> Next {
+        let unknown = refusal.kind == Kind::NotFound && refusal.reason == v1::Reason::UserNotFound;
+        match refusal {
+            _ if refusal.is_outage() => Next::Unreachable,
             _ if unknown && self.by_claim => Next::Refused(Refusal::Unknown),
             _ => Next::Refused(Refusal::Unproven),
         }

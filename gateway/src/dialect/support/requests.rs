@@ -5,7 +5,6 @@
 
 use parlor_api::v1;
 use serde::Serialize;
-use tonic::{Code, Status};
 
 use super::{
     KIND,
@@ -13,7 +12,10 @@ use super::{
     read::{Asked, Claim, Place, Role, Sender, Sending},
     shape::{self, History, LIST, MESSAGES, Message, OWN, Own, Row},
 };
-use crate::dialect::{Answer, Call, Credential, Effect, Frame, SocketEvent, Tag, answers};
+use crate::dialect::{
+    Answer, Call, Credential, Effect, Frame, SocketEvent, Tag,
+    refusal::{Kind, Refusal},
+};
 
 /// The list holds so many, the latest first.
 const ROWS_MAX: i32 = 1_000;
@@ -190,7 +192,7 @@ fn history(conversation: v1::ConversationRef) -> Box<Call> {
 
 impl Asking {
     /// Goes on with what the core answered.
-    pub(super) fn answered(self, answer: Result<Answer, Status>, effects: &mut Vec<Effect>) -> Next {
+    pub(super) fn answered(self, answer: Result<Answer, Refusal>, effects: &mut Vec<Effect>) -> Next {
         match (self, answer) {
             // It is heard as an event, by the sender too.
             (Self::Send { ack, .. }, Ok(_)) => acknowledge(ack, effects),
@@ -253,21 +255,21 @@ fn own(found: v1::CreateConversationResponse, ack: Option<u64>, effects: &mut Ve
 }
 
 /// Answers a message that the core did not take.
-pub(super) fn not_sent(place: Place, status: &Status, ack: Option<u64>, effects: &mut Vec<Effect>) {
-    effects.extend(answers::refused("message:send", status));
+pub(super) fn not_sent(place: Place, status: &Refusal, ack: Option<u64>, effects: &mut Vec<Effect>) {
+    effects.extend(status.counted("message:send"));
     fail(&refusal(place, status), ack, effects);
 }
 
 /// Counts what the core refused.
-fn refused_by(answer: &Result<Answer, Status>, what: &'static str, effects: &mut Vec<Effect>) {
-    effects.extend(answer.as_ref().err().and_then(|status| answers::refused(what, status)));
+fn refused_by(answer: &Result<Answer, Refusal>, what: &'static str, effects: &mut Vec<Effect>) {
+    effects.extend(answer.as_ref().err().and_then(|status| status.counted(what)));
 }
 
 /// Why the core did not take a message, in the words of old.
-fn refusal(place: Place, status: &Status) -> String {
-    match (status.code(), place) {
-        (Code::NotFound | Code::PermissionDenied, Place::Number(number)) => shape::no_conversation(number),
-        (Code::Unauthenticated, _) => shape::NOT_AUTHENTICATED.to_owned(),
+fn refusal(place: Place, status: &Refusal) -> String {
+    match (status.kind, place) {
+        (Kind::NotFound | Kind::NotPermitted, Place::Number(number)) => shape::no_conversation(number),
+        (Kind::NotProven, _) => shape::NOT_AUTHENTICATED.to_owned(),
         _ => shape::FAILED.to_owned(),
     }
 }

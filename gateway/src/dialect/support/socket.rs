@@ -21,7 +21,6 @@ use std::{
 
 use http::HeaderMap;
 use parlor_api::{v1, v1::event::Payload, v1::topic::Name};
-use tonic::Status;
 
 use super::{
     KIND,
@@ -33,7 +32,9 @@ use super::{
     shape,
 };
 use crate::{
-    dialect::{Answer, Audience, Credential, Effect, Input, Machine, Memory, Opening, SocketEvent, Tag},
+    dialect::{
+        Answer, Audience, Credential, Effect, Input, Machine, Memory, Opening, SocketEvent, Tag, refusal,
+    },
     mount::Mount,
 };
 
@@ -271,7 +272,7 @@ impl Socket {
         matches!(self.queue.front(), Some(Waiting::Request { asked: Asked::Send(_), .. }))
     }
 
-    fn answered(&mut self, answer: Result<Answer, Status>, effects: &mut Vec<Effect>) {
+    fn answered(&mut self, answer: Result<Answer, refusal::Refusal>, effects: &mut Vec<Effect>) {
         match self.work.take() {
             Some(Work::Join { mut join, ended: false }) => {
                 let next = join.answered(answer);

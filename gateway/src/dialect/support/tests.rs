@@ -5,7 +5,6 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method};
 use parlor_api::v1;
 use serde_json::{Value, json};
-use tonic::{Code, Status};
 
 use super::Support;
 use crate::{
@@ -13,9 +12,10 @@ use crate::{
         Answer, Audience, Call, Credential, Dialect as _, Effect, Frame, Input, OpeningKind, Rendered,
         Response, SocketEvent, Tag,
         kit::{
-            self, NOW, acknowledged, asks_nothing, bad_token, message_number, no_conversation, response,
-            sent, status, subscribed,
+            self, NOW, acknowledged, asks_nothing, bad_token, message_number, no_conversation, refusal,
+            response, sent, subscribed,
         },
+        refusal::{Kind, Refusal},
     },
     mount::{Cookie, Identity, Mount},
 };
@@ -238,12 +238,12 @@ fn missed(events: Vec<v1::Event>) -> Answer {
     })
 }
 
-fn no_user() -> Status {
-    status(Code::NotFound, v1::Reason::UserNotFound)
+fn no_user() -> Refusal {
+    refusal(Kind::NotFound, v1::Reason::UserNotFound)
 }
 
-fn no_role() -> Status {
-    status(Code::PermissionDenied, v1::Reason::RoleRequired)
+fn no_role() -> Refusal {
+    refusal(Kind::NotPermitted, v1::Reason::RoleRequired)
 }
 
 // === What the machine wants ===

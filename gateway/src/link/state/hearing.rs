@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use parlor_api::v1::{self, link_request, topic::Name};
 use tokio::time::Instant;
-use tonic::Status;
 
 use super::{State, Subscription, subscription};
 use crate::{
-    dialect::{Answer, TopicHandle},
+    dialect::{
+        Answer, TopicHandle,
+        refusal::{Kind, Refusal},
+    },
     fanout::{self, Joining},
     link::{Wanted, ledger::Purpose, topics::TopicId},
     session::answer_item,
@@ -69,7 +71,8 @@ impl State {
     pub(super) fn joined(&mut self, connection: &Arc<str>, wanted: Wanted, subscribed: &v1::LinkSubscribed) {
         let Some(known) = self.connections.get(connection) else { return };
         if known.has_dropped(subscribed) {
-            let refusal = Status::permission_denied("whoever it has proved to be since may not hear it");
+            let why = "whoever it has proved to be since may not hear it";
+            let refusal = Refusal::of(Kind::NotPermitted, why);
             known.outbox.push(answer_item(wanted.tag, Err(refusal), None));
             return;
         }

@@ -165,7 +165,9 @@ fn heard(outbox: &Outbox) -> Vec<String> {
         Item::Frame(Frame::Binary(_) | Frame::Event(_), _) => "other".to_owned(),
         Item::Input(input, _) => match *input {
             Input::Answer { answer: Ok(_), .. } => "answer".to_owned(),
-            Input::Answer { answer: Err(status), .. } => format!("failed {:?}", status.code()),
+            Input::Answer { answer: Err(refusal), .. } => {
+                format!("failed {:?}", tonic::Code::from_i32(refusal.code))
+            }
             Input::Event { event, .. } => format!("state {}", event.conversation_id),
             Input::RightsEnded(_) => "rights ended".to_owned(),
             Input::Frame(_)

@@ -2,17 +2,16 @@
 
 use parlor_api::v1;
 use serde_json::json;
-use tonic::Status;
 
 use super::{Phase, Socket, Work, done};
 use crate::dialect::{
     Answer, Effect, Tag,
-    answers::is_outage,
     native::{
         hearing::{Beginning, Begun, Start, WATCHED_MAX, subscribe},
         join, render,
         wire::{self, Reply},
     },
+    refusal::{Kind, Refusal},
 };
 
 impl Socket {
@@ -22,7 +21,7 @@ impl Socket {
         request: v1::WatchConversationRequest,
         reply: Reply,
         effects: &mut Vec<Effect>,
-    ) -> Result<(), Status> {
+    ) -> Result<(), Refusal> {
         if self.watched.len() >= WATCHED_MAX {
             return Err(join::too_many_watches());
         }
@@ -47,7 +46,7 @@ impl Socket {
         reply: Reply,
         mut beginning: Box<Beginning>,
         tag: Tag,
-        answer: Result<Answer, Status>,
+        answer: Result<Answer, Refusal>,
         effects: &mut Vec<Effect>,
     ) {
         match answer {
@@ -60,7 +59,7 @@ impl Socket {
                 self.watch_begun(&name, reply, &beginning, effects);
             }
             // What is half begun is known to nobody.
-            Err(status) if beginning.heard().next().is_some() && is_outage(&status) => {
+            Err(refusal) if beginning.heard().next().is_some() && refusal.is_outage() => {
                 self.break_off(effects);
             }
             answer => {
@@ -100,7 +99,7 @@ impl Socket {
         &mut self,
         name: String,
         mut beginning: Box<Beginning>,
-        answer: Result<Answer, Status>,
+        answer: Result<Answer, Refusal>,
         effects: &mut Vec<Effect>,
     ) {
         let Ok(Answer::ListMissedEvents(page)) = answer else { return self.break_off(effects) };
@@ -110,7 +109,7 @@ impl Socket {
             return self.go_on(Work::Watch { name, reply: None, beginning }, effects);
         }
         if !page.complete {
-            let lost = Status::data_loss("some of what was missed is no longer kept");
+            let lost = Refusal::of(Kind::Lost, "some of what was missed is no longer kept");
             effects.push(Effect::Send(wire::problem(&lost, Some(&name))));
         }
         effects.push(Effect::Release { above: beginning.position() });
@@ -134,7 +133,7 @@ impl Socket {
         effects: &mut Vec<Effect>,
     ) {
         let refusal = beginning.begun().into_iter().find_map(|begun| match begun {
-            Begun::Refused(status) => Some(status),
+            Begun::Refused(refusal) => Some(refusal),
             Begun::From { .. } => None,
         });
         let told = self.begin(beginning, effects).into_iter().next().unwrap_or_default();
@@ -147,7 +146,7 @@ impl Socket {
         argument: &str,
         reply: Reply,
         effects: &mut Vec<Effect>,
-    ) -> Result<(), Status> {
+    ) -> Result<(), Refusal> {
         let id = join::conversation_id(argument)?;
         if let Some(place) = self.watched.iter().position(|watched| watched.conversation_id == id) {
             self.watched.swap_remove(place).end(effects);
@@ -172,7 +171,11 @@ impl Socket {
         self.phase = Phase::Open(Some(Work::Presence { name: name.to_owned(), reply }));
     }
 
-    pub(super) fn unwatch_presence(&mut self, reply: Reply, effects: &mut Vec<Effect>) -> Result<(), Status> {
+    pub(super) fn unwatch_presence(
+        &mut self,
+        reply: Reply,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
         if let Some(topic) = self.presence.take() {
             effects.push(Effect::Unsubscribe { topic });
         }

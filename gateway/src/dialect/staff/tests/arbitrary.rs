@@ -43,7 +43,7 @@ fn any_frame() -> impl Strategy<Value = String> {
     ]
 }
 
-fn any_answer() -> impl Strategy<Value = Result<Answer, Status>> {
+fn any_answer() -> impl Strategy<Value = Result<Answer, Refusal>> {
     prop_oneof![
         Just(Ok(attached(&[]))),
         Just(Ok(attached(&[v1::Role::Customer]))),
@@ -55,7 +55,7 @@ fn any_answer() -> impl Strategy<Value = Result<Answer, Status>> {
         Just(Err(not_owner())),
         Just(Err(bad_token())),
         Just(Err(no_conversation())),
-        Just(Err(Status::unavailable("down"))),
+        Just(Err(Refusal::of(Kind::Away, "down"))),
     ]
 }
 
@@ -63,7 +63,7 @@ fn any_answer() -> impl Strategy<Value = Result<Answer, Status>> {
 enum Happening {
     Frame(String),
     Binary(Vec<u8>),
-    Answer(Box<Result<Answer, Status>>),
+    Answer(Box<Result<Answer, Refusal>>),
     StrayAnswer(Tag),
     Ended(v1::RightsEndedReason),
 }

@@ -253,7 +253,7 @@ fn hole_15_the_other_modes_have_no_conversation_here() {
 
 #[test]
 fn hole_06_a_guesser_is_told_what_anybody_over_a_limit_is() {
-    let limited = || status(Code::ResourceExhausted, v1::Reason::RateLimited);
+    let limited = || refusal(Kind::TooMany, v1::Reason::RateLimited);
     let mut talk = Talk::rest();
     talk.get(&format!("/chat/conversation/{SESSION}"), None);
     let refusal = "Too many requests from this IP, please try again after 15 minutes";

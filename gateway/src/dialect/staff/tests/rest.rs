@@ -108,9 +108,9 @@ fn what_the_core_refuses_is_refused_in_our_words() {
     for (refusal, expected) in [
         (no_conversation(), (404, not_found)),
         (not_owner(), (403, denied)),
-        (status(Code::Unavailable, v1::Reason::TryAgain), (500, outage)),
-        (status(Code::Internal, v1::Reason::Internal), (500, defect)),
-        (status(Code::ResourceExhausted, v1::Reason::RateLimited), (429, too_many)),
+        (refusal(Kind::Away, v1::Reason::TryAgain), (500, outage)),
+        (refusal(Kind::Defect, v1::Reason::Internal), (500, defect)),
+        (refusal(Kind::TooMany, v1::Reason::RateLimited), (429, too_many)),
     ] {
         let mut talk = Talk::rest();
         talk.post("/chat/staff/message", None, &json!({"sessionId": SESSION, "message": "x"}));
@@ -140,7 +140,7 @@ fn an_optional_token_says_who_or_nothing() {
 
     let mut talk = Talk::rest();
     talk.post("/chat/staff/message", Some("mine"), &body);
-    assert_eq!(response(talk.fail(Status::unavailable("down"))).0, 500);
+    assert_eq!(response(talk.fail(Refusal::of(Kind::Away, "down"))).0, 500);
 }
 
 #[test]
@@ -415,7 +415,7 @@ fn a_sign_in_that_fails_fails_the_same_way_always() {
     assert_eq!(response(talk.fail(bad_token())), invalid);
     let mut talk = Talk::rest();
     talk.post("/auth/register", None, &json!({"username": "ada", "password": "password"}));
-    let taken = status(Code::AlreadyExists, v1::Reason::AlreadyExists);
+    let taken = refusal(Kind::Taken, v1::Reason::AlreadyExists);
     assert_eq!(response(talk.fail(taken)), (400, r#"{"msg":"User already exists"}"#));
 }
 

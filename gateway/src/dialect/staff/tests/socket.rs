@@ -68,7 +68,7 @@ fn a_registration_that_fails_leaves_the_one_before() {
         assert_eq!(effects.len(), 1);
     }
     talk.send(&json!({"type": "register", "sessionId": OTHER}));
-    let effects = talk.fail(status(Code::Unavailable, v1::Reason::TryAgain));
+    let effects = talk.fail(refusal(Kind::Away, v1::Reason::TryAgain));
     assert_eq!(sent(effects), [error("Registration failed")]);
     assert_eq!(effects.len(), 1);
 }
@@ -138,7 +138,7 @@ fn an_outage_is_no_refused_proof() {
     let mut talk = Talk::socket();
     for _ in 0..20 {
         talk.send(&json!({"type": "register_admin", "token": "good"}));
-        let effects = talk.fail(status(Code::Unavailable, v1::Reason::TryAgain));
+        let effects = talk.fail(refusal(Kind::Away, v1::Reason::TryAgain));
         assert_eq!(sent(effects), [error("Admin registration failed")]);
         assert_eq!(effects.len(), 1);
     }
@@ -205,10 +205,10 @@ fn a_staff_message_that_cannot_be_is_answered_by_its_reason() {
     }
     let from_core = [
         (no_conversation(), "Conversation not found"),
-        (status(Code::InvalidArgument, v1::Reason::FieldInvalid), "Invalid message content"),
-        (status(Code::ResourceExhausted, v1::Reason::RateLimited), "Too many messages"),
+        (refusal(Kind::Malformed, v1::Reason::FieldInvalid), "Invalid message content"),
+        (refusal(Kind::TooMany, v1::Reason::RateLimited), "Too many messages"),
         (bad_token(), "Authentication failed"),
-        (status(Code::Unavailable, v1::Reason::TryAgain), "Error sending message"),
+        (refusal(Kind::Away, v1::Reason::TryAgain), "Error sending message"),
     ];
     for (refusal, text) in from_core {
         talk.send(&json!({"type": "staff_message", "sessionId": SESSION, "content": "x"}));

@@ -60,7 +60,7 @@ fn any_event() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn any_answer() -> impl Strategy<Value = Result<Answer, Status>> {
+fn any_answer() -> impl Strategy<Value = Result<Answer, Refusal>> {
     prop_oneof![
         3 => Just(Ok(attached(ann(), &[v1::Role::Customer]))),
         3 => Just(Ok(attached(root(), &[v1::Role::Admin]))),
@@ -78,7 +78,7 @@ fn any_answer() -> impl Strategy<Value = Result<Answer, Status>> {
         1 => Just(Err(bad_token())),
         1 => Just(Err(no_user())),
         1 => Just(Err(no_conversation())),
-        1 => Just(Err(Status::unavailable("down"))),
+        1 => Just(Err(Refusal::of(Kind::Away, "down"))),
     ]
 }
 
@@ -86,7 +86,7 @@ fn any_answer() -> impl Strategy<Value = Result<Answer, Status>> {
 enum Happening {
     Emitted(Value, bool),
     Garbage(String),
-    Answer(Box<Result<Answer, Status>>),
+    Answer(Box<Result<Answer, Refusal>>),
     StrayAnswer(Tag),
     Event(Box<v1::Event>),
     Timer,

@@ -179,7 +179,7 @@ fn hole_06_an_admin_who_joins_as_a_customer_is_one() {
 #[test]
 fn hole_07_a_foreign_conversation_is_not_there() {
     let mut ann = Talk::ann();
-    for status in [no_conversation(), status(Code::PermissionDenied, v1::Reason::NotOwner)] {
+    for status in [no_conversation(), refusal(Kind::NotPermitted, v1::Reason::NotOwner)] {
         call(ann.emit("message:send", &json!({"conversationId": 1, "message": "hi", "sender": "CUSTOMER"})));
         assert_eq!(sent(ann.fail(status)), [error("Conversation with id 1 not found")]);
     }
@@ -376,9 +376,9 @@ fn ann_person() -> v1::Person {
 fn hole_15_errors_of_the_inside_stay_inside() {
     let mut ann = Talk::ann();
     for status in [
-        Status::internal("relation \"message\" does not exist"),
-        Status::unavailable("10.0.0.7:5432 refused"),
-        Status::invalid_argument("message.text: is empty"),
+        Refusal::of(Kind::Defect, "relation \"message\" does not exist"),
+        Refusal::of(Kind::Away, "10.0.0.7:5432 refused"),
+        Refusal::of(Kind::Malformed, "message.text: is empty"),
     ] {
         ann.emit("message:send", &json!({"message": "x"}));
         assert_eq!(sent(ann.fail(status)), [error(FAILED)]);
@@ -410,7 +410,7 @@ fn hole_16_nothing_new_is_said_to_these_clients() {
 fn hole_17_a_login_does_not_tell_who_exists() {
     let wrong = (401, r#"{"message":"Incorrect email or password!"}"#);
     let body = json!({"email": "ann@x.test", "password": "nope"}).to_string();
-    for status in [bad_token(), no_user(), Status::invalid_argument("password.username: too long")] {
+    for status in [bad_token(), no_user(), Refusal::of(Kind::Malformed, "password.username: too long")] {
         let mut talk = Talk::rest(mount());
         talk.request(Method::POST, "/api/auth/login", &[], &body);
         assert_eq!(response(talk.fail(status)), wrong);

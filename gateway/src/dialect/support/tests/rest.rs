@@ -71,7 +71,7 @@ fn the_cookie_is_for_the_browser_alone() {
 
 #[test]
 fn registering_fails_in_words() {
-    let register = |mount: Mount, body: &str, answer: Option<Status>| {
+    let register = |mount: Mount, body: &str, answer: Option<Refusal>| {
         let mut talk = Talk::rest(mount);
         let effects = talk.request(Method::POST, "/api/auth/register", &[], body);
         let effects = match answer {
@@ -84,20 +84,23 @@ fn registering_fails_in_words() {
         let (status, body) = response(effects);
         (status, body.to_owned())
     };
-    let taken = status(Code::AlreadyExists, v1::Reason::AlreadyExists);
+    let taken = refusal(Kind::Taken, v1::Reason::AlreadyExists);
     let told = |status: u16, text: &str| (status, format!(r#"{{"message":"{text}"}}"#));
     assert_eq!(register(mount(), LOGIN, Some(taken)), told(400, "Email already in use!"));
     assert_eq!(
-        register(mount(), LOGIN, Some(Status::invalid_argument("signup.password: is short"))),
+        register(mount(), LOGIN, Some(Refusal::of(Kind::Malformed, "signup.password: is short"))),
         told(400, "Email or password is invalid!")
     );
     assert_eq!(register(mount(), "{}", None), told(400, "Email and password are required!"));
     assert_eq!(register(mount(), "{", None), told(400, "Invalid JSON!"));
     let closed = Mount { allow_signup: false, ..mount() };
     assert_eq!(register(closed, LOGIN, None), told(400, "Registration is closed!"));
-    let crowded = status(Code::ResourceExhausted, v1::Reason::RateLimited);
+    let crowded = refusal(Kind::TooMany, v1::Reason::RateLimited);
     assert_eq!(register(mount(), LOGIN, Some(crowded)).0, 429);
-    assert_eq!(register(mount(), LOGIN, Some(Status::internal("x"))), told(500, "Internal server error"));
+    assert_eq!(
+        register(mount(), LOGIN, Some(Refusal::of(Kind::Defect, "x"))),
+        told(500, "Internal server error")
+    );
 }
 
 #[test]

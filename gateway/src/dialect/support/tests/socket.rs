@@ -120,7 +120,7 @@ fn messages_that_wait_are_asked_for_together_and_answered_each_in_its_turn() {
 
     let results = vec![
         outcome(Outcome::Sent(v1::SendMessageResponse::default())),
-        outcome(Outcome::Failure(v1::Failure::from(&no_conversation()))),
+        outcome(Outcome::Failure(kit::failure(&no_conversation()))),
     ];
     let effects = talk.answer(Answer::SendMessages(v1::SendMessagesResponse { results }));
     assert_eq!(acknowledged(effects), [(2, "[]"), (3, "[]"), (4, "[]")]);
@@ -142,7 +142,7 @@ fn messages_that_could_not_be_asked_for_fail_all() {
         talk.emit_with_ack("message:send", &json!({"message": "x"}), ack);
     }
     talk.answer(stored());
-    let effects = talk.fail(Status::unavailable("down"));
+    let effects = talk.fail(Refusal::of(Kind::Away, "down"));
     assert_eq!(acknowledged(effects), [(2, "[]"), (3, "[]")]);
     assert_eq!(sent(effects), [error(FAILED), error(FAILED)]);
 }
@@ -200,7 +200,7 @@ fn events_are_held_during_a_join_up_to_a_bound() {
 
 #[test]
 fn a_core_that_is_away_makes_the_page_connect_again() {
-    let unavailable = || Status::unavailable("down");
+    let unavailable = || Refusal::of(Kind::Away, "down");
     let mut talk = Talk::claims();
     talk.emit("message:send", &json!({"message": "x"}));
     talk.emit_with_ack("conversation:getMessages", &json!(5), 1);
