@@ -12,10 +12,16 @@ use parlor_socketio::wheel::Wheel;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{call::Calls, link::Link, outbox::OUTBOX_BYTES, transport::limits::RestLimits};
+pub(crate) use self::rest_limits::RestLimits;
+use crate::{call::Calls, link::Link, outbox::OUTBOX_BYTES};
+
+mod rest_limits;
 
 /// The time of day, as the program's clock has it.
 pub type Now = Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
+
+/// Writes the metrics of the whole program as text.
+pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// What one client may take of the gateway. The defaults are the named constants, with their reasons.
 #[derive(Clone, Debug)]

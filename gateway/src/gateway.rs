@@ -18,21 +18,17 @@ use tonic::metadata::MetadataValue;
 use crate::{
     backend::Backend,
     call::Calls,
-    edge::{Edge, Limits, Now},
+    edge::{Edge, Limits, Metrics, Now, RestLimits},
     link::Link,
     mount::Mount,
+    mounted::Mounted,
     registry,
-    session::Mounted,
     transport::{
         self, front,
-        limits::RestLimits,
         listener::{self, Listener, Running},
         socketio::Engines,
     },
 };
-
-/// Writes the metrics of the whole program as text.
-pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// What a gateway is told.
 #[derive(Clone)]

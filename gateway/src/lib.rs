@@ -15,13 +15,14 @@ mod fanout;
 pub mod gateway;
 mod link;
 pub mod mount;
+mod mounted;
 pub mod outbox;
 pub mod registry;
 mod session;
 pub mod transport;
 
 pub use backend::Backend;
-pub use edge::{Limits, Now};
+pub use edge::{Limits, Metrics, Now};
 pub use gateway::{Gateway, Options};
 pub use transport::listener::{self, Listener};
 

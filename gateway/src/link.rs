@@ -18,8 +18,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     call::{Calls, Proof},
     dialect::{After, Audience, Memory, Tag, TopicHandle},
+    mounted::Mounted,
     outbox::Outbox,
-    session::Mounted,
 };
 
 mod client;

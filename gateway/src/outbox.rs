@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use parlor_socketio::Sent;
 
 pub(crate) use self::run::{Run, Shown};
-use crate::dialect::{Frame, Input};
+use crate::dialect::{Answer, Frame, Input, Tag, refusal::Refusal};
 
 mod run;
 
@@ -72,6 +72,11 @@ pub(crate) enum Item {
 }
 
 impl Item {
+    /// An answer on its way to the machine.
+    pub fn answer(tag: Tag, answer: Result<Answer, Refusal>, position: Option<u64>) -> Self {
+        Self::Input(Box::new(Input::Answer { tag, answer, position }), None)
+    }
+
     fn is_frame(&self) -> bool {
         matches!(self, Self::Frame(..))
     }

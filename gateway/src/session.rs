@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use crate::{
     call::{Caller, Proof},
     dialect::{
-        After, Answer, Call, Credential, Dialect, Effect, Frame, Input, Machine, Memory, Opening,
-        OpeningKind, Pace, Response, SocketEvent, Tag,
+        After, Answer, Call, Credential, Effect, Frame, Input, Machine, Memory, Opening, OpeningKind,
+        Response, SocketEvent, Tag,
         refusal::{Kind, Refusal},
     },
     edge::Edge,
     link::{Attach, Command, Wanted},
-    mount::Mount,
+    mounted::Mounted,
     outbox::{Ending, Item, Outbox},
 };
 
@@ -34,21 +34,6 @@ const TIMERS_MAX: usize = 64;
 
 /// So long the rest of what a client had sent may take: as long as one that is too fast is borne with.
 const FINISHED_WITHIN: Duration = Duration::from_secs(30);
-
-/// A mount with the dialect that it speaks.
-#[derive(Clone, Debug)]
-pub(crate) struct Mounted {
-    pub mount: Arc<Mount>,
-    pub dialect: Arc<dyn Dialect>,
-}
-
-impl Mounted {
-    /// How fast its sockets may send.
-    pub fn pace(&self) -> Pace {
-        let pace = self.dialect.wire().pace;
-        self.mount.rate.map_or(pace, |rate| Pace { burst: rate.burst, per_second: rate.per_second, ..pace })
-    }
-}
 
 /// The answer of a REST exchange, and what must have left before it.
 #[derive(Debug)]
@@ -301,7 +286,7 @@ impl Session {
                 self.in_flight += 1;
                 if !self.announced {
                     let answer = Err(unproven());
-                    self.outbox.push(answer_item(tag, answer, None));
+                    self.outbox.push(Item::answer(tag, answer, None));
                     return;
                 }
                 let connection = Arc::clone(&self.connection);
@@ -347,7 +332,7 @@ impl Session {
         let outbox = Arc::clone(&self.outbox);
         let Some(proof) = proof else {
             let answer = Err(unproven());
-            outbox.push(answer_item(tag, answer, None));
+            outbox.push(Item::answer(tag, answer, None));
             return;
         };
         let caller = Caller {
@@ -359,7 +344,7 @@ impl Session {
         let calls = self.edge.calls.clone();
         self.edge.tasks.spawn(async move {
             let (answer, position) = calls.call(call, &caller).await;
-            outbox.push(answer_item(tag, answer, position));
+            outbox.push(Item::answer(tag, answer, position));
         });
     }
 
@@ -421,9 +406,4 @@ impl Drop for Session {
 
 fn unproven() -> Refusal {
     Refusal::of(Kind::NotProven, "the connection has not proved who it is")
-}
-
-/// An answer on its way to the machine.
-pub(crate) fn answer_item(tag: Tag, answer: Result<Answer, Refusal>, position: Option<u64>) -> Item {
-    Item::Input(Box::new(Input::Answer { tag, answer, position }), None)
 }

@@ -28,8 +28,8 @@ use crate::{
         topics::{Topic, TopicId, Topics},
     },
     mount::{Identity, Mount},
+    mounted::Mounted,
     outbox::{Ending, Item, Outbox},
-    session::{Mounted, answer_item},
 };
 
 /// The link forgets a connection that ended without saying so within this.
@@ -214,7 +214,7 @@ impl State {
         }
         let Some(credential) = credential else {
             let refusal = Refusal::of(Kind::NotProven, "there is no proof yet");
-            outbox.push(answer_item(tag, Err(refusal), None));
+            outbox.push(Item::answer(tag, Err(refusal), None));
             return;
         };
         let proving = Proving { as_role: credential.as_role(), peer, present, memory };
@@ -253,7 +253,7 @@ impl State {
     fn refuses(&self, outbox: &Outbox, tag: Tag) -> bool {
         let full = self.ledger.is_full();
         if full {
-            outbox.push(answer_item(tag, Err(away("too much waits for the core")), None));
+            outbox.push(Item::answer(tag, Err(away("too much waits for the core")), None));
         }
         full
     }
@@ -315,7 +315,7 @@ impl State {
             attached.dropped.push(id.0);
         }
         if let Some(tag) = tag {
-            known.outbox.push(answer_item(tag, Ok(Answer::Attached(attached)), None));
+            known.outbox.push(Item::answer(tag, Ok(Answer::Attached(attached)), None));
         }
     }
 
@@ -366,7 +366,7 @@ impl State {
             Purpose::Attach { connection, tag }
             | Purpose::Subscribe { connection, wanted: Wanted { tag, .. } } => {
                 if let Some(known) = self.connections.get(&connection) {
-                    known.outbox.push(answer_item(tag, Err(refusal), None));
+                    known.outbox.push(Item::answer(tag, Err(refusal), None));
                 }
             }
             Purpose::Reattach { connection } => match refusal.kind {

@@ -12,13 +12,12 @@ use axum::{
     middleware::{Next, from_fn},
     routing::get,
 };
-use http::{Method, Response, StatusCode, header};
+use http::{Method, Response, StatusCode};
 
 use crate::{
-    edge::Edge,
-    gateway::Metrics,
-    session::Mounted,
-    transport::{address, grpc, health, listener::Connection, rest, socketio::Engines, websocket},
+    edge::{Edge, Metrics},
+    mounted::Mounted,
+    transport::{address, grpc, health, listener::Connection, plain, rest, socketio::Engines, websocket},
 };
 
 /// Everything a listener serves.
@@ -113,15 +112,6 @@ fn nobody(request: &Request) -> Response<Body> {
         return plain(StatusCode::OK, "parlor\n");
     }
     plain(StatusCode::NOT_FOUND, "not found\n")
-}
-
-/// An answer that no dialect has words for.
-pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    let content_type = header::HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    response
 }
 
 #[cfg(test)]

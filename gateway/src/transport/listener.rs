@@ -4,7 +4,7 @@
 //! It owns every task of its connections. At the end it stops taking connections, tells those it has (GOAWAY, or
 //! `connection: close`), gives what is under way a grace, and then drops the rest.
 
-use std::{convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use hyper::{body::Incoming, rt::Executor};
@@ -27,7 +27,8 @@ use self::{
     begun::{Begun, Counted},
     stalled::Hurried,
 };
-use crate::{backend, transport::tls};
+pub use crate::transport::tls::Tls;
+use crate::{backend, transport::tls::Certificate};
 
 mod apart;
 mod begun;
@@ -104,23 +105,6 @@ impl Options {
     }
 }
 
-/// The files of a certificate; they are read again when they change.
-#[derive(Clone, Debug)]
-pub struct Tls {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
-}
-
-impl Tls {
-    /// Whether a listener could serve with these files now.
-    ///
-    /// # Errors
-    /// If not; names the file.
-    pub async fn check(&self) -> io::Result<()> {
-        tls::Certificate::read(self.clone()).await.map(drop)
-    }
-}
-
 /// Where a request came from; an extension of every request.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -136,7 +120,7 @@ pub struct Listener {
     options: Options,
     socket: TcpListener,
     address: SocketAddr,
-    tls: Option<tls::Certificate>,
+    tls: Option<Certificate>,
 }
 
 impl Listener {
@@ -146,7 +130,7 @@ impl Listener {
     /// If the port is taken, or the certificate cannot be read.
     pub async fn bind(options: Options) -> io::Result<Self> {
         let tls = match &options.tls {
-            Some(files) => Some(tls::Certificate::read(files.clone()).await?),
+            Some(files) => Some(Certificate::read(files.clone()).await?),
             None => None,
         };
         let socket = TcpListener::bind(options.address).await?;
@@ -252,7 +236,7 @@ struct Port {
     http: Builder<Tracked>,
     header_timeout: Duration,
     write_timeout: Duration,
-    tls: Option<tls::Certificate>,
+    tls: Option<Certificate>,
     service: Service,
     running: Running,
 }

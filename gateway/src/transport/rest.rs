@@ -12,9 +12,10 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use crate::{
     dialect::{self, AllowHeaders, Input, OpeningKind, Response},
     edge::Edge,
+    mounted::Mounted,
     outbox::OUTBOX_BYTES,
-    session::{Mounted, Session, count_refused},
-    transport::front::plain,
+    session::{Session, count_refused},
+    transport::plain,
 };
 
 /// A body arrives within this; it is at most 64 KiB.

@@ -12,8 +12,8 @@ use parlor_socketio::{Config, Connection, Cors, Engine, Handler, Reason};
 
 use crate::{
     edge::Edge,
-    session::Mounted,
-    transport::{front::plain, listener::take_apart},
+    mounted::Mounted,
+    transport::{listener::take_apart, plain},
 };
 
 mod conversation;

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
@@ -15,10 +15,25 @@ use rustls::{
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use crate::transport::listener::Tls;
-
 /// How often the files are looked at, at most; new connections look.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The files of a certificate; they are read again when they change.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl Tls {
+    /// Whether a listener could serve with these files now.
+    ///
+    /// # Errors
+    /// If not; names the file.
+    pub async fn check(&self) -> io::Result<()> {
+        Certificate::read(self.clone()).await.map(drop)
+    }
+}
 
 /// The certificate of a listener.
 pub(super) struct Certificate {

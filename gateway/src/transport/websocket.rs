@@ -19,12 +19,13 @@ use self::write::Writer;
 use crate::{
     dialect::{Frame, Input, OpeningKind, Pace},
     edge::Edge,
+    mounted::Mounted,
     outbox::{Ending, Outbox, Ticket, frame_bytes},
     session::{
-        Mounted, Out, Session,
+        Out, Session,
         turns::{Turns, Verdict},
     },
-    transport::{front::plain, listener, open::Open},
+    transport::{listener, open::Open, plain},
 };
 
 mod write;

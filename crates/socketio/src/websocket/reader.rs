@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{
     Error, Limits, Text,
     close::Close,
-    frame::{HEADER_BYTES_MAX, Header, Opcode},
+    frame::{HEADER_BYTES_MAX, Header, Kind, Opcode},
     mask,
     utf8::Checker,
 };
@@ -52,12 +52,6 @@ struct Frame {
     key: [u8; 4],
     came: usize,
     length: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Binary,
 }
 
 impl Reader {

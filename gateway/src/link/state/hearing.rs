@@ -13,7 +13,7 @@ use crate::{
     },
     fanout::{self, Joining},
     link::{Wanted, ledger::Purpose, topics::TopicId},
-    session::answer_item,
+    outbox::Item,
 };
 
 impl State {
@@ -73,7 +73,7 @@ impl State {
         if known.has_dropped(subscribed) {
             let why = "whoever it has proved to be since may not hear it";
             let refusal = Refusal::of(Kind::NotPermitted, why);
-            known.outbox.push(answer_item(wanted.tag, Err(refusal), None));
+            known.outbox.push(Item::answer(wanted.tag, Err(refusal), None));
             return;
         }
         let id = self.topics.open(&wanted.topic, &known.tenant, subscribed);
@@ -89,7 +89,7 @@ impl State {
             conversation_id: subscribed.conversation_id.clone(),
         };
         // The answer goes first: what is delivered from here on is above its position.
-        known.outbox.push(answer_item(wanted.tag, Ok(answer), None));
+        known.outbox.push(Item::answer(wanted.tag, Ok(answer), None));
         if let Some(snapshot) = &subscribed.snapshot {
             known.outbox.push(fanout::step(&Arc::new(snapshot.clone()), wanted.audience, None));
         }

@@ -10,9 +10,10 @@ use tokio::time::Instant;
 use crate::{
     dialect::{Frame, Input, OpeningKind, Oversized, SocketEvent},
     edge::Edge,
+    mounted::Mounted,
     outbox::{Ending, Item, Outbox, Run, Ticket, Wire},
     session::{
-        Mounted, Out, Session,
+        Out, Session,
         turns::{Turns, Verdict},
     },
     transport::open::Open,
