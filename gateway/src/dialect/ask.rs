@@ -9,6 +9,7 @@
 
 use std::{
     future::poll_fn,
+    mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -97,8 +98,8 @@ impl Core {
     }
 
     /// Proves who the connection is.
-    pub async fn attach(&self, credential: Credential) -> Result<v1::LinkAttached, Refusal> {
-        let tag = self.want(|tag| Effect::Attach { tag, credential, memory: Memory::default() });
+    pub async fn attach(&self, credential: Credential, memory: Memory) -> Result<v1::LinkAttached, Refusal> {
+        let tag = self.want(|tag| Effect::Attach { tag, credential, memory });
         match self.answer(tag).await? {
             (Answer::Attached(attached), _) => Ok(attached),
             _ => Err(Refusal::unexpected()),
@@ -119,9 +120,19 @@ impl Core {
         }
     }
 
-    /// Wants something that is not answered.
+    /// Wants something that is not answered. It follows what was wanted before.
     pub fn tell(&self, effect: Effect) {
         self.desk().wants.push(effect);
+    }
+
+    /// Gives out what was wanted so far. Nothing stays allocated for it: most connections are at rest.
+    pub fn give_out(&self, effects: &mut Vec<Effect>) {
+        effects.append(&mut mem::take(&mut self.desk().wants));
+    }
+
+    /// True for the tag of the latest question.
+    pub fn is_latest(&self, tag: Tag) -> bool {
+        self.desk().tag == tag
     }
 
     /// A tag that no other call has.
@@ -166,9 +177,8 @@ impl<T> Running<T> {
     /// Goes on as far as it can without an answer; what it came to, once it is done.
     pub fn go_on(&mut self, effects: &mut Vec<Effect>) -> Option<T> {
         let polled = self.work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        let mut desk = self.core.desk();
-        desk.answered = None;
-        effects.append(&mut desk.wants);
+        self.core.desk().answered = None;
+        self.core.give_out(effects);
         match polled {
             Poll::Ready(done) => Some(done),
             Poll::Pending => None,

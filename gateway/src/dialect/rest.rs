@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    After, Credential, Effect, Input, Machine, Request, Response,
+    After, Credential, Effect, Input, Machine, Memory, Request, Response,
     answers::is_staff,
     ask::{Ask, Core, Running},
     javascript,
@@ -236,7 +236,7 @@ impl Rest {
             (Access::Staff, None) => return Err((self.token_missing)()),
             (Access::Optional | Access::Staff, Some(token)) => token,
         };
-        match (core.attach(Credential::Bearer(token)).await, access == Access::Staff) {
+        match (core.attach(Credential::Bearer(token), Memory::default()).await, access == Access::Staff) {
             (Ok(attached), true) if !is_staff(&attached) => Err((self.staff_only)()),
             // Staff see every conversation and would answer as staff; with the customer's widget they are customers.
             (Ok(attached), false) if is_staff(&attached) => Ok((Credential::Guest, attached.person)),

@@ -6,9 +6,10 @@
 //! message:send ─► SendMessage ─► event ─► message:received, also to the sender
 //! ```
 //!
-//! `socket` is the machine of a connection: it keeps requests in order, parks them until somebody has joined, and gives
-//! out events. `join` is the way in, `requests` what is asked once in; `read` judges what comes in, `shape` writes what
-//! goes out, in the key order of old. `rest` is the table of the endpoints, which are in `login`, `threads` and `pages`.
+//! `socket` is the machine of a connection: it keeps the order of requests, parks them in its `queue` until somebody has
+//! joined, and gives out events. `join` is the way in, `requests` and `send` are what is asked once in, and `asker` is the
+//! way back. `rest` is the table of the endpoints, which are in `login`, `threads` and `pages`. `read` judges what comes
+//! in, `shape` writes what goes out, in the key order of old.
 //!
 //! Ids are integers on this wire: conversations and messages go by their numbers, and a person by the integer that the
 //! mount's issuer calls them, or else by their number too.
@@ -24,14 +25,16 @@ use super::{
     Rendered, SocketEvent, Wire, rest::Exchange,
 };
 
-mod burst;
+mod asker;
 mod identity;
 mod join;
 mod login;
 mod pages;
+mod queue;
 mod read;
 mod requests;
 mod rest;
+mod send;
 mod shape;
 mod socket;
 mod threads;

@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 
 use super::{read, shape};
 use crate::dialect::{
-    Audience, Credential, Effect, Frame, TopicHandle,
+    Audience, Credential, Effect, Frame, Memory, TopicHandle,
     answers::is_staff,
     ask::Core,
     refusal::{Kind, Refusal},
@@ -240,7 +240,7 @@ impl Client {
 
     /// Proves who the connection is. A session that belongs to somebody else is heard no longer.
     async fn attach(&self, credential: Credential) -> Result<v1::LinkAttached, Refusal> {
-        let attached = self.core.attach(credential).await?;
+        let attached = self.core.attach(credential, Memory::default()).await?;
         if let Some(session) = &mut self.standing().session {
             session.topic.take_if(|topic| attached.dropped.contains(&topic.0));
         }

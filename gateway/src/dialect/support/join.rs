@@ -7,20 +7,21 @@
 //! A customer hears the conversation that is open for them, or will be, and their closed ones, which an admin may open
 //! again. An admin hears the tenant's feed.
 
-use std::collections::VecDeque;
-
-use parlor_api::{v1, v1::topic::Name};
+use parlor_api::v1::{self, topic::Name};
 
 use super::{
     KIND,
+    asker::Done,
     identity::Proof,
     read::{Claim, Role},
+    requests::latest,
     shape,
 };
 use crate::dialect::{
-    Answer, Audience, Call, Credential, Memory,
+    Audience, Credential, Effect, Memory,
     answers::is_staff,
-    refusal::{self, Kind},
+    ask::Core,
+    refusal::{Kind, Refusal},
 };
 
 /// So many of a customer's closed conversations are heard, the latest first. Nothing of old ever closed one.
@@ -29,145 +30,82 @@ pub(super) const CLOSED_MAX: i32 = 16;
 /// So many messages are given out again (contract, ruling 3).
 const MISSED_MAX: i32 = 500;
 
-/// A join under way.
-#[derive(Debug)]
-pub(super) struct Join {
-    pub(super) claim: Claim,
-    pub(super) ack: Option<u64>,
-    by_claim: bool,
-    stage: Stage,
-    /// Where an earlier socket was cut off.
-    missed: Option<u64>,
+/// Lets somebody in. What is rendered for an admin waits from here on.
+pub(super) async fn join(core: Core, claim: Claim, proof: Proof) -> Done {
+    let (credential, unknown) = match proof {
+        Proof::Claim(credential) if claim.role == Role::Customer => (credential, Some(claim.user_id)),
+        Proof::Claim(credential) | Proof::Token(credential) => (credential, None),
+    };
+    let attached = match core.attach(credential, Memory { redelivers: true, ..Memory::default() }).await {
+        Ok(attached) => attached,
+        Err(refusal) if refusal.is_outage() => return Done::Unreachable,
+        Err(Refusal { kind: Kind::NotFound, reason: v1::Reason::UserNotFound, .. }) => {
+            return Done::Refused { unknown };
+        }
+        Err(_) => return Done::Refused { unknown: None },
+    };
+    if attached.person.as_ref().is_none_or(|person| shape::person_id(person) != claim.user_id) {
+        return Done::Refused { unknown };
+    }
+    // The core takes from a customer what staff may do; one that does not must not write as staff.
+    if is_staff(&attached) != (claim.role == Role::Admin) {
+        return Done::Refused { unknown: None };
+    }
+    let missed = async {
+        hear(&core, claim.role).await?;
+        catch_up(&core, attached.missed.as_ref()).await
+    };
+    missed.await.map_or(Done::Unreachable, |missed| Done::Joined(Box::new(missed)))
 }
 
-#[derive(Debug)]
-enum Stage {
-    Attach,
-    Hear,
-    ListClosed,
-    HearClosed(VecDeque<Name>),
-    CatchUp,
+async fn hear(core: &Core, role: Role) -> Result<(), Refusal> {
+    match role {
+        Role::Admin => {
+            core.tell(Effect::Hold);
+            core.subscribe(Name::Feed(v1::TopicFeed::default()), Audience::Staff, None).await?;
+            Ok(())
+        }
+        Role::Customer => hear_own(core).await,
+    }
 }
 
-/// What a join wants next.
-#[derive(Debug)]
-pub(super) enum Next {
-    Attach(Credential, Memory),
-    Hear(Name, Audience),
-    Ask(Box<Call>),
-    /// They are in, and these are the events that they missed, oldest first, up to a position of the tenant.
-    Joined(Vec<v1::Event>, u64),
-    Refused(Refusal),
-    /// Nobody could say: nothing follows for the claim.
-    Unreachable,
+async fn hear_own(core: &Core) -> Result<(), Refusal> {
+    core.subscribe(own(), Audience::Customer, None).await?;
+    let request = v1::ListConversationsRequest {
+        statuses: vec![v1::ConversationStatus::Closed.into()],
+        ..latest(CLOSED_MAX)
+    };
+    for closed in core.ask(request, &Credential::Connection).await?.conversations {
+        core.subscribe(Name::ConversationId(closed.id), Audience::Customer, None).await?;
+    }
+    Ok(())
 }
 
-/// Why somebody is not in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// There is nobody with the id that was claimed.
-    Unknown,
-    /// The proof says otherwise, or there is none.
-    Unproven,
+/// What was missed since an earlier socket was cut off.
+async fn catch_up(
+    core: &Core,
+    missed: Option<&v1::LinkMissed>,
+) -> Result<v1::ListMissedEventsResponse, Refusal> {
+    let Some(missed) = missed else { return Ok(v1::ListMissedEventsResponse::default()) };
+    let request = v1::ListMissedEventsRequest {
+        after_position: missed.position,
+        limit: MISSED_MAX,
+        messages_only: true,
+        ..v1::ListMissedEventsRequest::default()
+    };
+    core.ask(request, &Credential::Connection).await
 }
 
-impl Join {
-    pub(super) fn begin(claim: Claim, ack: Option<u64>, proof: Proof) -> (Self, Next) {
-        let (by_claim, credential) = match proof {
-            Proof::Claim(credential) => (true, credential),
-            Proof::Token(credential) => (false, credential),
-        };
-        let memory = Memory { redelivers: true, ..Memory::default() };
-        (Self { claim, ack, by_claim, stage: Stage::Attach, missed: None }, Next::Attach(credential, memory))
+/// Goes on hearing a customer whose conversation was closed: there, and in the next one. Where that fails, the next rejoin
+/// gives out what is missed now.
+pub(super) async fn hear_on(core: Core, closed: String) -> Done {
+    for name in [Name::ConversationId(closed), own()] {
+        let _ = core.subscribe(name, Audience::Customer, None).await;
     }
-
-    pub(super) fn answered(&mut self, answer: Result<Answer, refusal::Refusal>) -> Next {
-        match (&mut self.stage, answer) {
-            (Stage::Attach, Ok(Answer::Attached(attached))) => self.attached(&attached),
-            (Stage::Attach, Err(refusal)) => self.refused(&refusal),
-            (Stage::Hear, Ok(Answer::Subscribed { .. })) => match self.claim.role {
-                Role::Admin => self.catch_up(),
-                Role::Customer => {
-                    self.stage = Stage::ListClosed;
-                    Next::Ask(Box::new(Call::ListConversations(v1::ListConversationsRequest {
-                        page_size: CLOSED_MAX,
-                        kind: KIND.to_owned(),
-                        statuses: vec![v1::ConversationStatus::Closed.into()],
-                        order_by_update: true,
-                        ..v1::ListConversationsRequest::default()
-                    })))
-                }
-            },
-            (Stage::ListClosed, Ok(Answer::ListConversations(page))) => {
-                let closed = page.conversations.into_iter().map(|row| Name::ConversationId(row.id));
-                self.stage = Stage::HearClosed(closed.collect());
-                self.hear_closed()
-            }
-            (Stage::HearClosed(_), Ok(Answer::Subscribed { .. })) => self.hear_closed(),
-            (Stage::CatchUp, Ok(Answer::ListMissedEvents(missed))) => {
-                Next::Joined(missed.events, missed.reached_position)
-            }
-            (_, _) => Next::Unreachable,
-        }
-    }
-
-    /// The proof holds; now it must be the proof of what is claimed.
-    fn attached(&mut self, attached: &v1::LinkAttached) -> Next {
-        let is_claimed =
-            attached.person.as_ref().is_some_and(|person| shape::person_id(person) == self.claim.user_id);
-        let has_role = match self.claim.role {
-            Role::Admin => is_staff(attached),
-            // The core takes from a customer what staff may do; one that does not must not write as staff.
-            Role::Customer => !is_staff(attached),
-        };
-        if !is_claimed {
-            return Next::Refused(if self.by_claim { Refusal::Unknown } else { Refusal::Unproven });
-        }
-        if !has_role {
-            return Next::Refused(Refusal::Unproven);
-        }
-        self.missed = attached.missed.as_ref().map(|missed| missed.position);
-        self.stage = Stage::Hear;
-        match self.claim.role {
-            Role::Admin => Next::Hear(Name::Feed(v1::TopicFeed::default()), Audience::Staff),
-            Role::Customer => Next::Hear(own(), Audience::Customer),
-        }
-    }
-
-    fn refused(&self, refusal: &refusal::Refusal) -> Next {
-        let unknown = refusal.kind == Kind::NotFound && refusal.reason == v1::Reason::UserNotFound;
-        match refusal {
-            _ if refusal.is_outage() => Next::Unreachable,
-            _ if unknown && self.by_claim => Next::Refused(Refusal::Unknown),
-            _ => Next::Refused(Refusal::Unproven),
-        }
-    }
-
-    fn hear_closed(&mut self) -> Next {
-        let Stage::HearClosed(closed) = &mut self.stage else { return Next::Unreachable };
-        match closed.pop_front() {
-            Some(name) => Next::Hear(name, Audience::Customer),
-            None => self.catch_up(),
-        }
-    }
-
-    fn catch_up(&mut self) -> Next {
-        self.stage = Stage::CatchUp;
-        match self.missed {
-            None => Next::Joined(Vec::new(), 0),
-            Some(after_position) => {
-                Next::Ask(Box::new(Call::ListMissedEvents(v1::ListMissedEventsRequest {
-                    after_position,
-                    limit: MISSED_MAX,
-                    messages_only: true,
-                    ..v1::ListMissedEventsRequest::default()
-                })))
-            }
-        }
-    }
+    Done::Answered
 }
 
 /// The conversation that is open for a customer, or the one that will be.
-pub(super) fn own() -> Name {
+fn own() -> Name {
     Name::Own(v1::OwnConversation { kind: KIND.to_owned() })
 }

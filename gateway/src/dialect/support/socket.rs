@@ -14,40 +14,38 @@
 //! given what it missed, then what came meanwhile, each once, before anything it asks is worked on.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::HashSet,
+    mem::{replace, take},
     sync::Arc,
     time::Duration,
 };
 
 use http::HeaderMap;
-use parlor_api::{v1, v1::event::Payload, v1::topic::Name};
+use parlor_api::v1::{self, event::Payload};
 
 use super::{
     KIND,
-    burst::{self, BURST_MAX},
+    asker::{Asker, Done},
     identity::Shown,
-    join::{self, Join, Refusal},
+    join,
+    queue::{QUEUE_MAX, Queue, Waiting},
     read::{Asked, Claim, Role},
-    requests::{self, Asking},
+    requests,
+    send::{self, BURST_MAX},
     shape,
 };
 use crate::{
     dialect::{
-        Answer, Audience, Credential, Effect, Input, Machine, Memory, Opening, SocketEvent, Tag, refusal,
+        Answer, Credential, Effect, Input, Machine, Memory, Opening, SocketEvent, Tag,
+        ask::{Core, Running},
+        refusal::Refusal,
     },
     mount::Mount,
 };
 
-/// What comes before a join waits so long for it, and so many events do: a page that was offline says first all that it has
-/// kept, and then that it joins. As many as the pace lets in at once.
-pub(super) const PARKED_MAX: usize = 200;
+/// What comes before a join waits so long for it: a page that was offline says first all that it has kept, and then that
+/// it joins.
 pub(super) const PARKED_FOR: Duration = Duration::from_millis(500);
-
-/// Requests that wait for the one before them. The pace lets 200 in at once, and more only while the core is slow.
-pub(super) const QUEUE_MAX: usize = 1_024;
-
-/// So many bytes of them wait; a message above it is refused in its turn.
-pub(super) const QUEUE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Events that come while a connection is given what it missed. More than that in so short a time is no shop.
 pub(super) const HELD_MAX: usize = 1_024;
@@ -68,12 +66,11 @@ pub(super) struct Socket {
     /// Of the request that opened it, until the client is in.
     headers: Option<Box<HeaderMap>>,
     shown: Shown,
-    /// The tag of the latest question.
-    tag: Tag,
+    core: Core,
     state: State,
-    work: Option<Work>,
-    queue: VecDeque<Waiting>,
-    queue_bytes: usize,
+    /// What is being worked on.
+    work: Option<Running<Done>>,
+    queue: Queue,
     /// What came while it catches up.
     held: Vec<Arc<v1::Event>>,
     /// The list is about to be sent unasked.
@@ -85,35 +82,17 @@ pub(super) struct Socket {
 enum State {
     /// Nobody has tried to join; what waits is parked.
     Nobody,
+    Joining {
+        claim: Claim,
+        ack: Option<u64>,
+        /// The rights ended on the way in.
+        ended: bool,
+    },
+    Joined(Claim),
     /// Whoever tried was refused; with the id that nobody has, if that is why.
     Refused {
         unknown: Option<u64>,
     },
-    Joined(Claim),
-}
-
-/// What waits its turn.
-#[derive(Debug)]
-enum Waiting {
-    Request {
-        asked: Asked,
-        ack: Option<u64>,
-        bytes: usize,
-    },
-    /// The list is sent unasked.
-    Refresh,
-    /// A customer's conversation was closed: it is still heard, and so is the next one.
-    Hear {
-        closed: String,
-    },
-}
-
-/// What is being worked on; each waits for one answer.
-#[derive(Debug)]
-enum Work {
-    Join { join: Join, ended: bool },
-    Ask(Asking),
-    Hear(VecDeque<Name>),
 }
 
 impl Machine for Socket {
@@ -125,23 +104,31 @@ impl Machine for Socket {
             Input::Connect { auth } => {
                 let headers = self.headers.take().unwrap_or_default();
                 self.shown = Shown::new(&self.mount, &headers, auth.as_ref());
-                effects.push(Effect::Accept { pid: None });
+                self.core.tell(Effect::Accept { pid: None });
             }
             Input::Emitted { event, ack } => self.emitted(&event, ack, effects),
-            Input::Answer { tag, answer, .. } if tag == self.tag => self.answered(answer, effects),
-            Input::Event { event, .. } => self.happened(event, effects),
-            Input::Timer(PARKING) => self.waited_long_enough(effects),
+            Input::Answer { tag, answer, .. } if self.core.is_latest(tag) => {
+                self.answered(tag, answer, effects);
+            }
+            Input::Event { event, .. } => self.happened(event),
+            Input::Timer(PARKING) => self.waited_long_enough(),
             Input::Timer(REFRESH) => self.refresh(),
-            Input::RightsEnded(reason) => self.rights_ended(reason, effects),
+            Input::RightsEnded(reason) => self.rights_ended(reason),
             Input::Closed => self.closed = true,
             // An answer nobody waits for, and what is not said here.
             Input::Answer { .. } | Input::Frame(_) | Input::Request(_) | Input::Timer(_) => {}
         }
         self.go_on(effects);
+        self.core.give_out(effects);
+    }
+
+    /// A join must get past what is parked for it.
+    fn takes(&self) -> bool {
+        self.parks() || self.queue.has_room()
     }
 
     fn is_settled(&self) -> bool {
-        !matches!(self.work, Some(Work::Join { .. }))
+        !matches!(self.state, State::Joining { .. })
     }
 }
 
@@ -152,11 +139,10 @@ impl Socket {
             shown: Shown::new(&mount, &headers, None),
             mount,
             headers: Some(Box::new(headers)),
-            tag: 0,
+            core: Core::default(),
             state: State::Nobody,
             work: None,
-            queue: VecDeque::new(),
-            queue_bytes: 0,
+            queue: Queue::default(),
             held: Vec::new(),
             refreshing: false,
             closed: false,
@@ -167,77 +153,57 @@ impl Socket {
 
     fn emitted(&mut self, event: &SocketEvent, ack: Option<u64>, effects: &mut Vec<Effect>) {
         let Some(mut asked) = Asked::read(event) else {
-            return effects.push(Effect::Refused { what: "event", why: "unknown" });
+            return self.core.tell(Effect::Refused { what: "event", why: "unknown" });
         };
-        let comes_first = !matches!(self.state, State::Joined(_)) && self.work.is_none();
-        if let (Asked::Join(claim), true) = (&asked, comes_first) {
+        if let (Asked::Join(claim), true) = (&asked, self.parks()) {
             return self.join(*claim, ack, effects);
         }
         let mut bytes = event.bytes();
-        if self.queue_bytes + bytes > QUEUE_BYTES_MAX {
+        if !self.queue.fits(bytes) {
             if let Asked::Send(sending) = &mut asked {
-                effects.push(Effect::Refused { what: "message:send", why: "too much waits" });
+                self.core.tell(Effect::Refused { what: "message:send", why: "too much waits" });
                 *sending = None;
             }
             bytes = 0;
         }
-        self.queue_bytes += bytes;
-        self.queue.push_back(Waiting::Request { asked, ack, bytes });
+        self.queue.push(asked, ack, bytes);
         if self.parks() {
-            self.park(effects);
-        } else if self.queue.len() > QUEUE_MAX {
-            self.close(CLOSE_TRY_AGAIN, "too many requests wait", effects);
+            self.park();
         }
     }
 
     /// True while what comes waits for a join that has not come.
     fn parks(&self) -> bool {
-        matches!(self.state, State::Nobody) && self.work.is_none()
+        matches!(self.state, State::Nobody)
     }
 
     /// One more is parked. Above the bound the oldest is answered as nobody's, so that answers stay in order.
-    fn park(&mut self, effects: &mut Vec<Effect>) {
+    fn park(&mut self) {
         match self.queue.len() {
-            1 => effects.push(Effect::Timer { tag: PARKING, after: PARKED_FOR }),
-            waiting if waiting > PARKED_MAX => self.answer_first_as_nobodys(effects),
+            1 => self.core.tell(Effect::Timer { tag: PARKING, after: PARKED_FOR }),
+            waiting if waiting > QUEUE_MAX => self.answer_first_as_nobodys(),
             _ => {}
         }
     }
 
-    fn waited_long_enough(&mut self, effects: &mut Vec<Effect>) {
+    fn waited_long_enough(&mut self) {
         while self.parks() && !self.queue.is_empty() {
-            self.answer_first_as_nobodys(effects);
+            self.answer_first_as_nobodys();
         }
     }
 
-    fn answer_first_as_nobodys(&mut self, effects: &mut Vec<Effect>) {
-        if let Some(Waiting::Request { asked, ack, .. }) = self.take_first() {
-            requests::outside(None, &asked, ack, effects);
+    fn answer_first_as_nobodys(&mut self) {
+        if let Some(Waiting::Request { asked, ack, .. }) = self.queue.pop() {
+            requests::outside(None, &asked, &self.asker(ack));
         }
-    }
-
-    fn take_first(&mut self) -> Option<Waiting> {
-        let first = self.queue.pop_front()?;
-        if let Waiting::Request { bytes, .. } = &first {
-            self.queue_bytes -= bytes;
-        }
-        if self.queue.is_empty() {
-            // At rest nothing waits, and most connections are at rest.
-            self.queue = VecDeque::new();
-        }
-        Some(first)
     }
 
     fn go_on(&mut self, effects: &mut Vec<Effect>) {
         while self.work.is_none() && !self.closed && !self.parks() {
-            match self.take_first() {
+            match self.queue.pop() {
                 Some(Waiting::Request { asked, ack, .. }) => self.request(asked, ack, effects),
-                Some(Waiting::Refresh) => {
-                    let next = requests::list(None);
-                    self.take_next(next, effects);
-                }
-                Some(Waiting::Hear { closed }) => {
-                    self.hear(VecDeque::from([Name::ConversationId(closed), join::own()]), effects);
+                Some(Waiting::HearOn { closed }) => {
+                    self.work_on(join::hear_on(self.core.clone(), closed), effects);
                 }
                 None => return,
             }
@@ -245,64 +211,59 @@ impl Socket {
     }
 
     fn request(&mut self, asked: Asked, ack: Option<u64>, effects: &mut Vec<Effect>) {
+        let asker = self.asker(ack);
         match (self.state, asked) {
-            (State::Joined(joined), Asked::Join(claim)) => joins_again(joined, claim, ack, effects),
+            (State::Joined(joined), Asked::Join(claim)) => self.joins_again(joined, claim, &asker),
             (_, Asked::Join(claim)) => self.join(claim, ack, effects),
-            (State::Joined(joined), Asked::Send(first)) if self.sends_next() => {
-                let mut messages = vec![(first, ack)];
-                while messages.len() < BURST_MAX && self.sends_next() {
-                    if let Some(Waiting::Request { asked: Asked::Send(next), ack, .. }) = self.take_first() {
-                        messages.push((next, ack));
-                    }
+            (State::Joined(joined), Asked::Send(first)) => {
+                let mut messages = vec![(first, asker)];
+                while messages.len() < BURST_MAX
+                    && let Some((next, ack)) = self.queue.pop_message()
+                {
+                    messages.push((next, self.asker(ack)));
                 }
-                let next = burst::send(messages, joined.role, effects);
-                self.take_next(next, effects);
+                self.work_on(send::send(messages, joined.role), effects);
             }
             (State::Joined(joined), asked) => {
-                let next = requests::begin(joined, asked, ack, effects);
-                self.take_next(next, effects);
+                self.work_on(requests::answer(asked, joined.role, asker), effects);
             }
-            (State::Refused { unknown }, asked) => requests::outside(unknown, &asked, ack, effects),
-            (State::Nobody, asked) => requests::outside(None, &asked, ack, effects),
+            (State::Refused { unknown }, asked) => requests::outside(unknown, &asked, &asker),
+            (State::Nobody | State::Joining { .. }, asked) => requests::outside(None, &asked, &asker),
         }
     }
 
-    /// True if what waits first is a message.
-    fn sends_next(&self) -> bool {
-        matches!(self.queue.front(), Some(Waiting::Request { asked: Asked::Send(_), .. }))
-    }
-
-    fn answered(&mut self, answer: Result<Answer, refusal::Refusal>, effects: &mut Vec<Effect>) {
-        match self.work.take() {
-            Some(Work::Join { mut join, ended: false }) => {
-                let next = join.answered(answer);
-                self.take_next_of_join(join, next, effects);
-            }
-            Some(Work::Join { join, ended: true }) => self.refuse(&join, Refusal::Unproven, effects),
-            Some(Work::Ask(asking)) => {
-                let next = asking.answered(answer, effects);
-                self.take_next(next, effects);
-            }
-            // Where it failed, the next rejoin hears what is missed now.
-            Some(Work::Hear(names)) => self.hear(names, effects),
-            None => {}
+    fn work_on(&mut self, work: impl Future<Output = Done> + Send + 'static, effects: &mut Vec<Effect>) {
+        let mut work = Running::new(&self.core, work);
+        match work.go_on(effects) {
+            Some(done) => self.done(done),
+            None => self.work = Some(work),
         }
     }
 
-    fn take_next(&mut self, next: requests::Next, effects: &mut Vec<Effect>) {
-        match next {
-            requests::Next::Ask(call, asking) => {
-                effects.push(requests::Next::call(self.next_tag(), call));
-                self.work = Some(Work::Ask(asking));
-            }
-            requests::Next::Done => {}
-            requests::Next::Changed => self.refresh_soon(effects),
+    fn answered(&mut self, tag: Tag, answer: Result<Answer, Refusal>, effects: &mut Vec<Effect>) {
+        let Some(work) = &mut self.work else { return };
+        let done = match self.state {
+            State::Joining { ended: true, .. } => Some(Done::Refused { unknown: None }),
+            _ => work.answered(tag, answer, None, effects),
+        };
+        if let Some(done) = done {
+            self.work = None;
+            self.done(done);
         }
     }
 
-    fn next_tag(&mut self) -> Tag {
-        self.tag = self.tag.wrapping_add(1);
-        self.tag
+    fn done(&mut self, done: Done) {
+        match (done, self.state) {
+            (Done::Joined(missed), State::Joining { claim, ack, .. }) => self.joined(claim, ack, &missed),
+            (Done::Refused { unknown }, State::Joining { ack, .. }) => self.refuse(unknown, ack),
+            (Done::Unreachable, _) => self.unreachable(),
+            (Done::Changed, _) => self.refresh_soon(),
+            (Done::Answered | Done::Joined(_) | Done::Refused { .. }, _) => {}
+        }
+    }
+
+    fn asker(&self, ack: Option<u64>) -> Asker {
+        Asker::new(&self.core, ack)
     }
 
     // === Joining ===
@@ -311,175 +272,138 @@ impl Socket {
         let proof = claim.and_then(|claim| Some((claim, self.shown.proof(claim)?)));
         let Some((claim, proof)) = proof else {
             self.state = State::Refused { unknown: None };
-            effects.push(Effect::Refused { what: "user:join", why: "no proof" });
-            return requests::acknowledge(ack, effects);
+            self.core.tell(Effect::Refused { what: "user:join", why: "no proof" });
+            return self.asker(ack).acknowledge();
         };
-        let (join, next) = Join::begin(claim, ack, proof);
-        self.take_next_of_join(join, next, effects);
+        self.state = State::Joining { claim, ack, ended: false };
+        self.work_on(join::join(self.core.clone(), claim, proof), effects);
     }
 
-    fn take_next_of_join(&mut self, join: Join, next: join::Next, effects: &mut Vec<Effect>) {
-        let tag = self.next_tag();
-        if let join::Next::Hear(_, Audience::Staff) = next {
-            effects.push(Effect::Hold);
-        }
-        effects.push(match next {
-            join::Next::Attach(credential, memory) => Effect::Attach { tag, credential, memory },
-            join::Next::Hear(topic, audience) => Effect::Subscribe { tag, topic, audience, replaces: None },
-            join::Next::Ask(call) => requests::Next::call(tag, call),
-            join::Next::Joined(missed, reached) => return self.joined(&join, &missed, reached, effects),
-            join::Next::Refused(refusal) => return self.refuse(&join, refusal, effects),
-            join::Next::Unreachable => return self.unreachable(effects),
-        });
-        self.work = Some(Work::Join { join, ended: false });
-    }
-
-    fn joined(&mut self, join: &Join, missed: &[v1::Event], reached: u64, effects: &mut Vec<Effect>) {
-        self.state = State::Joined(join.claim);
+    fn joined(&mut self, claim: Claim, ack: Option<u64>, missed: &v1::ListMissedEventsResponse) {
+        self.state = State::Joined(claim);
         // It has served: whoever loses these rights has nothing better here.
         self.shown = Shown::default();
-        if join.claim.role == Role::Admin {
-            effects.push(Effect::Send(shape::admin_online()));
+        let is_admin = claim.role == Role::Admin;
+        if is_admin {
+            self.core.tell(Effect::Send(shape::admin_online()));
         }
-        requests::acknowledge(join.ack, effects);
+        self.asker(ack).acknowledge();
         let mut given = HashSet::new();
-        for event in missed.iter().filter(|event| is_ours(event)) {
+        for event in missed.events.iter().filter(|event| is_ours(event)) {
             given.extend(message_number(event));
-            effects.extend(shape::received(event).map(Effect::Send));
+            self.show(event);
         }
-        if join.claim.role == Role::Admin {
-            effects.push(Effect::Release { above: reached });
+        if is_admin {
+            self.core.tell(Effect::Release { above: missed.reached_position });
         }
-        for event in std::mem::take(&mut self.held) {
+        for event in take(&mut self.held) {
             if message_number(&event).is_none_or(|number| !given.contains(&number)) {
-                self.happened(event, effects);
+                self.happened(event);
             }
         }
+    }
+
+    /// The first join stands; the same again is told so again.
+    fn joins_again(&self, joined: Claim, claim: Option<Claim>, asker: &Asker) {
+        if claim != Some(joined) {
+            self.core.tell(Effect::Refused { what: "user:join", why: "joined already" });
+        } else if joined.role == Role::Admin {
+            self.core.tell(Effect::Send(shape::admin_online()));
+        }
+        asker.acknowledge();
     }
 
     /// A refusal is silent; what waits is told in its turn. The connection speaks for nobody, whatever was proven.
-    fn refuse(&mut self, join: &Join, refusal: Refusal, effects: &mut Vec<Effect>) {
-        let unknown = refusal == Refusal::Unknown && join.claim.role == Role::Customer;
-        self.state = State::Refused { unknown: unknown.then_some(join.claim.user_id) };
+    fn refuse(&mut self, unknown: Option<u64>, ack: Option<u64>) {
+        self.state = State::Refused { unknown };
         self.held.clear();
-        effects.push(Effect::Release { above: u64::MAX });
-        effects.push(Effect::Refused { what: "user:join", why: "not proven" });
-        effects.push(Effect::Attach {
-            tag: self.next_tag(),
-            credential: Credential::Guest,
-            memory: Memory::default(),
-        });
-        requests::acknowledge(join.ack, effects);
+        self.core.tell(Effect::Release { above: u64::MAX });
+        self.core.tell(Effect::Refused { what: "user:join", why: "not proven" });
+        let (tag, credential, memory) = (self.core.next_tag(), Credential::Guest, Memory::default());
+        self.core.tell(Effect::Attach { tag, credential, memory });
+        self.asker(ack).acknowledge();
     }
 
     /// The page joins only when it connects, so it must connect again; what it asked is answered first.
-    fn unreachable(&mut self, effects: &mut Vec<Effect>) {
-        while let Some(waiting) = self.take_first() {
+    fn unreachable(&mut self) {
+        while let Some(waiting) = self.queue.pop() {
             match waiting {
-                Waiting::Request { asked: Asked::Send(_), ack, .. } => {
-                    requests::fail(shape::FAILED, ack, effects);
-                }
-                Waiting::Request { asked, ack, .. } => requests::outside(None, &asked, ack, effects),
-                Waiting::Refresh | Waiting::Hear { .. } => {}
+                Waiting::Request { asked: Asked::Send(_), ack, .. } => self.asker(ack).fail(shape::FAILED),
+                Waiting::Request { asked, ack, .. } => requests::outside(None, &asked, &self.asker(ack)),
+                Waiting::HearOn { .. } => {}
             }
         }
-        self.close(CLOSE_TRY_AGAIN, "the service is unavailable", effects);
+        self.close(CLOSE_TRY_AGAIN, "the service is unavailable");
     }
 
     // === What happens meanwhile ===
 
-    fn happened(&mut self, event: Arc<v1::Event>, effects: &mut Vec<Effect>) {
-        let State::Joined(joined) = self.state else {
-            // Else it was on its way when the rights ended.
-            if let Some(Work::Join { .. }) = self.work {
-                self.hold(event, effects);
-            }
-            return;
+    fn happened(&mut self, event: Arc<v1::Event>) {
+        let joined = match self.state {
+            State::Joined(joined) => joined,
+            State::Joining { .. } => return self.hold(event),
+            // It was on its way when the rights ended.
+            State::Nobody | State::Refused { .. } => return,
         };
         match (&event.payload, joined.role) {
-            (Some(Payload::MessageSent(_)), _) => {
-                effects.extend(shape::received(&event).map(Effect::Send));
+            (Some(Payload::MessageSent(_)), _) => self.show(&event),
+            (Some(Payload::MessagesRead(read)), Role::Admin) if is_by_staff(read) => self.refresh_soon(),
+            (Some(Payload::ConversationChanged(_)), Role::Customer) if is_closed(&event) => {
+                self.queue.hear_on(&event.conversation_id);
             }
-            (Some(Payload::MessagesRead(read)), Role::Admin) if is_by_staff(read) => {
-                self.refresh_soon(effects);
-            }
-            (Some(Payload::ConversationChanged(_)), Role::Customer) => self.hear_the_next(&event),
             _ => {}
         }
     }
 
-    fn hold(&mut self, event: Arc<v1::Event>, effects: &mut Vec<Effect>) {
+    fn show(&self, event: &v1::Event) {
+        if let Some(frame) = shape::received(event) {
+            self.core.tell(Effect::Send(frame));
+        }
+    }
+
+    fn hold(&mut self, event: Arc<v1::Event>) {
         if self.held.len() < HELD_MAX {
             self.held.push(event);
         } else {
-            self.close(CLOSE_TRY_AGAIN, "too much happened during the join", effects);
+            self.close(CLOSE_TRY_AGAIN, "too much happened during the join");
         }
     }
 
-    fn hear_the_next(&mut self, event: &v1::Event) {
-        let is_closed =
-            event.conversation.as_ref().is_some_and(|shown| shown.status() == v1::ConversationStatus::Closed);
-        let waits = self
-            .queue
-            .iter()
-            .any(|waiting| matches!(waiting, Waiting::Hear { closed } if *closed == event.conversation_id));
-        if is_closed && !waits {
-            self.queue.push_back(Waiting::Hear { closed: event.conversation_id.clone() });
-        }
-    }
-
-    fn hear(&mut self, mut names: VecDeque<Name>, effects: &mut Vec<Effect>) {
-        let Some(topic) = names.pop_front() else { return };
-        let (audience, replaces) = (Audience::Customer, None);
-        effects.push(Effect::Subscribe { tag: self.next_tag(), topic, audience, replaces });
-        self.work = Some(Work::Hear(names));
-    }
-
-    fn refresh_soon(&mut self, effects: &mut Vec<Effect>) {
-        if !std::mem::replace(&mut self.refreshing, true) {
-            effects.push(Effect::Timer { tag: REFRESH, after: REFRESH_AFTER });
+    fn refresh_soon(&mut self) {
+        if !replace(&mut self.refreshing, true) {
+            self.core.tell(Effect::Timer { tag: REFRESH, after: REFRESH_AFTER });
         }
     }
 
     fn refresh(&mut self) {
         self.refreshing = false;
         if matches!(self.state, State::Joined(Claim { role: Role::Admin, .. })) {
-            self.queue.push_back(Waiting::Refresh);
+            self.queue.push(Asked::List, None, 0);
         }
     }
 
     /// An admin whose token is over is nobody from here on; customers stay as long as their connection.
-    fn rights_ended(&mut self, reason: v1::RightsEndedReason, effects: &mut Vec<Effect>) {
-        match reason {
-            v1::RightsEndedReason::Revoked => self.close(CLOSE_POLICY, "credential revoked", effects),
-            v1::RightsEndedReason::Expired | v1::RightsEndedReason::Unspecified => match &mut self.work {
-                Some(Work::Join { ended, .. }) => *ended = true,
-                _ if matches!(self.state, State::Joined(_)) => {
-                    self.state = State::Refused { unknown: None };
-                }
-                _ => {}
-            },
+    fn rights_ended(&mut self, reason: v1::RightsEndedReason) {
+        match (reason, &mut self.state) {
+            (v1::RightsEndedReason::Revoked, _) => self.close(CLOSE_POLICY, "credential revoked"),
+            (_, State::Joining { ended, .. }) => *ended = true,
+            (_, state @ State::Joined(_)) => *state = State::Refused { unknown: None },
+            (_, State::Nobody | State::Refused { .. }) => {}
         }
     }
 
-    fn close(&mut self, code: u16, reason: &'static str, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Close { code, reason });
+    fn close(&mut self, code: u16, reason: &'static str) {
+        self.core.tell(Effect::Close { code, reason });
         self.closed = true;
     }
 }
 
-/// The first join stands; the same again is told so again.
-fn joins_again(joined: Claim, claim: Option<Claim>, ack: Option<u64>, effects: &mut Vec<Effect>) {
-    if claim != Some(joined) {
-        effects.push(Effect::Refused { what: "user:join", why: "joined already" });
-    } else if joined.role == Role::Admin {
-        effects.push(Effect::Send(shape::admin_online()));
-    }
-    requests::acknowledge(ack, effects);
-}
-
 fn is_ours(event: &v1::Event) -> bool {
     event.conversation.as_ref().is_some_and(|shown| shown.kind == KIND)
+}
+
+fn is_closed(event: &v1::Event) -> bool {
+    event.conversation.as_ref().is_some_and(|shown| shown.status() == v1::ConversationStatus::Closed)
 }
 
 fn is_by_staff(read: &v1::MessagesRead) -> bool {

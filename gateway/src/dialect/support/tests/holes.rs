@@ -3,7 +3,8 @@
 use super::{
     super::{
         join::CLOSED_MAX,
-        socket::{PARKED_FOR, PARKED_MAX, REFRESH_AFTER},
+        queue::QUEUE_MAX,
+        socket::{PARKED_FOR, REFRESH_AFTER},
     },
     *,
 };
@@ -266,7 +267,7 @@ fn hole_11_what_nobody_joined_for_is_answered_in_time_and_in_order() {
 
     // At the bound nothing is answered, and one over answers the oldest.
     talk.emit_with_ack("conversation:getMessages", &json!(1), 100);
-    for ack in 1..PARKED_MAX as u64 {
+    for ack in 1..QUEUE_MAX as u64 {
         assert!(talk.emit_with_ack("conversation:getMessages", &json!(1), 100 + ack).is_empty());
     }
     let effects = talk.emit_with_ack("conversation:getMessages", &json!(1), 999);

@@ -4,9 +4,9 @@ use parlor_api::v1::send_messages_result::Outcome;
 
 use super::{
     super::{
-        join::Join,
+        queue::{QUEUE_BYTES_MAX, QUEUE_MAX},
         shape::FAILED,
-        socket::{HELD_MAX, QUEUE_BYTES_MAX, QUEUE_MAX},
+        socket::HELD_MAX,
     },
     *,
 };
@@ -148,33 +148,59 @@ fn messages_that_could_not_be_asked_for_fail_all() {
 }
 
 #[test]
-fn requests_wait_up_to_a_bound_and_one_over_ends_the_connection() {
+fn requests_wait_up_to_a_bound_and_more_is_not_taken_until_there_is_room() {
     let mut talk = Talk::admin();
     talk.emit_bare("admin:getConversations");
     for _ in 0..QUEUE_MAX {
+        assert!(talk.machine.takes());
         assert!(talk.emit_bare("admin:getConversations").is_empty());
     }
-    let effects = talk.emit_bare("admin:getConversations");
-    assert!(
-        matches!(effects, [Effect::Close { code: 1013, reason: "too many requests wait" }]),
-        "{effects:?}"
-    );
-    assert!(talk.emit_bare("admin:getConversations").is_empty(), "it is over");
+    assert!(!talk.machine.takes());
+    call(talk.answer(rows(Vec::new())));
+    assert!(talk.machine.takes());
 }
 
 #[test]
-fn bytes_wait_up_to_a_bound_and_what_is_over_is_refused_in_its_turn() {
+fn bytes_wait_up_to_a_bound_and_more_is_not_taken_until_there_is_room() {
     let mut talk = Talk::ann();
-    let text = "x".repeat(4_000);
-    let send = json!({"message": text});
-    let size = json!(["message:send", send]).to_string().len();
+    let send = json!({"message": "x".repeat(4_000)});
     talk.emit("message:send", &send);
-    for _ in 0..QUEUE_BYTES_MAX / size {
+    let mut waiting = 0;
+    while talk.machine.takes() {
         assert!(talk.emit("message:send", &send).is_empty());
+        waiting += json!(["message:send", send]).to_string().len();
     }
-    assert!(talk.emit("message:send", &send).is_empty());
+    assert!(talk.refused.is_empty(), "{:?}", talk.refused);
+    assert!((QUEUE_BYTES_MAX / 2..=QUEUE_BYTES_MAX).contains(&waiting), "{waiting}");
+    call(talk.answer(stored()));
+    assert!(talk.machine.takes());
+}
+
+#[test]
+fn before_a_join_everything_is_taken_so_that_the_join_comes_through() {
+    let mut talk = Talk::claims();
+    let send = json!({"message": "x".repeat(4_000)});
+    for _ in 0..2 * QUEUE_MAX {
+        talk.emit("message:send", &send);
+        assert!(talk.machine.takes());
+    }
+    attach(talk.join(2, "CUSTOMER"));
+    assert!(!talk.machine.takes());
+}
+
+#[test]
+fn before_a_join_bytes_wait_up_to_a_bound_and_what_is_over_is_refused_in_its_turn() {
+    let mut talk = Talk::claims();
+    let send = json!({"message": "話".repeat(4_000)});
+    let fitting = QUEUE_BYTES_MAX / json!(["message:send", send]).to_string().len();
+    for _ in 0..fitting {
+        talk.emit("message:send", &send);
+        assert!(talk.refused.is_empty());
+    }
+    talk.emit("message:send", &send);
     assert_eq!(talk.refused, [("message:send", "too much waits")]);
-    assert!(sent(talk.answer(stored())).is_empty());
+    talk.join(2, "CUSTOMER");
+    talk.let_in(attached(ann(), &[v1::Role::Customer]));
     let (mut asked, mut told) = (0, Vec::new());
     while let Some(Effect::Call { call, .. }) = talk.effects.last() {
         assert!(told.is_empty(), "the refusal is the last answer");
@@ -183,7 +209,7 @@ fn bytes_wait_up_to_a_bound_and_what_is_over_is_refused_in_its_turn() {
         let answer = all_stored(send.messages.len());
         told.extend(sent(talk.answer(answer)).iter().map(ToString::to_string));
     }
-    assert_eq!((asked, told), (QUEUE_BYTES_MAX / size, vec![error(FAILED)]));
+    assert_eq!((asked, told), (fitting, vec![error(FAILED)]));
 }
 
 #[test]
@@ -264,5 +290,4 @@ fn a_connection_at_rest_is_small() {
         "{}",
         size_of::<super::super::socket::Socket>()
     );
-    assert!(size_of::<Join>() <= 128, "{}", size_of::<Join>());
 }
