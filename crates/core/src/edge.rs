@@ -1,22 +1,33 @@
 //! Gateways: one `Link` stream each, on an internal listener and behind a key of its own.
 //!
 //! A gateway attaches its connections, subscribes topics on their behalf and is told of everything once for each topic.
-//! [`session`] keeps one gateway's connections and subscriptions over the life of its epoch; [`queue`] is what waits for
-//! it; [`registry`] finds the session that a returning gateway resumes; [`command`] is what a command does before the
-//! session records it; [`past`] knows what a connection may have missed.
+//! [`gateway`] keeps one gateway's connections and subscriptions over the life of its epoch. What stands lower knows nothing
+//! of what stands above it:
+//!
+//! ```text
+//! gateway                            one task: carries out commands, records what they came to
+//! attach, hear, fetch                what a command does before that: everything that waits for something
+//! topics, registry                   who hears what; where a returning gateway finds its task
+//! connection                         what is known of one connection
+//! queue, past                        what waits for a gateway; what a connection may have missed
+//! ```
 //!
 //! # Rules
 //!
 //! - Identity is resolved here: a gateway passes on what a client showed and is told who that is.
 //! - A subscription is authorised for the connection that asks, and ends with the rights of that connection.
 //! - A paused gateway delays nobody: its queue is bounded and what does not fit becomes a lag of its topic.
-//! - A broken link is the failure of that gateway only. Its session stands for the lease; then its connections are gone.
+//! - A broken link is the failure of that gateway only. Its place stands for the lease; then its connections are gone.
 
-mod command;
+mod attach;
+mod connection;
+mod fetch;
+mod gateway;
+mod hear;
 mod past;
 mod queue;
 mod registry;
-mod session;
+mod topics;
 
 use std::{sync::Arc, time::Duration};
 
@@ -68,7 +79,7 @@ pub struct Edge {
     shared: Arc<Shared>,
 }
 
-/// What every session needs.
+/// What the task of every gateway needs.
 struct Shared {
     options: Options,
     chat: Finder,
@@ -134,7 +145,7 @@ impl Edge {
         };
         check_name("hello.gateway", &hello.gateway)?;
         check_name("hello.epoch", &hello.epoch)?;
-        session::link(&self.shared, hello, requests).await
+        gateway::link(&self.shared, hello, requests).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! What waits for one gateway: control first, then events, each in order.
 //!
-//! The session fills it and one response stream at a time empties it. Events are bounded in bytes by the mailbox; control
-//! is bounded because the session begins nothing while too much is unread.
+//! [`super::gateway::Gateway`] fills it and one response stream at a time empties it. Events are bounded in bytes by the mailbox; control
+//! is bounded because it begins nothing while too much is unread.
 //!
 //! Locks, in this order: control, then the mailbox. A topic's own lock comes before the mailbox and never with control.
 
@@ -16,13 +16,16 @@ use prost::Message as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Responses, command::FETCH_BYTES};
+use super::Responses;
 use crate::{
     hub::{Announced, Item, Mailbox, Topic, Watch, Watcher},
     wire::unsigned,
 };
 
-/// So many answers may be unread before the session reads no more commands.
+/// When so many bytes of events are in an answer, it is full: half of what a gRPC client takes by default.
+pub(super) const FETCH_BYTES: usize = 2 * 1024 * 1024;
+
+/// So many answers may be unread before no more commands are read.
 const MAX_UNREAD: usize = 1024;
 
 /// So many bytes of fetched events may be unread before no more are fetched: two full answers.
@@ -31,7 +34,7 @@ const MAX_UNREAD_BYTES: usize = 2 * FETCH_BYTES;
 /// The gateway's name for a topic.
 pub(super) type Handle = u64;
 
-/// What the session puts among the events. The snapshot of a state is added when it is read: a lag before it tells the
+/// What is put among the events. The snapshot of a state is added when it is read: a lag before it tells the
 /// state as it is then, and what follows must not be older.
 pub(super) enum Note {
     Subscribed(Box<v1::LinkSubscribed>),
@@ -151,7 +154,7 @@ impl Queue {
         drop(topics);
     }
 
-    /// What goes down one stream, from when the session has taken it over until it is replaced.
+    /// What goes down one stream, from when the gateway's task has taken it over until it is replaced.
     pub fn responses(self: Arc<Self>, begun: CancellationToken, until: CancellationToken) -> Responses {
         let responses = stream::unfold((self, begun, until), |(queue, begun, until)| async move {
             let next = async {
@@ -269,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unread_answers_fill_it_and_reading_one_wakes_the_session() {
+    async fn unread_answers_fill_it_and_reading_one_wakes_who_fills_it() {
         let queue = Queue::new(1024);
         for number in 0..MAX_UNREAD as u64 {
             assert!(queue.has_room());

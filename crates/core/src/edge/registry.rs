@@ -1,4 +1,4 @@
-//! Which gateways are linked: one session for each name, and only the newest epoch of it.
+//! Which gateways are linked: one door for each name, and only the newest epoch of it.
 
 use std::{
     collections::HashMap,
@@ -16,29 +16,29 @@ use crate::{Error, Result};
 /// More gateways than this are a mistake in somebody's configuration.
 const MAX_GATEWAYS: usize = 1024;
 
-/// How a session is reached.
+/// How the task of a gateway is reached.
 #[derive(Clone)]
 pub(super) struct Door {
     pub epoch: String,
     pub queue: Arc<Queue>,
-    /// Hands a new stream to the session.
+    /// Hands a new stream to it.
     pub streams: mpsc::Sender<Stream>,
-    /// Ends the session, because its gateway was started anew.
+    /// Ends it, because its gateway was started anew.
     pub replaced: CancellationToken,
-    /// Cancelled when the session has ended: its connections are counted out.
+    /// Cancelled when it has ended: its connections are counted out.
     pub ended: CancellationToken,
 }
 
-/// A stream that a session shall serve.
+/// A stream that shall be served.
 pub(super) struct Stream {
     pub requests: Requests,
-    /// Cancelled when the session has taken it over; its responses begin then.
+    /// Cancelled when it has been taken over; its responses begin then.
     pub begun: CancellationToken,
-    /// Its responses end when this is dropped: the session serves it no more, or never did.
+    /// Its responses end when this is dropped: it is served no more, or never was.
     pub _served: DropGuard,
 }
 
-/// The sessions of this core.
+/// The gateways of this core.
 #[derive(Default)]
 pub(super) struct Registry {
     doors: Mutex<HashMap<String, Door>>,
@@ -47,12 +47,12 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// The session of an epoch, if it still stands.
+    /// The door of an epoch, if it still stands.
     pub fn find(&self, gateway: &str, epoch: &str) -> Option<Door> {
         self.doors().get(gateway).filter(|door| door.epoch == epoch && !door.replaced.is_cancelled()).cloned()
     }
 
-    /// Puts a session in the place of an earlier epoch's, which ends. Answers when it has.
+    /// Puts a door in the place of an earlier epoch's, which ends. Answers when it has.
     pub fn insert(&self, gateway: &str, door: Door) -> Result<Option<CancellationToken>> {
         let mut doors = self.doors();
         if doors.len() >= MAX_GATEWAYS && !doors.contains_key(gateway) {
@@ -65,7 +65,7 @@ impl Registry {
         }))
     }
 
-    /// Forgets a session that has ended, unless another has its place.
+    /// Forgets a door that has closed, unless another has its place.
     pub fn remove(&self, gateway: &str, queue: &Arc<Queue>) {
         let mut doors = self.doors();
         if doors.get(gateway).is_some_and(|door| Arc::ptr_eq(&door.queue, queue)) {

@@ -231,7 +231,7 @@ async fn a_gateway_that_returns_after_the_lease_or_with_another_epoch_begins_ane
     drop(gone);
     let resumed = async {
         loop {
-            // Its session ends by itself; until then each return takes it up again.
+            // Its place ends by itself; until then each return takes it up again.
             tokio::time::sleep(lease * 4).await;
             let (_link, welcome) = Gateway::link(&world, "h", "1").await;
             if !welcome.resumed {

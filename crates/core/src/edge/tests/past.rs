@@ -280,9 +280,9 @@ async fn a_gateway_that_links_to_a_core_that_goes_down_is_told_so() {
 #[tokio::test]
 async fn a_fetch_that_does_not_end_fails() {
     let within = Duration::from_millis(1);
-    assert_eq!(command::in_time(within, std::future::ready(Ok(7))).await, Ok(7));
+    assert_eq!(fetch::in_time(within, std::future::ready(Ok(7))).await, Ok(7));
     let never = std::future::pending::<Result<()>>();
-    assert_eq!(command::in_time(within, never).await, Err(Error::DeadlineExceeded));
+    assert_eq!(fetch::in_time(within, never).await, Err(Error::DeadlineExceeded));
 }
 
 #[tokio::test]

@@ -6,21 +6,22 @@
 use std::{sync::Arc, time::Duration};
 
 use parlor_api::v1::{self, link_response::Body};
-use parlor_store::{TenantId, User, UserId};
+use parlor_store::User;
 
-use super::{Connection, Done, Session, rights};
+use super::{Done, Gateway, rights};
 use crate::{
     Error, Result,
     caller::Principal,
     edge::{
-        command::{self, Attached, Earlier},
+        attach,
+        connection::{Attached, Connection, Earlier},
         past::{MAX_SILENCE, Missed},
     },
     presence::Counted,
     wire::{person, roles, timestamp, unsigned},
 };
 
-impl Session {
+impl Gateway {
     pub(super) fn attach(&mut self, connection: Arc<str>, number: u64, command: v1::LinkAttach) {
         if let Err(error) = self.check_count(&connection) {
             return self.fail(number, error);
@@ -33,7 +34,7 @@ impl Session {
         let shared = Arc::clone(&self.shared);
         let counted = Counted { scope: Arc::clone(&self.scope), name: Arc::clone(&connection) };
         self.start(connection, number, async move {
-            let attached = command::attach(&shared, counted, number, command, earlier).await?;
+            let attached = attach::attach(&shared, counted, number, command, earlier).await?;
             Ok(Done::Attached(Box::new(attached)))
         });
     }
@@ -117,13 +118,6 @@ impl Session {
         }
         earlier.dropped.retain(|topic| !now.dropped.contains(topic));
         now.dropped.append(&mut earlier.dropped);
-    }
-}
-
-impl Connection {
-    /// The person, if it is one.
-    pub(super) fn person(&self) -> Option<(TenantId, UserId)> {
-        self.principal.user_id().map(|user| (self.principal.tenant, user))
     }
 }
 

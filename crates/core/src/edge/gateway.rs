@@ -2,17 +2,16 @@
 //!
 //! One task owns all of it. Commands of one connection are carried out one after another; those of different connections
 //! overlap, so that a slow proof delays nobody else. What waits (proofs, reads, opening a topic) runs in `running`; what
-//! changes the session happens in this task, without waiting.
+//! changes the gateway's state happens in this task, without waiting.
 //!
-//! A session outlives its stream by the lease. A gateway that comes back repeats what was not answered, so a command of an
+//! It outlives its stream by the lease. A gateway that comes back repeats what was not answered, so a command of an
 //! earlier stream gets no answer: what waits is forgotten, and what is under way is recorded silently. Every command may be
 //! repeated: attaching again replaces, subscribing again answers where the topic is now, and detaching or unsubscribing
 //! what is gone does nothing. Ended rights answer no command, so they are told on every stream until the gateway names the
 //! connection again.
 
-mod attach;
+mod attached;
 mod rights;
-mod topics;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -30,35 +29,29 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Status;
 
-pub(super) use self::topics::Heard;
-#[cfg(test)]
-pub(super) use self::topics::MAX_TOPICS;
-use self::{
-    rights::{Ended, RightsTimers},
-    topics::Topics,
-};
+use self::rights::{Ended, RightsTimers};
 use super::{
     Options, Responses, Shared, check_name,
-    command::{self, Attached, Hearing, Present},
-    duration,
-    past::Missed,
-    queue::{Handle, Queue},
+    connection::{Attached, Connection, Hearing, Present},
+    duration, fetch, hear,
+    queue::Queue,
     registry::{Door, Stream},
+    topics::Topics,
 };
 use crate::{Error, Result, caller::Principal};
 
 /// So many commands may be under way or wait for their connection before no more are read.
 const MAX_UNDER_WAY: usize = 4096;
 
-/// So many fetches are carried out at once: each brings up to [`command::FETCH_BYTES`].
+/// So many fetches are carried out at once: each brings up to [`super::queue::FETCH_BYTES`].
 const MAX_FETCHING: usize = 16;
 
 /// Streams that wait to take over: a gateway has one, and may be replacing it.
 const MAX_STREAMS_WAITING: usize = 4;
 
-struct Session {
+pub(super) struct Gateway {
     shared: Arc<Shared>,
-    gateway: String,
+    name: String,
     /// Makes names of connections unique among all gateways.
     scope: Arc<str>,
     queue: Arc<Queue>,
@@ -83,29 +76,6 @@ struct Session {
     _ended: DropGuard,
 }
 
-/// A connection that is attached.
-struct Connection {
-    principal: Arc<Principal>,
-    /// The client's address, for limits.
-    peer: Arc<str>,
-    present: Option<Present>,
-    /// Tells its rights from those of an earlier attach of the same name.
-    generation: u64,
-    /// Topics that it heard as somebody else and does not hear now, as long as the gateway may not know.
-    dropped: Vec<Handle>,
-    /// For one that redelivers.
-    redelivery: Option<Box<Redelivery>>,
-}
-
-/// What a redelivering connection was told, and where it began.
-#[derive(Clone, Debug)]
-pub(super) struct Redelivery {
-    /// The command that attached it first: its repetition is answered alike.
-    pub number: u64,
-    pub missed: Option<Missed>,
-    pub began: i64,
-}
-
 /// What a command came to, to be recorded.
 struct Outcome {
     /// Whose lane goes on; none for a fetch.
@@ -122,7 +92,7 @@ enum Done {
     Fetched(v1::LinkFetched),
 }
 
-/// Begins a session for a gateway, or hands the stream to the one that stands.
+/// Begins to serve a gateway, or hands the stream to the task that does.
 pub(super) async fn link(
     shared: &Arc<Shared>,
     hello: v1::LinkHello,
@@ -137,6 +107,13 @@ pub(super) async fn link(
             Err(mpsc::error::SendError(back)) => stream = back,
         }
     }
+    let queue = begin(shared, hello, stream).await?;
+    begun.cancel();
+    Ok(queue.responses(begun, served))
+}
+
+/// Begins to serve a gateway, in the place of an earlier epoch.
+async fn begin(shared: &Arc<Shared>, hello: v1::LinkHello, stream: Stream) -> Result<Arc<Queue>> {
     let (streams, waiting) = mpsc::channel(MAX_STREAMS_WAITING);
     let queue = Queue::new(shared.options.queue_bytes);
     let (replaced, ended) = (CancellationToken::new(), CancellationToken::new());
@@ -154,30 +131,34 @@ pub(super) async fn link(
         earlier_ended.cancelled().await;
     }
     shared.registry.tell_drain(&queue);
-    let session = Session {
-        scope: format!("{}/{}", hello.gateway, hello.epoch).into(),
-        shared: Arc::clone(shared),
-        gateway: hello.gateway,
-        topics: Topics::new(Arc::clone(&queue)),
-        queue: Arc::clone(&queue),
-        connections: HashMap::new(),
-        ended: HashMap::new(),
-        rights: RightsTimers::new(&shared.rights, shared.past.clock().clone()),
-        lanes: HashMap::new(),
-        fetches: VecDeque::new(),
-        fetching: 0,
-        waiting: 0,
-        running: FuturesUnordered::new(),
-        stream: 0,
-        heard_at: shared.past.now(),
-        _ended: ended.drop_guard(),
-    };
-    begun.cancel();
-    shared.tasks.spawn(session.run(waiting, Some(stream), replaced));
-    Ok(queue.responses(begun, served))
+    let gateway = Gateway::new(shared, hello, &queue, ended.drop_guard());
+    shared.tasks.spawn(gateway.run(waiting, Some(stream), replaced));
+    Ok(queue)
 }
 
-impl Session {
+impl Gateway {
+    /// One without connections.
+    fn new(shared: &Arc<Shared>, hello: v1::LinkHello, queue: &Arc<Queue>, ended: DropGuard) -> Self {
+        Self {
+            scope: format!("{}/{}", hello.gateway, hello.epoch).into(),
+            shared: Arc::clone(shared),
+            name: hello.gateway,
+            topics: Topics::new(Arc::clone(queue)),
+            queue: Arc::clone(queue),
+            connections: HashMap::new(),
+            ended: HashMap::new(),
+            rights: RightsTimers::new(&shared.rights, shared.past.clock().clone()),
+            lanes: HashMap::new(),
+            fetches: VecDeque::new(),
+            fetching: 0,
+            waiting: 0,
+            running: FuturesUnordered::new(),
+            stream: 0,
+            heard_at: shared.past.now(),
+            _ended: ended,
+        }
+    }
+
     /// Serves streams, one after another, until the lease is over or the epoch is replaced.
     async fn run(
         mut self,
@@ -260,11 +241,11 @@ impl Session {
                 self.shared.past.left_at(key, redelivery.began, self.heard_at);
             }
         }
-        // Before its place is free: a session that follows counts the same connections anew.
+        // Before its place is free: one that follows counts the same connections anew.
         self.connections.clear();
         self.running.clear();
         self.queue.clear();
-        self.shared.registry.remove(&self.gateway, &self.queue);
+        self.shared.registry.remove(&self.name, &self.queue);
     }
 
     fn accept(&mut self, request: v1::LinkRequest) {
@@ -287,7 +268,7 @@ impl Session {
         if let Err(error) = check_name("connection", connection) {
             return self.fail(request.number, error);
         }
-        let connection = self.name(connection);
+        let connection = self.known(connection);
         match self.lanes.get_mut(&connection) {
             Some(lane) => {
                 lane.push_back(request);
@@ -298,7 +279,7 @@ impl Session {
     }
 
     /// The name of a connection, as it is kept for one that is attached: once.
-    fn name(&self, connection: &str) -> Arc<str> {
+    fn known(&self, connection: &str) -> Arc<str> {
         let known = self.connections.get_key_value(connection);
         known.map_or_else(|| connection.into(), |(name, _)| Arc::clone(name))
     }
@@ -331,7 +312,7 @@ impl Session {
         let (shared, principal) = (Arc::clone(&self.shared), Arc::clone(&attached.principal));
         let peer = Arc::clone(&attached.peer);
         self.start(connection, number, async move {
-            let hearing = command::subscribe(&shared, &principal, &peer, &hears, topic).await?;
+            let hearing = hear::subscribe(&shared, &principal, &peer, &hears, topic).await?;
             Ok(Done::Subscribed(Box::new(hearing)))
         });
     }
@@ -345,12 +326,12 @@ impl Session {
             self.fetching += 1;
             let (shared, stream) = (Arc::clone(&self.shared), self.stream);
             let topic = self.queue.topic(command.topic);
-            let fetch = async move {
-                let fetched = command::fetch(&shared, topic, &command, number);
-                let done = command::in_time(command::FETCH_WITHIN, fetched).await.map(Done::Fetched);
+            let work = async move {
+                let fetched = fetch::fetch(&shared, topic, &command, number);
+                let done = fetch::in_time(fetch::WITHIN, fetched).await.map(Done::Fetched);
                 Outcome { connection: None, number, stream, done }
             };
-            self.running.push(fetch.boxed());
+            self.running.push(work.boxed());
         }
     }
 

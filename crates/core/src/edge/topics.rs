@@ -7,18 +7,18 @@ use std::{
 
 use parlor_api::v1;
 
+use super::{
+    connection::{Heard, Hearing},
+    queue::{Handle, Note, Queue},
+};
 use crate::{
     Error, Result,
-    edge::{
-        command::Hearing,
-        queue::{Handle, Note, Queue},
-    },
     hub::{Began, Topic},
     wire::unsigned,
 };
 
 /// A connection hears at most so many topics, so that one socket cannot open the whole tenant.
-pub const MAX_TOPICS: usize = 100;
+pub(super) const MAX_TOPICS: usize = 100;
 
 pub(super) struct Topics {
     queue: Arc<Queue>,
@@ -27,15 +27,6 @@ pub(super) struct Topics {
     listeners: HashMap<Handle, Listeners>,
     /// What each connection hears, and whether it was let in by a key.
     heard: HashMap<Arc<str>, Vec<(Handle, bool)>>,
-}
-
-/// What a connection hears.
-#[derive(Clone, Copy, Debug)]
-pub struct Heard {
-    pub handle: Handle,
-    pub topic: Topic,
-    /// It knew the key of the conversation.
-    pub by_key: bool,
 }
 
 struct Listeners {

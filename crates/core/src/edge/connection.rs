@@ -1,0 +1,169 @@
+//! What is known of one connection of a gateway: who it is, what it hears, and what it is told of the past.
+
+use std::{sync::Arc, time::Duration};
+
+use parlor_store::{TenantId, User, UserId};
+
+use super::{
+    past::{Missed, Past},
+    queue::Handle,
+};
+use crate::{
+    Result,
+    caller::Principal,
+    hub::{Interest, Topic},
+    presence::{Counted, Presence},
+};
+
+/// A connection that is attached.
+pub(super) struct Connection {
+    pub principal: Arc<Principal>,
+    /// The client's address, for limits.
+    pub peer: Arc<str>,
+    pub present: Option<Present>,
+    /// Tells its rights from those of an earlier attach of the same name.
+    pub generation: u64,
+    /// Topics that it heard as somebody else and does not hear now, as long as the gateway may not know.
+    pub dropped: Vec<Handle>,
+    /// For one that redelivers.
+    pub redelivery: Option<Box<Redelivery>>,
+}
+
+/// What a redelivering connection was told, and where it began.
+#[derive(Clone, Debug)]
+pub(super) struct Redelivery {
+    /// The command that attached it first: its repetition is answered alike.
+    pub number: u64,
+    pub missed: Option<Missed>,
+    pub began: i64,
+}
+
+/// A connection that is proven, and counted if it is present.
+pub(super) struct Attached {
+    pub principal: Arc<Principal>,
+    /// The client's address; empty if unknown.
+    pub peer: Arc<str>,
+    pub present: Option<Present>,
+    /// What it heard before and has no right to.
+    pub dropped: Vec<Handle>,
+    pub redelivery: Option<Box<Redelivery>>,
+    pub pid: String,
+    pub recovered_from: Option<i64>,
+    /// Where the connection of the pid began.
+    pub began: i64,
+}
+
+/// What a connection was before it proves itself again.
+pub(super) struct Earlier {
+    pub principal: Arc<Principal>,
+    pub heard: Vec<Heard>,
+    pub redelivery: Option<Box<Redelivery>>,
+}
+
+/// Counts a connection for its person's presence, until it is dropped.
+pub(super) struct Present {
+    presence: Presence,
+    tenant: TenantId,
+    user: UserId,
+    counted: Counted,
+    linger: Duration,
+    stays: bool,
+}
+
+/// What a connection hears.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard {
+    pub handle: Handle,
+    pub topic: Topic,
+    /// It knew the key of the conversation.
+    pub by_key: bool,
+}
+
+/// A topic that a connection may hear, open.
+pub(super) struct Hearing {
+    pub topic: Topic,
+    pub conversation_id: String,
+    /// It was named by its key.
+    pub by_key: bool,
+    pub interest: Interest,
+}
+
+impl Connection {
+    /// The person, if it is one.
+    pub fn person(&self) -> Option<(TenantId, UserId)> {
+        self.principal.user_id().map(|user| (self.principal.tenant, user))
+    }
+}
+
+impl Attached {
+    /// Somebody who is proven, and nothing else yet.
+    pub fn new(principal: Arc<Principal>, peer: Arc<str>, dropped: Vec<Handle>) -> Self {
+        Self {
+            principal,
+            peer,
+            present: None,
+            dropped,
+            redelivery: None,
+            pid: String::new(),
+            recovered_from: None,
+            began: 0,
+        }
+    }
+
+    /// Names the connection for a later recovery, and takes up the one that it continues.
+    pub fn name(&mut self, past: &Past, mount: &str, recover: &str, head: i64) {
+        let principal = &self.principal;
+        let known = Some(recover).filter(|pid| !pid.is_empty());
+        // One beyond the head is of a database that is no more.
+        let began =
+            known.and_then(|pid| past.recovered(principal, mount, pid)).filter(|began| *began <= head);
+        self.pid = match began {
+            Some(_) => recover.to_owned(),
+            None => past.pid(principal, mount, head),
+        };
+        self.recovered_from = began;
+        self.began = began.unwrap_or(head);
+    }
+
+    /// Comes to nothing: what it was told of the past is told to the next.
+    pub fn give_back(&self, past: &Past) {
+        let missed = self.redelivery.as_ref().and_then(|redelivery| redelivery.missed);
+        if let (Some(missed), Some(user)) = (missed, self.principal.user_id()) {
+            past.put_back((self.principal.tenant, user), missed);
+        }
+    }
+}
+
+impl Present {
+    /// Counts a connection of this person.
+    pub async fn count(
+        presence: &Presence,
+        tenant: TenantId,
+        user: &Arc<User>,
+        counted: Counted,
+        linger: Duration,
+    ) -> Result<Self> {
+        // Guarded before it is counted: whatever ends this future takes the count back.
+        let (guard, name) = (presence.clone(), counted.clone());
+        let present = Self { presence: guard, tenant, user: user.id, counted: name, linger, stays: false };
+        if let Err(error) = presence.connect(tenant, user, counted).await {
+            // Nothing was counted; an earlier attach of this connection still is, under the same name.
+            present.stay();
+            return Err(error);
+        }
+        Ok(present)
+    }
+
+    /// Leaves the person as they are: this core goes down, and the gateway goes on.
+    pub fn stay(mut self) {
+        self.stays = true;
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        if !self.stays {
+            self.presence.disconnect(self.tenant, self.user, &self.counted, self.linger);
+        }
+    }
+}
