@@ -153,6 +153,13 @@ pub enum Effect {
     Close { code: u16, reason: &'static str },
 }
 
+impl Effect {
+    /// Counts a request that the core refused, if it did.
+    pub fn refused(what: &'static str, refusal: &Refusal) -> Option<Self> {
+        refusal.why().map(|why| Self::Refused { what, why })
+    }
+}
+
 /// The events that must have left before an answer does, so that the old order of things is kept. Bounded in time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct After {

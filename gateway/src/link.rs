@@ -9,27 +9,23 @@
 //! outbox  ◄─ fan-out ◄─ state ◄─ LinkResponse ◄─ core
 //! ```
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use parlor_api::v1::topic::Name;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    call::{Calls, Proof},
-    dialect::{After, Audience, Memory, Tag, TopicHandle},
-    mounted::Mounted,
-    outbox::Outbox,
-};
+use crate::{call::Calls, dialect::After};
 
 mod client;
+mod command;
 mod ledger;
 mod log;
 mod rest;
 mod state;
 mod topics;
 
-use topics::{Key, Passed};
+pub(crate) use command::{Attach, Command, Wanted};
+use topics::Key;
 
 /// Commands that wait for the link's task. It only moves memory, so this is reached in bursts alone; then sessions wait.
 const COMMANDS: usize = 1_024;
@@ -37,47 +33,6 @@ const COMMANDS: usize = 1_024;
 /// How long a reply waits, once its event is handed on, for the sockets to take it. One slow reader delays others by no
 /// more than this.
 const DEPARTURE: Duration = Duration::from_millis(100);
-
-/// What a connection wants of the link.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Prove who a connection is.
-    Attach(Box<Attach>),
-    /// A connection is gone.
-    /// `silence` is how long nothing had been heard of the client when it was found gone.
-    Detach { connection: Arc<str>, silence: Duration },
-    /// A connection wants a topic.
-    Subscribe { connection: Arc<str>, wanted: Wanted },
-    /// A connection no longer wants a topic.
-    Unsubscribe { connection: Arc<str>, topic: TopicHandle },
-    /// A connection no longer wants one conversation of a feed.
-    Unhear { connection: Arc<str>, topic: TopicHandle, conversation_id: String },
-    /// A reply is held until this gateway has handed on an event.
-    Wait { key: Key, number: u64, reply: oneshot::Sender<Passed> },
-}
-
-/// A topic that a connection wants to hear, and the one it then hears no longer.
-#[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    pub tag: Tag,
-    pub topic: Name,
-    pub audience: Audience,
-    pub replaces: Option<TopicHandle>,
-}
-
-/// A connection and its proof.
-#[derive(Debug)]
-pub(crate) struct Attach {
-    pub connection: Arc<str>,
-    pub outbox: Arc<Outbox>,
-    pub mounted: Mounted,
-    pub peer: Option<IpAddr>,
-    pub present: bool,
-    pub memory: Memory,
-    /// `None` if the connection was to prove itself by a proof it does not have.
-    pub credential: Option<Proof>,
-    pub tag: Tag,
-}
 
 /// Reaches the link's task.
 #[derive(Clone, Debug)]

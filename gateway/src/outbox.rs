@@ -12,14 +12,16 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use tokio_util::sync::CancellationToken;
-
 use parlor_socketio::Sent;
 
-pub(crate) use self::run::{Run, Shown};
+pub(crate) use self::{
+    run::{Run, Shown},
+    ticket::{Departure, Ticket},
+};
 use crate::dialect::{Answer, Frame, Input, Tag, refusal::Refusal};
 
 mod run;
+mod ticket;
 
 /// What may wait for one connection. A client a few seconds behind in a busy room stays below; 1,000 clients that have
 /// stopped reading hold a quarter of a gigabyte at most, until their write time-out.
@@ -27,40 +29,6 @@ pub const OUTBOX_BYTES: usize = 256 * 1024;
 
 /// What an item costs beside its bytes: its place in the queue, and the frame's header.
 pub const ITEM_BYTES: usize = 64;
-
-/// Held by everything that carries one event; the last one to be dropped says that the event has left.
-pub(crate) type Ticket = Arc<Departure>;
-
-/// Tells who waits that an event has left for every socket it was meant for.
-#[derive(Debug, Default)]
-pub(crate) struct Departure {
-    token: CancellationToken,
-    /// Where the event stands in the log of its tenant, if it came from there.
-    position: Option<u64>,
-}
-
-impl Departure {
-    /// Of the event at this position of its tenant's log, if it has one.
-    pub fn of(position: Option<u64>) -> Self {
-        Self { token: CancellationToken::new(), position }
-    }
-
-    /// It does not stand at or before this position.
-    pub fn is_past(&self, position: u64) -> bool {
-        self.position.is_none_or(|own| own > position)
-    }
-
-    /// What completes when the last holder of the ticket is gone.
-    pub fn left(&self) -> CancellationToken {
-        self.token.clone()
-    }
-}
-
-impl Drop for Departure {
-    fn drop(&mut self) {
-        self.token.cancel();
-    }
-}
 
 /// What waits for a connection.
 #[derive(Debug)]
@@ -420,10 +388,10 @@ impl std::fmt::Debug for Outbox {
 /// Inputs other than events answer what the connection asked for, and are bounded by what it may ask at a time.
 fn size(item: &Item) -> usize {
     match item {
-        Item::Frame(frame, _) => frame_bytes(frame),
+        Item::Frame(frame, _) => frame.bytes(),
         Item::Input(input, _) => match input.as_ref() {
             Input::Event { event, .. } => prost::Message::encoded_len(event.as_ref()),
-            Input::Frame(frame) => frame_bytes(frame),
+            Input::Frame(frame) => frame.bytes(),
             Input::Emitted { event, .. } => event.bytes(),
             Input::Connect { .. }
             | Input::Request(_)
@@ -432,14 +400,6 @@ fn size(item: &Item) -> usize {
             | Input::Timer(_)
             | Input::Closed => 0,
         },
-    }
-}
-
-pub(crate) fn frame_bytes(frame: &Frame) -> usize {
-    match frame {
-        Frame::Text(text) => text.len(),
-        Frame::Binary(bytes) => bytes.len(),
-        Frame::Event(event) => event.bytes(),
     }
 }
 

@@ -3,15 +3,18 @@
 //! What a crate boundary enforces needs no test; this holds what it cannot: who may name a storage or bus library, and
 //! in which order the modules of the core stand.
 
+mod graph;
 mod manifest;
 mod modules;
 mod source;
+mod uses;
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
+use graph::Graph;
 use source::Source;
 
 /// Libraries, by the name they have in sources and manifests, and the only packages that may name them.
@@ -87,11 +90,63 @@ fn modules_are_named_after_themselves() {
 }
 
 #[test]
-fn the_modules_of_the_core_keep_their_order() {
+fn the_modules_of_core_and_gateway_keep_their_order() {
     let packages = packages();
-    let core = packages.iter().find(|package| package.name == "parlor-core").unwrap();
-    let broken = modules::out_of_order(&core.root.join("src"), &core.sources);
+    let broken = |name: &str, order: &modules::Order| {
+        let package = packages.iter().find(|package| package.name == name).unwrap();
+        order.broken(&package.root.join("src"), &package.sources)
+    };
+    let broken =
+        [broken("parlor-core", &modules::CORE), broken("parlor-gateway", &modules::GATEWAY)].concat();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// A dialect is a function of what comes in: no runtime, no clock, no wire of its own.
+#[test]
+fn dialects_name_no_runtime_and_no_wire() {
+    let packages = packages();
+    let gateway = packages.iter().find(|package| package.name == "parlor-gateway").unwrap();
+    let folder = gateway.root.join("src/dialect");
+    let sources: Vec<&Source> =
+        gateway.sources.iter().filter(|source| source.path.starts_with(&folder)).collect();
+    assert!(sources.len() > 20, "the dialects are elsewhere");
+    let broken: Vec<String> = sources
+        .iter()
+        .flat_map(|source| source.named(&["tokio", "axum", "hyper", "hyper_util", "tonic"]))
+        .collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// Circles that still stand, by where their first file lies. The list only shrinks.
+const STANDING: [&str; 9] = [
+    "crates/core/src/auth",
+    "crates/core/src/chat",
+    "crates/core/src/edge",
+    "crates/core/src/hub",
+    "crates/core/src/presence/attend.rs",
+    "crates/core/src/presence/keeper.rs",
+    "crates/core/src/stack",
+    "crates/store/src",
+    "gateway/src/dialect/support",
+];
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let circles: Vec<String> = packages().iter().flat_map(|package| package.graph().circles()).collect();
+    let known = |circle: &String| STANDING.iter().any(|first| first_file(circle).starts_with(first));
+    let new: Vec<&str> = circles.iter().filter(|circle| !known(circle)).map(String::as_str).collect();
+    assert!(new.is_empty(), "{}", new.join("\n"));
+    let untied =
+        STANDING.iter().filter(|first| !circles.iter().any(|circle| first_file(circle).starts_with(**first)));
+    let untied: Vec<&&str> = untied.collect();
+    assert!(untied.is_empty(), "untied, so no longer to be listed: {untied:?}");
+}
+
+/// The first file of a circle, below the workspace's root.
+fn first_file(circle: &str) -> &str {
+    let root = workspace_root().display().to_string();
+    let line = circle.lines().nth(1).unwrap();
+    line.trim_start().strip_prefix(&root).unwrap_or(line).trim_start_matches('/')
 }
 
 /// A package of the workspace.
@@ -111,6 +166,14 @@ impl Package {
         Self { name, root, dependencies, sources }
     }
 
+    fn graph(&self) -> Graph {
+        let texts = self.sources.iter().map(|source| {
+            let text = fs::read_to_string(&source.path).unwrap();
+            (source.path.clone(), text)
+        });
+        Graph::read(&self.root.join("src"), texts)
+    }
+
     /// Where this package names any of these libraries: in its manifest, or in a path in a source.
     fn names_any(&self, libraries: &[&str]) -> Vec<String> {
         let in_manifest = self
@@ -118,17 +181,18 @@ impl Package {
             .iter()
             .filter(|dependency| libraries.contains(&dependency.as_str()))
             .map(|dependency| format!("{} depends on {dependency}", self.name));
-        let in_sources = self.sources.iter().flat_map(|source| {
-            let named = libraries.iter().filter(|library| source.names(library));
-            named.map(|library| format!("{} names {library}", source.path.display()))
-        });
+        let in_sources = self.sources.iter().flat_map(|source| source.named(libraries));
         in_manifest.chain(in_sources).collect()
     }
 }
 
+fn workspace_root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
 /// Every package of the workspace, as the root's manifest lists them.
 fn packages() -> Vec<Package> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let root = workspace_root();
     let manifest: toml::Table = fs::read_to_string(root.join("Cargo.toml")).unwrap().parse().unwrap();
     let members = manifest["workspace"]["members"].as_array().unwrap();
     members.iter().map(|member| Package::read(root.join(member.as_str().unwrap()))).collect()

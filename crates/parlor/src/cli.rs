@@ -4,6 +4,7 @@
 //! meant, a call the server declined, a doctor's finding, a server that cannot be reached).
 
 mod bench;
+mod common;
 mod config;
 mod doctor;
 mod key;
@@ -16,21 +17,14 @@ mod serve;
 mod token;
 mod user;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use tonic::Code;
 
-use crate::{
-    config::{Config, Flags, Refused, Role},
-    contract::Refusal,
-};
-
-/// The command could not do its work.
-const FAILED: u8 = 1;
-/// It was refused, or what it looked at is not healthy.
-const REFUSED: u8 = 3;
+use self::common::{Common, FAILED, REFUSED};
+use crate::{config::Refused, contract::Refusal};
 
 /// A realtime backend: chat and presence behind one port, spoken to in gRPC, grpc-web and the dialects of existing
 /// front-ends.
@@ -56,17 +50,6 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 3 refused or unhealthy.
 Settings also come from the environment: PARLOR_LOG__FILTER=debug is log.filter; PARLOR_CONFIG is --config.";
-
-/// What every command takes.
-#[derive(Clone, Debug, Args)]
-struct Common {
-    /// The configuration file; without one, everything is as for `serve --dev`
-    #[arg(long, global = true, value_name = "FILE", env = "PARLOR_CONFIG")]
-    config: Option<PathBuf>,
-    /// Where the database, generated secrets and the lock live (the setting data_dir)
-    #[arg(long, global = true, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -95,25 +78,6 @@ enum Command {
     Bench(bench::Bench),
     /// Print the version
     Version,
-}
-
-impl Common {
-    fn load(&self) -> Result<Config> {
-        self.load_with(&Flags::default())
-    }
-
-    fn load_with(&self, flags: &Flags) -> Result<Config> {
-        crate::config::load(&Flags {
-            file: self.config.clone(),
-            data_dir: self.data_dir.clone(),
-            ..flags.clone()
-        })
-    }
-}
-
-/// What `serve` adds to the configuration's flags.
-fn serve_flags(dev: bool, role: Option<Role>, listen: Option<SocketAddr>) -> Flags {
-    Flags { dev, role, listen, ..Flags::default() }
 }
 
 /// Reads the command line, does what it says, and tells how it went.

@@ -11,6 +11,7 @@ mod listener;
 mod load;
 mod mount;
 mod node;
+mod refusal;
 mod secret;
 mod secrets;
 mod tenants;
@@ -20,7 +21,6 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    check::{Refusal, Refused},
     core::Core,
     gateway::Gateway,
     issuer::{Algorithm, Claims, Issuer, Key, MintIds, RoleName},
@@ -28,6 +28,7 @@ pub use self::{
     load::{Flags, load},
     mount::{Identity, Mount},
     node::{Bus, BusKind, Database, Log, LogFormat, Shutdown},
+    refusal::{Refusal, Refused},
     secret::Secret,
     secrets::Secrets,
     tenants::Named,

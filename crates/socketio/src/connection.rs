@@ -5,6 +5,7 @@
 
 mod incoming;
 mod namespaces;
+mod receive;
 mod socket;
 
 use std::{

@@ -2,9 +2,12 @@
 
 mod answer;
 mod beat;
+mod handshake;
 mod link;
+mod message;
 pub mod packet;
 pub mod payload;
+mod piece;
 mod polling;
 #[cfg(test)]
 mod properties;
@@ -13,16 +16,12 @@ mod registry;
 mod service;
 mod session;
 mod sid;
+mod told;
 mod upgrade;
 pub mod v3;
 
-pub(crate) use self::session::{Session, Told};
-pub use self::{
-    answer::Body,
-    link::{Link, Message},
-    service::Engine,
-    session::Handshake,
-};
+pub use self::{answer::Body, handshake::Handshake, link::Link, message::Message, service::Engine};
+pub(crate) use self::{session::Session, told::Told};
 
 /// What is told of every new link.
 pub trait Accept: Send + Sync + 'static {

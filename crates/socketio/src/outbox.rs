@@ -21,10 +21,8 @@ use crate::{reason::Reason, stream::Stream};
 mod piece;
 mod tally;
 
+pub use self::piece::HEAD_BYTES_MAX;
 pub(crate) use self::{piece::Piece, tally::Tally};
-
-/// The most bytes that go before a shared body: a WebSocket header, and what names a namespace in short.
-pub const HEAD_BYTES_MAX: usize = 128;
 
 /// What a waiting piece costs beside its bytes.
 pub const PIECE_BYTES: usize = mem::size_of::<Piece>();

@@ -26,12 +26,16 @@
 mod accept;
 mod buffer;
 pub mod close;
+mod code;
+mod error;
 pub(crate) mod frame;
 pub mod handshake;
 mod heart;
 mod joined;
+mod limits;
 mod mask;
 mod reader;
+mod rejection;
 mod sender;
 mod socket;
 mod subprotocol;
@@ -40,104 +44,15 @@ mod utf8;
 pub use self::{
     accept::{TakeApart, Taken, accept, plain},
     close::Close,
+    error::Error,
     frame::{HEAD_BYTES_MAX, Kind},
-    handshake::{Rejection, is_upgrade},
+    handshake::is_upgrade,
     heart::Pulse,
     joined::Joined,
+    limits::{Limits, MESSAGE_BYTES, OUTBOX_BYTES},
     reader::{Reader, Received},
+    rejection::Rejection,
     sender::Sender,
     socket::{Ended, Event, GOODBYE, Socket},
 };
 pub use crate::text::Text;
-
-/// The largest message that is taken unless told otherwise: what the reference server takes.
-pub const MESSAGE_BYTES: usize = 1_000_000;
-
-/// What may wait for one socket unless told otherwise: a client a few seconds behind in a busy room stays below.
-pub const OUTBOX_BYTES: usize = 256 * 1024;
-
-/// What one socket may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The longest frame.
-    pub frame_bytes: usize,
-    /// The longest message, of however many frames. Their number is not bounded: a frame without bytes holds nothing.
-    pub message_bytes: usize,
-    /// What may wait to be written, beside one message that may pass it.
-    pub outbox_bytes: usize,
-}
-
-impl Limits {
-    /// Limits for messages up to this length, in one frame or in many.
-    #[must_use]
-    pub const fn messages(bytes: usize) -> Self {
-        Self { frame_bytes: bytes, message_bytes: bytes, outbox_bytes: OUTBOX_BYTES }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self::messages(MESSAGE_BYTES)
-    }
-}
-
-/// How a client broke the protocol or a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    #[error("reserved bits are set")]
-    Reserved,
-    #[error("unknown opcode")]
-    Opcode,
-    #[error("a frame is not masked")]
-    Unmasked,
-    #[error("a control frame is long or fragmented")]
-    Control,
-    #[error("a length is no length")]
-    Length,
-    #[error("a continuation of nothing")]
-    Continuation,
-    #[error("a message begins within another")]
-    Interrupted,
-    #[error("a close with a bad code")]
-    Close,
-    #[error("text is not utf-8")]
-    Utf8,
-    #[error("message too big")]
-    TooBig,
-}
-
-impl Error {
-    /// The code that the client is told.
-    #[must_use]
-    pub const fn code(self) -> u16 {
-        match self {
-            Self::TooBig => close::TOO_BIG,
-            Self::Utf8 => close::NOT_UTF8,
-            Self::Reserved
-            | Self::Opcode
-            | Self::Unmasked
-            | Self::Control
-            | Self::Length
-            | Self::Continuation
-            | Self::Interrupted
-            | Self::Close => close::PROTOCOL_ERROR,
-        }
-    }
-
-    /// What the client is told.
-    #[must_use]
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::TooBig => "message too big",
-            Self::Utf8 => "text is not UTF-8",
-            Self::Reserved
-            | Self::Opcode
-            | Self::Unmasked
-            | Self::Control
-            | Self::Length
-            | Self::Continuation
-            | Self::Interrupted
-            | Self::Close => "protocol error",
-        }
-    }
-}

@@ -15,26 +15,10 @@ pub mod presence;
 pub mod presence_lease;
 pub mod read_mark;
 pub mod revocation;
+pub mod strings;
 pub mod tenant;
 pub mod tenant_counter;
+pub mod tenant_owned;
 pub mod user;
 
-use sea_orm::{ColumnTrait, EntityTrait, FromJsonQueryResult, QueryFilter, Select};
-use serde::{Deserialize, Serialize};
-
-use crate::TenantId;
-
-/// A table whose rows belong to a tenant.
-pub trait TenantOwned: EntityTrait {
-    /// The column that says which.
-    const TENANT: Self::Column;
-
-    /// The rows of one tenant: where every query begins.
-    fn of(tenant: TenantId) -> Select<Self> {
-        Self::find().filter(Self::TENANT.eq(tenant.0))
-    }
-}
-
-/// A list of strings, kept as JSON.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
-pub struct Strings(pub Vec<String>);
+pub use self::{strings::Strings, tenant_owned::TenantOwned};

@@ -16,7 +16,7 @@ use std::{
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
-use crate::program;
+use crate::program::program;
 
 /// How often a start is tried: the port may have been taken meanwhile, or a killed server's children still be dying.
 const START_ATTEMPTS_MAX: u32 = 50;

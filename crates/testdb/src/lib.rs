@@ -5,9 +5,9 @@
 //! `/usr/lib/postgresql/*/bin` and in `PATH`. Nothing here is skipped: what is missing is a panic that says so.
 
 mod cluster;
+mod program;
 
 use std::{
-    path::PathBuf,
     process::Command,
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -16,6 +16,7 @@ use std::{
 };
 
 pub use cluster::Cluster;
+use program::program;
 
 /// Names a server to use instead of a throw-away one.
 pub const SERVER_VARIABLE: &str = "TEST_POSTGRES_URL";
@@ -125,18 +126,4 @@ pub fn is_installed() -> bool {
         let path = program(name);
         path.is_absolute() || in_path(&path)
     })
-}
-
-/// A program of PostgreSQL: the newest version that is installed, or whatever the path has.
-fn program(name: &str) -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<(u32, PathBuf)> = versions
-        .filter_map(|version| {
-            let number = version.file_name().to_str()?.parse().ok()?;
-            Some((number, version.path().join("bin").join(name)))
-        })
-        .filter(|(_, path)| path.exists())
-        .collect();
-    found.sort();
-    found.pop().map_or_else(|| PathBuf::from(name), |(_, path)| path)
 }

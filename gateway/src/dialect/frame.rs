@@ -20,6 +20,17 @@ pub enum Frame {
 }
 
 impl Frame {
+    /// What it counts as while it waits.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+            Self::Event(event) => event.bytes(),
+        }
+    }
+}
+
+impl Frame {
     /// It as a message of a raw WebSocket. An event is the same JSON array without Socket.IO's packet around it.
     pub(crate) fn message(&self) -> (Kind, &Bytes) {
         match self {

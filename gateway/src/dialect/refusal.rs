@@ -4,8 +4,6 @@ use std::collections::HashMap;
 
 use parlor_api::v1;
 
-use super::Effect;
-
 /// A refusal of the core, or of the way to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -70,18 +68,15 @@ impl Refusal {
         matches!(self.kind, Kind::TooMany | Kind::Away | Kind::Defect)
     }
 
-    /// Counts a request that the core refused; an outage refuses nothing.
-    pub fn counted(&self, what: &'static str) -> Option<Effect> {
-        let why = match self.kind {
-            Kind::NotProven => "not proven",
-            Kind::NotPermitted => "not permitted",
-            Kind::NotFound => "not found",
-            Kind::Malformed => "malformed",
-            Kind::Taken | Kind::NotPossible => "not possible",
-            Kind::NotServed | Kind::TooMany | Kind::Away | Kind::Defect | Kind::Lost | Kind::Other => {
-                return None;
-            }
-        };
-        Some(Effect::Refused { what, why })
+    /// Under what it is counted as a refusal; an outage refuses nothing.
+    pub fn why(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::NotProven => Some("not proven"),
+            Kind::NotPermitted => Some("not permitted"),
+            Kind::NotFound => Some("not found"),
+            Kind::Malformed => Some("malformed"),
+            Kind::Taken | Kind::NotPossible => Some("not possible"),
+            Kind::NotServed | Kind::TooMany | Kind::Away | Kind::Defect | Kind::Lost | Kind::Other => None,
+        }
     }
 }

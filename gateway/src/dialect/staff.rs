@@ -14,17 +14,10 @@
 //! `customer`, `admin` and `login`.
 //! `read` and `body` judge what comes in, `shape` writes what goes out, in the key order of old.
 
-use http::StatusCode;
-use parlor_api::{
-    limits::FRAME_BYTES,
-    v1::{self, event::Payload},
-};
+use parlor_api::v1::{self, event::Payload};
 use parlor_socketio::Text;
 
-use super::{
-    AllowHeaders, Audience, Carriers, Cors, Dialect, Frame, Machine, Opening, OpeningKind, Pace, Rendered,
-    Response, Wire, rest::Exchange,
-};
+use super::{Audience, Dialect, Frame, Machine, Opening, OpeningKind, Rendered, Wire, rest::Exchange};
 
 mod admin;
 mod body;
@@ -35,33 +28,10 @@ mod read;
 mod rest;
 mod shape;
 mod socket;
+mod wire;
 
 #[cfg(test)]
 mod tests;
-
-/// What a conversation of this dialect is for.
-const KIND: &str = "staff";
-
-const WIRE: Wire = Wire {
-    name: "staff",
-    carriers: Carriers { websocket: true, socketio: None },
-    // Nobody types faster.
-    pace: Pace { burst: 20, per_second: 10, refuse: true, max_frame_bytes: FRAME_BYTES },
-    over_pace: Some(|| shape::error_frame("Too many messages")),
-    oversized: Some(|| shape::error_frame("Invalid message format")),
-    cors: Cors {
-        allow_origin: "*",
-        allow_headers: AllowHeaders::Named("Content-Type, Authorization, x-auth-token"),
-        allow_methods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
-    },
-    too_many_requests: || Response::text(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_REQUESTS),
-    too_large: || shape::failed(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large", None),
-    unavailable: || {
-        shape::failed(StatusCode::INTERNAL_SERVER_ERROR, "Server error", Some("service unavailable"))
-    },
-};
-
-const TOO_MANY_REQUESTS: &str = "Too many requests from this IP, please try again after 15 minutes";
 
 /// The `staff` dialect.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,7 +39,7 @@ pub struct Staff;
 
 impl Dialect for Staff {
     fn wire(&self) -> &'static Wire {
-        &WIRE
+        &wire::WIRE
     }
 
     fn open(&self, opening: Opening) -> Box<dyn Machine> {

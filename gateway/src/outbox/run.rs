@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use parlor_socketio::{Burst, websocket::Joined};
 
-use super::{Ticket, frame_bytes};
+use super::Ticket;
 use crate::dialect::Frame;
 
 /// An event as those see it who hear it alike.
@@ -26,7 +26,7 @@ pub(crate) struct Run {
 
 impl Shown {
     pub fn bytes(&self) -> usize {
-        frame_bytes(&self.frame)
+        self.frame.bytes()
     }
 }
 

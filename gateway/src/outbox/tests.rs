@@ -1,5 +1,7 @@
 //! The bound, the order, the way straight to the wire, and frames that are held.
 
+use tokio_util::sync::CancellationToken;
+
 use super::*;
 
 fn frame(bytes: usize) -> Item {

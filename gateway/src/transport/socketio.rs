@@ -4,11 +4,11 @@
 //! A client of `http://host/support` asks for the namespace `/support`, because its library reads the path of the URL as
 //! one; a mount at the root of a listener is the namespace `/` there.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{body::Body, extract::Request};
-use http::{HeaderMap, Response, StatusCode, header};
-use parlor_socketio::{Config, Connection, Cors, Engine, Handler, Reason};
+use http::{Response, StatusCode, header};
+use parlor_socketio::{Config, Connection, Engine, Handler, Reason};
 
 use crate::{
     edge::Edge,
@@ -17,13 +17,10 @@ use crate::{
 };
 
 mod conversation;
+mod namespaces;
 mod room;
 
-/// What the client of a namespace that nobody mounted is told, as the reference tells it.
-const INVALID_NAMESPACE: &str = "Invalid namespace";
-
-/// What the client of a page that may not come here is told.
-const FOREIGN_ORIGIN: &str = "Origin not allowed";
+use namespaces::Namespaces;
 
 /// The engines of one listener.
 #[derive(Clone)]
@@ -32,11 +29,6 @@ pub(crate) struct Engines(Arc<[Served]>);
 struct Served {
     engine: Engine<Door>,
     namespaces: Arc<Namespaces>,
-}
-
-/// The mounts of one path, by namespace.
-pub(crate) struct Namespaces {
-    mounts: HashMap<String, Mounted>,
 }
 
 /// Gives every new connection its task.
@@ -93,37 +85,6 @@ impl Served {
         };
         let door = Door { edge: Arc::clone(edge), namespaces: Arc::clone(&namespaces) };
         Self { engine: Engine::with_wheel(config, door, edge.wheel.clone()), namespaces }
-    }
-}
-
-impl Namespaces {
-    fn new(path: &str, mounts: &[Mounted]) -> Self {
-        let mut found = HashMap::new();
-        for mounted in mounts.iter().filter(|mounted| mounted.dialect.wire().carriers.socketio == Some(path))
-        {
-            let prefix = mounted.mount.prefix.trim_end_matches('/');
-            let namespace = if prefix.is_empty() { "/" } else { prefix };
-            found.entry(namespace.to_owned()).or_insert_with(|| mounted.clone());
-        }
-        Self { mounts: found }
-    }
-
-    fn find(&self, namespace: &str) -> Option<&Mounted> {
-        self.mounts.get(namespace)
-    }
-
-    /// Whose pages may read the answers to polling requests: those of any mount here. Each mount looks again when it is
-    /// joined.
-    fn cors(&self) -> Cors {
-        if self.mounts.values().any(|mounted| mounted.mount.origins.is_empty()) {
-            return Cors::Any;
-        }
-        Cors::Origins(self.mounts.values().flat_map(|mounted| mounted.mount.origins.clone()).collect())
-    }
-
-    /// Some mount here lets pages of this origin open sockets.
-    fn may_come(&self, headers: &HeaderMap) -> bool {
-        self.mounts.values().any(|mounted| mounted.mount.admits(headers))
     }
 }
 

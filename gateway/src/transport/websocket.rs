@@ -20,7 +20,7 @@ use crate::{
     dialect::{Frame, Input, OpeningKind, Pace},
     edge::Edge,
     mounted::Mounted,
-    outbox::{Ending, Outbox, Ticket, frame_bytes},
+    outbox::{Ending, Outbox, Ticket},
     session::{
         Out, Session,
         turns::{Turns, Verdict},
@@ -211,7 +211,7 @@ impl Conversation {
 
     /// A frame is stepped, waits for its turn, or is refused, as the dialect has it.
     async fn accept(&mut self, frame: Frame) -> Result<(), Ending> {
-        let bytes = frame_bytes(&frame);
+        let bytes = frame.bytes();
         match self.turns.arrive(frame, bytes, Instant::now()) {
             Verdict::Waits => {
                 self.outbox.busy();

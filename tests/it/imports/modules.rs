@@ -1,49 +1,93 @@
-//! The order of the core's modules: what stands on the right may import what stands further left.
+//! The order of the modules of core and gateway: what stands further down may import what stands further up.
 
 use std::path::Path;
 
 use super::source::Source;
 
-/// The order; modules in one row stand side by side and never import each other.
-const ORDER: [&[&str]; 15] = [
-    &["clock"],
-    &["status"],
-    &["caller"],
-    &["seal"],
-    &["wire", "page", "health", "offset", "heads"],
-    &["auth"],
-    &["rights"],
-    &["stack"],
-    &["hub"],
-    &["buckets", "password", "request"],
-    &["directory"],
-    &["token"],
-    &["chat", "presence"],
-    &["announce"],
-    &["edge"],
-];
+/// How the modules of a package stand.
+pub struct Order {
+    /// Modules in one row stand side by side and never import each other.
+    rows: &'static [&'static [&'static str]],
+    /// What puts the rest together; only the crate's root imports it.
+    assembly: &'static [&'static str],
+}
 
-/// What puts the rest together; only the crate's root imports it.
-const ASSEMBLY: [&str; 1] = ["core"];
+pub const CORE: Order = Order {
+    rows: &[
+        &["clock"],
+        &["status"],
+        &["caller"],
+        &["seal"],
+        &["wire", "page", "health", "offset", "heads"],
+        &["auth"],
+        &["rights"],
+        &["stack"],
+        &["hub"],
+        &["buckets", "password", "request"],
+        &["directory"],
+        &["token"],
+        &["chat", "presence"],
+        &["announce"],
+        &["edge"],
+    ],
+    assembly: &["core"],
+};
 
-/// The imports that go against the order, in words.
-pub fn out_of_order(sources_root: &Path, sources: &[Source]) -> Vec<String> {
-    let mut broken = Vec::new();
-    for source in sources {
-        let Some(importer) = module_of(sources_root, &source.path) else { continue };
-        if rank(&importer).is_none() {
-            broken
-                .push(format!("module {importer} has no place in the order of tests/it/imports/modules.rs"));
-        }
-        for imported in source.crate_modules() {
-            if !may_import(&importer, &imported) {
-                broken.push(format!("{}: {importer} imports {imported}", source.path.display()));
+pub const GATEWAY: Order = Order {
+    rows: &[
+        &["mount", "backend"],
+        &["dialect"],
+        &["outbox", "registry", "mounted"],
+        &["fanout", "call"],
+        &["link"],
+        &["edge"],
+        &["session"],
+        &["transport"],
+    ],
+    assembly: &["gateway"],
+};
+
+impl Order {
+    /// The imports that go against the order, in words.
+    pub fn broken(&self, sources_root: &Path, sources: &[Source]) -> Vec<String> {
+        let mut broken = Vec::new();
+        for source in sources {
+            let Some(importer) = module_of(sources_root, &source.path) else { continue };
+            if self.rank(&importer).is_none() {
+                broken.push(format!(
+                    "module {importer} has no place in the order of tests/it/imports/modules.rs"
+                ));
+            }
+            for imported in source.crate_modules() {
+                if !self.may_import(&importer, &imported) {
+                    broken.push(format!("{}: {importer} imports {imported}", source.path.display()));
+                }
             }
         }
+        broken.sort();
+        broken.dedup();
+        broken
     }
-    broken.sort();
-    broken.dedup();
-    broken
+
+    /// Whether one module may import another; what the crate's root exports itself may be imported by all.
+    fn may_import(&self, importer: &str, imported: &str) -> bool {
+        if importer == imported {
+            return true;
+        }
+        match (self.rank(importer), self.rank(imported)) {
+            (Some(importer), Some(imported)) => imported < importer || importer == self.rows.len(),
+            (_, None) => true,
+            (None, Some(_)) => false,
+        }
+    }
+
+    /// A module's row; the assembly comes after all of them.
+    fn rank(&self, module: &str) -> Option<usize> {
+        if self.assembly.contains(&module) {
+            return Some(self.rows.len());
+        }
+        self.rows.iter().position(|row| row.contains(&module))
+    }
 }
 
 /// The top module a file belongs to; none for the crate's root and for what is compiled into tests only.
@@ -51,28 +95,9 @@ fn module_of(sources_root: &Path, path: &Path) -> Option<String> {
     let inside = path.strip_prefix(sources_root).ok()?;
     let first = inside.components().next()?.as_os_str().to_str()?;
     let module = first.strip_suffix(".rs").unwrap_or(first);
-    let of_tests = module == "testing" || path.file_stem().is_some_and(|name| name == "tests");
+    let of_tests =
+        ["testing", "tests"].contains(&module) || path.file_stem().is_some_and(|name| name == "tests");
     (module != "lib" && !of_tests).then(|| module.to_owned())
-}
-
-/// Whether one module may import another; what the crate's root exports itself may be imported by all.
-fn may_import(importer: &str, imported: &str) -> bool {
-    if importer == imported {
-        return true;
-    }
-    match (rank(importer), rank(imported)) {
-        (Some(importer), Some(imported)) => imported < importer || importer == ORDER.len(),
-        (_, None) => true,
-        (None, Some(_)) => false,
-    }
-}
-
-/// A module's row; the assembly comes after all of them.
-fn rank(module: &str) -> Option<usize> {
-    if ASSEMBLY.contains(&module) {
-        return Some(ORDER.len());
-    }
-    ORDER.iter().position(|row| row.contains(&module))
 }
 
 #[cfg(test)]
@@ -82,7 +107,7 @@ mod tests {
     use super::*;
 
     fn broken(path: &str, text: &str) -> Vec<String> {
-        out_of_order(Path::new("src"), &[Source::new(PathBuf::from(path), text)])
+        CORE.broken(Path::new("src"), &[Source::new(PathBuf::from(path), text)])
     }
 
     #[test]
@@ -104,5 +129,19 @@ mod tests {
             ["src/edge/link.rs: edge imports core"]
         );
         assert_eq!(broken("src/billing.rs", "").len(), 1);
+    }
+
+    #[test]
+    fn only_the_root_imports_what_puts_the_rest_together() {
+        let found = |path: &str, text: &str| {
+            GATEWAY.broken(Path::new("src"), &[Source::new(PathBuf::from(path), text)])
+        };
+        assert_eq!(found("src/lib.rs", "pub use gateway::Gateway;"), Vec::<String>::new());
+        assert_eq!(found("src/gateway.rs", "use crate::{edge::Edge, transport};"), Vec::<String>::new());
+        assert_eq!(
+            found("src/transport/rest.rs", "use crate::gateway::Metrics;"),
+            ["src/transport/rest.rs: transport imports gateway"]
+        );
+        assert_eq!(found("src/link.rs", "use crate::session;"), ["src/link.rs: link imports session"]);
     }
 }

@@ -48,6 +48,12 @@ impl Source {
         })
     }
 
+    /// Which of these crates it names, in words.
+    pub fn named(&self, libraries: &[&str]) -> Vec<String> {
+        let named = libraries.iter().filter(|library| self.names(library));
+        named.map(|library| format!("{} names {library}", self.path.display())).collect()
+    }
+
     /// The modules named right after `crate::`, groups in braces opened, each once.
     pub fn crate_modules(&self) -> Vec<String> {
         let mut found: Vec<String> = self

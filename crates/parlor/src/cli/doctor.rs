@@ -1,6 +1,7 @@
 //! `parlor doctor`: looks at everything an installation needs, changes nothing, and says what to do.
 
 mod database;
+mod finding;
 mod network;
 mod place;
 
@@ -8,8 +9,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use serde::Serialize;
 
+use self::finding::{Finding, State};
 use super::{Common, REFUSED, output, reach};
 
 /// Look for what is wrong with this installation, and say what to do
@@ -25,39 +26,6 @@ pub struct Doctor {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// What one look found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    what: &'static str,
-    state: State,
-    /// What is so, or what is wrong and what to do.
-    detail: String,
-}
-
-/// How it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    Good,
-    /// It serves, but look at it.
-    Doubtful,
-    Wrong,
-}
-
-impl Finding {
-    fn good(what: &'static str, detail: impl Into<String>) -> Self {
-        Self { what, state: State::Good, detail: detail.into() }
-    }
-
-    fn doubtful(what: &'static str, detail: impl Into<String>) -> Self {
-        Self { what, state: State::Doubtful, detail: detail.into() }
-    }
-
-    fn wrong(what: &'static str, detail: impl Into<String>) -> Self {
-        Self { what, state: State::Wrong, detail: detail.into() }
-    }
 }
 
 impl Doctor {

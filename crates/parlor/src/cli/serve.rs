@@ -6,8 +6,13 @@ use anyhow::{Context, Result};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Common, serve_flags};
-use crate::{config::Role, log, server::Server, start_page};
+use super::Common;
+use crate::{
+    config::{Flags, Role},
+    log,
+    server::Server,
+    start_page,
+};
 
 /// The process was ended by a second signal, before its clients had left.
 const CUT_SHORT: i32 = 1;
@@ -45,7 +50,8 @@ impl Serve {
     }
 
     pub async fn run(self, common: &Common) -> Result<()> {
-        let config = common.load_with(&serve_flags(self.dev, self.role, self.listen))?;
+        let flags = Flags { dev: self.dev, role: self.role, listen: self.listen, ..Flags::default() };
+        let config = common.load_with(&flags)?;
         log::install(&config.log)?;
         // Before anything is served, so that no signal is missed.
         let mut signals = Signals::install()?;

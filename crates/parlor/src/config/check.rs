@@ -4,57 +4,19 @@ mod issuers;
 mod mounts;
 pub(super) mod secret;
 
-use std::{collections::HashSet, fmt};
+use std::collections::HashSet;
 
 use self::secret::check as check_secret;
-use super::{Config, Role};
+use super::{
+    Config, Role,
+    refusal::{Findings, Refusal, Refused},
+};
 
 /// A node's name is at most this long: it is part of rows and metrics.
 const NODE_CHARACTERS_MAX: usize = 64;
 
 /// Every access token may be tried against each of them.
 const EARLIER_KEYS_MAX: u64 = 10;
-
-/// One thing that cannot be meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Which key, such as `mount[0].issuers`.
-    pub key: String,
-    /// What is wrong, and what to do.
-    pub problem: String,
-}
-
-/// Why a configuration is not served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused(pub Vec<Refusal>);
-
-impl fmt::Display for Refused {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the configuration is refused:")?;
-        for refusal in &self.0 {
-            write!(formatter, "\n  {}: {}", refusal.key, refusal.problem)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Refused {}
-
-/// Collects refusals.
-#[derive(Default)]
-struct Findings(Vec<Refusal>);
-
-impl Findings {
-    fn refuse(&mut self, key: impl Into<String>, problem: impl Into<String>) {
-        self.0.push(Refusal { key: key.into(), problem: problem.into() });
-    }
-
-    fn range(&mut self, key: impl Into<String>, value: u64, least: u64, most: u64) {
-        if value < least || value > most {
-            self.refuse(key, format!("is {value}; give a value from {least} to {most}"));
-        }
-    }
-}
 
 impl Config {
     /// Refuses what cannot be meant. Secrets count as they are now, so those to be generated must be there already.

@@ -7,7 +7,6 @@ use http::{
 };
 use http_body_util::Full;
 
-use super::polling::Answer;
 use crate::config::Cors;
 
 /// The body of every answer.
@@ -48,6 +47,22 @@ impl Refusal {
         let (status, code, message) = self.parts();
         with(status, JSON, format!("{{\"code\":{code},\"message\":\"{message}\"}}").into())
     }
+}
+
+/// The answer to a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Payload {
+        bytes: Bytes,
+        binary: bool,
+    },
+    /// A POST was taken.
+    Taken,
+    /// The session is gone.
+    Unknown,
+    /// The request does not fit the state of its session.
+    Bad,
+    TooBig,
 }
 
 impl Answer {

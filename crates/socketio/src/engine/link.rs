@@ -9,8 +9,11 @@ use std::{
 use bytes::Bytes;
 
 use super::{
+    handshake::Handshake,
+    message::Message,
     packet::{Kind, Packet},
-    session::{Handshake, Session, Told},
+    session::Session,
+    told::Told,
 };
 use crate::{
     outbox::Closed,
@@ -18,15 +21,6 @@ use crate::{
     text::Text,
     websocket::{self, Event},
 };
-
-/// What a client has sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
-    Text(Text),
-    Binary(Bytes),
-    /// Nothing comes after it.
-    Ended(Reason),
-}
 
 /// One connection, whatever carries it. Dropping it ends the connection.
 pub struct Link {

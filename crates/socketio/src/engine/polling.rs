@@ -2,20 +2,19 @@
 
 use std::{
     collections::VecDeque,
-    future::poll_fn,
     mem,
-    sync::Arc,
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::{
-    link::Message,
+    answer::Answer,
+    message::Message,
     payload,
-    session::{Session, Told, bytes_message, text_message},
+    piece::{Piece, bytes_message, text_message},
+    told::Told,
     v3,
 };
 use crate::{
@@ -24,11 +23,8 @@ use crate::{
     websocket,
 };
 
+mod get;
 mod post;
-
-/// A GET that comes while the client upgrades is held so long before it is sent away with a NOOP: long enough that one
-/// which overtakes the end of its own upgrade is refused, short enough that nobody notices.
-const NOOP_DELAY: Duration = Duration::from_millis(100);
 
 /// The state of a polling transport.
 #[derive(Default)]
@@ -70,45 +66,6 @@ pub(super) struct Polling {
 enum Farewell {
     Close,
     Noop,
-}
-
-/// A packet of Engine.IO.
-pub(super) struct Piece {
-    binary: bool,
-    head: Box<[u8]>,
-    body: Bytes,
-}
-
-impl Piece {
-    /// `head` and `body` make the text together.
-    pub fn text(head: &[u8], body: &Bytes) -> Self {
-        Self { binary: false, head: head.into(), body: body.clone() }
-    }
-
-    pub fn bytes(body: &Bytes) -> Self {
-        Self { binary: true, head: Box::default(), body: body.clone() }
-    }
-
-    /// What it counts as while it waits.
-    fn cost(&self) -> usize {
-        size_of::<Self>() + self.head.len() + self.body.len()
-    }
-}
-
-/// The answer to a request.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    Payload {
-        bytes: Bytes,
-        binary: bool,
-    },
-    /// A POST was taken.
-    Taken,
-    /// The session is gone.
-    Unknown,
-    /// The request does not fit the state of its session.
-    Bad,
-    TooBig,
 }
 
 impl Polling {
@@ -257,97 +214,5 @@ impl Polling {
             append(&mut bytes, piece.binary, &piece.head, &piece.body);
         }
         Answer::Payload { bytes: bytes.into(), binary }
-    }
-}
-
-impl Session {
-    /// A GET: waits for something to take away.
-    pub(in crate::engine) async fn poll(self: &Arc<Self>) -> Answer {
-        self.check(Instant::now());
-        let probed = match self.begin_poll() {
-            Ok(probed) => probed,
-            Err(answer) => return answer,
-        };
-        let open = OpenPoll { session: self, answered: false };
-        let answer = if probed {
-            let held = timeout(NOOP_DELAY, poll_fn(|cx| self.poll_payload(cx))).await;
-            match held {
-                Ok(answer) => answer,
-                Err(_late) => {
-                    if let Some(polling) = &mut self.lock().polling {
-                        polling.noop = true;
-                    }
-                    poll_fn(|cx| self.poll_payload(cx)).await
-                }
-            }
-        } else {
-            poll_fn(|cx| self.poll_payload(cx)).await
-        };
-        open.answered();
-        answer
-    }
-
-    fn begin_poll(self: &Arc<Self>) -> Result<bool, Answer> {
-        let mut state = self.lock();
-        let lingers = state.polling.as_ref().is_some_and(|polling| polling.lingers.is_some());
-        if state.ended.is_some() && !lingers {
-            return Err(Answer::Unknown);
-        }
-        if state.socket.is_some() {
-            return Err(Answer::Bad);
-        }
-        let Some(polling) = &mut state.polling else { return Err(Answer::Bad) };
-        if polling.polled {
-            self.finish(&mut state, Reason::TransportError, Told::AtOnce);
-            return Err(Answer::Bad);
-        }
-        polling.polled = true;
-        Ok(polling.probed)
-    }
-
-    fn poll_payload(&self, cx: &mut Context<'_>) -> Poll<Answer> {
-        let mut state = self.lock();
-        let base64 = state.base64;
-        let Some(polling) = &mut state.polling else { return Poll::Ready(Answer::Bad) };
-        let ready = if polling.took_over {
-            Some(Answer::Bad)
-        } else if polling.farewell.is_some()
-            || (polling.released && !polling.waiting.is_empty())
-            || polling.noop
-        {
-            Some(polling.drain(self.v3, base64))
-        } else {
-            None
-        };
-        let Some(answer) = ready else {
-            polling.poller = Some(cx.waker().clone());
-            return Poll::Pending;
-        };
-        polling.polled = false;
-        polling.noop = false;
-        if polling.lingers.take().is_some() {
-            self.registry.remove(&self.key);
-        }
-        Poll::Ready(answer)
-    }
-}
-
-/// A GET that its client gives up ends the session: what it would have taken away might be lost.
-struct OpenPoll<'a> {
-    session: &'a Arc<Session>,
-    answered: bool,
-}
-
-impl OpenPoll<'_> {
-    fn answered(mut self) {
-        self.answered = true;
-    }
-}
-
-impl Drop for OpenPoll<'_> {
-    fn drop(&mut self) {
-        if !self.answered {
-            self.session.end(Reason::TransportError, Told::AtOnce);
-        }
     }
 }

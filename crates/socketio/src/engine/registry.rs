@@ -14,7 +14,6 @@ use tokio::{runtime::Handle, task::JoinSet};
 
 use super::{
     beat::Rhythm,
-    session::Session,
     sid::{Key, Sids},
 };
 use crate::{config::Config, wheel::Wheel};
@@ -23,11 +22,11 @@ use crate::{config::Config, wheel::Wheel};
 const SHARED_NAMES: usize = 64;
 
 /// What all sessions of an engine share.
-pub(super) struct Registry {
+pub(super) struct Registry<S> {
     pub config: Config,
     pub sids: Sids,
     pub wheel: Wheel,
-    sessions: Mutex<HashMap<Key, Arc<Session>>>,
+    sessions: Mutex<HashMap<Key, Arc<S>>>,
     addresses: Arc<Addresses>,
     /// The names of namespaces that clients have been let into: nearly always few, each shared by all who are in it.
     names: Mutex<Vec<Arc<str>>>,
@@ -37,7 +36,7 @@ pub(super) struct Registry {
     closed: AtomicBool,
 }
 
-impl Registry {
+impl<S> Registry<S> {
     pub fn new(config: Config, wheel: Wheel) -> Self {
         Self {
             sids: Sids::new(&config.node, config.sid_key),
@@ -75,11 +74,11 @@ impl Registry {
         self.addresses.admit(address)
     }
 
-    pub fn insert(&self, key: Key, session: Arc<Session>) {
+    pub fn insert(&self, key: Key, session: Arc<S>) {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(key, session);
     }
 
-    pub fn find(&self, key: &Key) -> Option<Arc<Session>> {
+    pub fn find(&self, key: &Key) -> Option<Arc<S>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
@@ -89,7 +88,7 @@ impl Registry {
         drop(session);
     }
 
-    pub fn sessions(&self) -> Vec<Arc<Session>> {
+    pub fn sessions(&self) -> Vec<Arc<S>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 

@@ -9,11 +9,13 @@ use tokio::time::{sleep, timeout};
 use super::{
     Accept,
     answer::{Body, Refusal, allow_origin, preflight},
+    handshake::Handshake,
     link::Link,
     query::Query,
     registry::{Admission, Registry},
-    session::{Handshake, Session, Told},
+    session::Session,
     sid::Origin,
+    told::Told,
 };
 use crate::{
     config::Config,
@@ -28,7 +30,7 @@ const OLD_CLIENT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Serves one path. A clone is cheap and serves the same sessions.
 pub struct Engine<A> {
-    registry: Arc<Registry>,
+    registry: Arc<Registry<Session>>,
     accept: Arc<A>,
 }
 

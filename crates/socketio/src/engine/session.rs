@@ -7,7 +7,6 @@ mod end;
 mod send;
 
 use std::{
-    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     task::Context,
 };
@@ -15,18 +14,18 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-pub(super) use self::send::{bytes_message, text_message};
 use super::{
     beat::Beat,
     polling::Polling,
     registry::{Admission, Registry},
     sid::Key,
+    told::Told,
 };
 use crate::{config::Config, reason::Reason, websocket::Sender};
 
 /// See the module.
 pub(crate) struct Session {
-    pub(super) registry: Arc<Registry>,
+    pub(super) registry: Arc<Registry<Session>>,
     pub(super) key: Key,
     /// Engine.IO 3.
     pub v3: bool,
@@ -49,20 +48,9 @@ pub(super) struct State {
     pub connect_by: Option<Instant>,
 }
 
-/// What a client is told of the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// The client itself has closed.
-    Already,
-    /// The transport is broken, or the client does not deserve its last packets.
-    AtOnce,
-    /// What waits goes out before.
-    AfterAll,
-}
-
 impl Session {
     pub(super) fn new(
-        registry: Arc<Registry>,
+        registry: Arc<Registry<Session>>,
         admission: Admission,
         (v3, base64): (bool, bool),
         socket: Option<Sender>,
@@ -152,13 +140,4 @@ impl State {
             polling.reader = Some(cx.waker().clone());
         }
     }
-}
-
-/// Who asked for the connection.
-#[derive(Clone, Debug)]
-pub struct Handshake {
-    pub method: http::Method,
-    pub uri: http::Uri,
-    pub headers: http::HeaderMap,
-    pub peer: Option<IpAddr>,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::session::{Session, Told};
+use super::{session::Session, told::Told};
 use crate::{
     outbox::Closed,
     websocket::{self, Event, Socket},

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::HEAD_BYTES_MAX;
+/// The most bytes that go before a shared body: a WebSocket header, and what names a namespace in short.
+pub const HEAD_BYTES_MAX: usize = 128;
 
 /// Heads up to this length need no memory of their own; a WebSocket header and a short namespace fit.
 const INLINE_BYTES: usize = 30;

@@ -9,7 +9,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::{rt::TokioIo, server::conn::auto};
 use tokio::net::TcpStream;
 
-use super::{Limits, handshake, handshake::Rejection, socket::Socket};
+use super::{Limits, handshake, rejection::Rejection, socket::Socket};
 use crate::{outbox::Outbox, stream::Stream};
 
 /// The bare stream of an upgraded connection, and what had been read of it already.

@@ -4,23 +4,12 @@ use std::str;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
+pub use super::code::{
+    ABNORMAL, GOING_AWAY, NO_CODE, NORMAL, NOT_UTF8, POLICY, PROTOCOL_ERROR, TOO_BIG, TRY_AGAIN_LATER,
+};
 use super::{Error, Text, frame::CONTROL_BYTES_MAX};
 
-/// The purpose is fulfilled.
-pub const NORMAL: u16 = 1000;
-/// The server goes down, or the page is left.
-pub const GOING_AWAY: u16 = 1001;
-pub const PROTOCOL_ERROR: u16 = 1002;
-/// A close that had no code; never on the wire.
-pub const NO_CODE: u16 = 1005;
-/// The connection broke without a close; never on the wire.
-pub const ABNORMAL: u16 = 1006;
-pub const NOT_UTF8: u16 = 1007;
-pub const POLICY: u16 = 1008;
-pub const TOO_BIG: u16 = 1009;
-pub const TRY_AGAIN_LATER: u16 = 1013;
-
-/// A reason is so long at most: a control frame without the code.
+/// The longest reason: a control frame without the code.
 pub const REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
 
 /// A code and the reason in words.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     read::{self, TextProblem},
-    rest::bad_request,
+    shape::bad_request,
 };
 use crate::dialect::{
     Response,

@@ -10,9 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    KIND, body, read,
-    rest::bad_request,
-    shape::{self, HistoryMessage, OwnConversation, State, StoredMessage},
+    body, read,
+    shape::{self, HistoryMessage, KIND, OwnConversation, State, StoredMessage, bad_request},
 };
 use crate::dialect::{
     After, Credential, Response,

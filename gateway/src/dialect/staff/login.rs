@@ -4,7 +4,11 @@ use http::StatusCode;
 use parlor_api::v1::{self, exchange_credential_request::Credential as Proof};
 use serde::Serialize;
 
-use super::{WIRE, body, rest::not_found, shape};
+use super::{
+    body,
+    shape::{self, not_found},
+    wire::WIRE,
+};
 use crate::dialect::{
     Response,
     login::{Fault, exchange, word},

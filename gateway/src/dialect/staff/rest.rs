@@ -3,7 +3,11 @@
 use http::StatusCode;
 use parlor_api::v1;
 
-use super::{WIRE, admin, customer, login, read, shape};
+use super::{
+    admin, customer, login, read,
+    shape::{self, bad_request, not_found},
+    wire::WIRE,
+};
 use crate::dialect::{
     Response,
     refusal::{Kind, Refusal},
@@ -53,14 +57,6 @@ fn refused(refusal: &Refusal, failed: &str) -> Response {
         Kind::Away => failed("service unavailable"),
         _ => failed("internal error"),
     }
-}
-
-pub(super) fn bad_request(message: &str) -> Response {
-    shape::failed(StatusCode::BAD_REQUEST, message, None)
-}
-
-pub(super) fn not_found() -> Response {
-    shape::failed(StatusCode::NOT_FOUND, "Not found", None)
 }
 
 fn access_denied() -> Response {

@@ -8,9 +8,11 @@ use parlor_api::{
 use parlor_socketio::Text;
 use serde::Serialize;
 
-use super::KIND;
 pub(super) use crate::dialect::rest::json;
 use crate::dialect::{Frame, Response, javascript::iso};
+
+/// What a conversation of this dialect is for.
+pub(super) const KIND: &str = "staff";
 
 /// A list row shows so much of the last message, counted as its readers count: in UTF-16 units.
 const PREVIEW_UNITS: usize = 50;
@@ -358,6 +360,14 @@ fn preview(text: &str) -> String {
 
 fn filled(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
+}
+
+pub(super) fn bad_request(message: &str) -> Response {
+    failed(StatusCode::BAD_REQUEST, message, None)
+}
+
+pub(super) fn not_found() -> Response {
+    failed(StatusCode::NOT_FOUND, "Not found", None)
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl Asker {
 
     /// Counts what the core refused.
     pub(super) fn refused(&self, what: &'static str, refusal: &Refusal) {
-        if let Some(effect) = refusal.counted(what) {
+        if let Some(effect) = Effect::refused(what, refusal) {
             self.core.tell(effect);
         }
     }

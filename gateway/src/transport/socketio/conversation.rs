@@ -16,8 +16,14 @@ use http::HeaderMap;
 use parlor_socketio::{Connection, Incoming, Reason};
 use tokio::time::{Instant, Sleep};
 
-use super::{FOREIGN_ORIGIN, INVALID_NAMESPACE, Namespaces, room::Room};
+use super::{namespaces::Namespaces, room::Room};
 use crate::{edge::Edge, session};
+
+/// What the client of a namespace that nobody mounted is told, as the reference tells it.
+const INVALID_NAMESPACE: &str = "Invalid namespace";
+
+/// What the client of a page that may not come here is told.
+const FOREIGN_ORIGIN: &str = "Origin not allowed";
 
 pub(super) struct Conversation {
     edge: Arc<Edge>,

@@ -13,7 +13,7 @@ use parlor_socketio::{
 };
 
 use crate::{
-    outbox::{Ending, Outbox, Run, Wire, frame_bytes},
+    outbox::{Ending, Outbox, Run, Wire},
     session::Out,
 };
 
@@ -63,7 +63,7 @@ impl Writer {
             // There are no namespaces and no acknowledgements on a raw WebSocket.
             let Out::Frame(frame) = out else { continue };
             let (kind, body) = frame.message();
-            if self.sender.waiting_bytes() + frame_bytes(&frame) > self.piece_bytes {
+            if self.sender.waiting_bytes() + frame.bytes() > self.piece_bytes {
                 self.sender.flush();
                 self.flushed().await?;
             }

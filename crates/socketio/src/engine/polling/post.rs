@@ -15,13 +15,15 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout};
 
-use super::{Answer, Piece};
 use crate::{
     engine::{
-        link::Message,
+        answer::Answer,
+        message::Message,
         packet::{Kind, Malformed, Packet},
         payload::Payload,
-        session::{Session, Told},
+        piece::Piece,
+        session::Session,
+        told::Told,
         v3::{BinaryPayload, TextPayload},
     },
     reason::Reason,

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Session, State, Told};
 use crate::{
-    engine::{beat::Due, polling::Piece},
+    engine::{beat::Due, piece::Piece},
     outbox::Closed,
     reason::Reason,
     websocket,

@@ -5,16 +5,15 @@ use std::{
     sync::{Arc, MutexGuard},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 
 use super::{Session, State, Told};
 use crate::{
-    engine::{packet::base64_head, polling::Piece},
+    engine::piece::{Piece, bytes_message, text_message},
     outbox::{Closed, Sent},
     packet::{Burst, Head, Kind},
     reason::Reason,
-    websocket::{self, Sender},
+    websocket::Sender,
 };
 
 impl Session {
@@ -146,28 +145,4 @@ impl Session {
 fn send_text(socket: &Sender, head: &[u8], body: &Bytes, now: bool) -> Result<(), Closed> {
     let (kind, head, body) = text_message(head, body);
     if now { socket.send(kind, head, &body) } else { socket.queue(kind, head, &body) }
-}
-
-/// Text as a message of a WebSocket. A head that is longer than the line takes is put before its body.
-pub(in crate::engine) fn text_message<'a>(
-    head: &'a [u8],
-    body: &Bytes,
-) -> (websocket::Kind, &'a [u8], Bytes) {
-    if head.len() > websocket::HEAD_BYTES_MAX {
-        return (websocket::Kind::Text, b"", [head, body].concat().into());
-    }
-    (websocket::Kind::Text, head, body.clone())
-}
-
-/// Bytes as a message of a WebSocket.
-pub(in crate::engine) fn bytes_message(
-    v3: bool,
-    base64: bool,
-    bytes: &Bytes,
-) -> (websocket::Kind, &'static [u8], Bytes) {
-    if base64 {
-        return (websocket::Kind::Text, base64_head(v3), STANDARD.encode(bytes).into());
-    }
-    // Engine.IO 3 says in bytes too that this is a message.
-    (websocket::Kind::Binary, if v3 { &[4] } else { &[] }, bytes.clone())
 }

@@ -1,0 +1,38 @@
+//! What all commands share: flags, and the exit codes that are not success.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::config::{Config, Flags};
+
+/// The command could not do its work.
+pub const FAILED: u8 = 1;
+/// It was refused, or what it looked at is not healthy.
+pub const REFUSED: u8 = 3;
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// The configuration file; without one, everything is as for `serve --dev`
+    #[arg(long, global = true, value_name = "FILE", env = "PARLOR_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where the database, generated secrets and the lock live (the setting data_dir)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Common {
+    pub fn load(&self) -> Result<Config> {
+        self.load_with(&Flags::default())
+    }
+
+    pub fn load_with(&self, flags: &Flags) -> Result<Config> {
+        crate::config::load(&Flags {
+            file: self.config.clone(),
+            data_dir: self.data_dir.clone(),
+            ..flags.clone()
+        })
+    }
+}

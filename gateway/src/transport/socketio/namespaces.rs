@@ -1,0 +1,44 @@
+//! Which dialect is in which namespace of one path.
+
+use std::collections::HashMap;
+
+use http::HeaderMap;
+use parlor_socketio::Cors;
+
+use crate::mounted::Mounted;
+
+/// The mounts of one path, by namespace.
+pub(crate) struct Namespaces {
+    mounts: HashMap<String, Mounted>,
+}
+
+impl Namespaces {
+    pub fn new(path: &str, mounts: &[Mounted]) -> Self {
+        let mut found = HashMap::new();
+        for mounted in mounts.iter().filter(|mounted| mounted.dialect.wire().carriers.socketio == Some(path))
+        {
+            let prefix = mounted.mount.prefix.trim_end_matches('/');
+            let namespace = if prefix.is_empty() { "/" } else { prefix };
+            found.entry(namespace.to_owned()).or_insert_with(|| mounted.clone());
+        }
+        Self { mounts: found }
+    }
+
+    pub fn find(&self, namespace: &str) -> Option<&Mounted> {
+        self.mounts.get(namespace)
+    }
+
+    /// Whose pages may read the answers to polling requests: those of any mount here. Each mount looks again when it is
+    /// joined.
+    pub fn cors(&self) -> Cors {
+        if self.mounts.values().any(|mounted| mounted.mount.origins.is_empty()) {
+            return Cors::Any;
+        }
+        Cors::Origins(self.mounts.values().flat_map(|mounted| mounted.mount.origins.clone()).collect())
+    }
+
+    /// Some mount here lets pages of this origin open sockets.
+    pub fn may_come(&self, headers: &HeaderMap) -> bool {
+        self.mounts.values().any(|mounted| mounted.mount.admits(headers))
+    }
+}
