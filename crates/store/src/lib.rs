@@ -4,6 +4,7 @@
 //! is in `entity`, what is asked of it in `query`, one file per service, and how it is changed in `writer`: one task puts
 //! all that is queued into one transaction. An answer to a change means that it is durable.
 
+mod bulk;
 mod connect;
 mod entity;
 mod error;
@@ -14,14 +15,16 @@ mod mutation;
 mod query;
 mod rows;
 mod store;
+mod tx;
 mod writer;
 
 pub use error::{Error, Result, Unique, What};
 pub use event::{ConversationChange, EventBody, Shown, StoredEvent, Subject, SubjectKind};
 pub use ids::*;
-pub use mutation::{Mutation, Once, REQUEST_LIFETIME_MS, RequestKey};
+pub use mutation::{Mutation, Once};
 pub use query::{
     chat::{Missed, Missing, OwnConversation, Pick},
+    idempotency::{REQUEST_LIFETIME_MS, RequestKey},
     presence::Arrival,
 };
 pub use rows::*;

@@ -6,5 +6,6 @@ pub(crate) mod code;
 mod directory;
 pub(crate) mod event;
 mod external_id;
+pub(crate) mod idempotency;
 pub(crate) mod presence;
 mod token;

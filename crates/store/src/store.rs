@@ -5,10 +5,7 @@ use std::sync::Arc;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use crate::{
-    Mutation, Result, StoredEvent, TenantId,
-    connect::Target,
-    failure::Failure,
-    writer::{Tx, Writer},
+    Mutation, Result, StoredEvent, TenantId, connect::Target, failure::Failure, tx::Tx, writer::Writer,
 };
 
 /// How to open a store.

@@ -13,12 +13,8 @@
 //! - Anything else, and a commit whose outcome is unknown, is `Unavailable` for all of the batch. The connection is given
 //!   up, and the next batch opens a new one; so a database that comes back is found without a restart.
 
-mod append;
-pub(crate) mod bulk;
 #[cfg(test)]
 mod disk_full;
-mod recent;
-mod tx;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,12 +30,18 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use recent::{Left, Recent};
-pub(crate) use tx::Tx;
-
 use crate::{
-    Appended, Error, Mutation, NewMessage, OnCommit, Result, TenantId, connect::Target, failure::Failure,
-    mutation::Change,
+    Appended, Error, Mutation, NewMessage, OnCommit, Result, TenantId,
+    connect::Target,
+    failure::Failure,
+    query::{
+        chat::{
+            append,
+            recent::{Left, Recent},
+        },
+        idempotency,
+    },
+    tx::{Change, Tx},
 };
 
 /// So much work may wait; then callers wait before they are queued. Some batches' worth, so that the writer never idles.
@@ -345,7 +347,10 @@ impl Hand {
         if let Err(failure) = batch.run(&mut tx, &self.recent, pieces).await {
             return Err(tx.roll_back().await.err().unwrap_or(failure));
         }
-        let purged = tx.purge(self.purge_from).await?;
+        let purged = match tx.purges_at().filter(|at| *at >= self.purge_from) {
+            Some(at) => Some((at, idempotency::purge(tx.db(), at).await?)),
+            None => None,
+        };
         let events = tx.commit().await?;
         for (tenant, left) in std::mem::take(&mut batch.left) {
             self.recent.keep(tenant, left);

@@ -1,10 +1,10 @@
-//! Conversations and messages: what is read. What is changed is in `change` and, for messages, in the writer.
+//! Conversations and messages: what is read. Messages are stored in `append`, what else changes is in `change`.
 
+pub(crate) mod append;
 mod change;
 pub(crate) mod join;
 mod missed;
-
-use std::collections::HashMap;
+pub(crate) mod recent;
 
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, QueryFilter, QueryOrder, QuerySelect, Select,
@@ -170,9 +170,4 @@ async fn unread_above(
         .count(db)
         .await?;
     i64::try_from(count).map_err(|_| Error::Defect("unread count".to_owned()).into())
-}
-
-/// Rows by their place, so that a join finds them.
-fn by_conversation<T>(rows: Vec<T>, place: impl Fn(&T) -> (i64, Uuid)) -> HashMap<(i64, Uuid), T> {
-    rows.into_iter().map(|row| (place(&row), row)).collect()
 }

@@ -13,10 +13,10 @@ use uuid::Uuid;
 
 use crate::{
     Error, Identity, Millis, Mutation, Result, Roles, Store, Tenant, TenantId, Unique, User, UserId,
-    UserUpsert, What,
+    UserUpsert, What, bulk,
     entity::{Strings, TenantOwned, identity, tenant, tenant_counter, user},
     failure::Failure,
-    writer::{Tx, bulk},
+    tx::Tx,
 };
 
 impl Store {

@@ -19,14 +19,14 @@ use uuid::Uuid;
 
 use crate::{
     Cause, Conversation, ConversationId, Error, EventBody, Result, Shown, Store, StoredEvent, Subject,
-    SubjectKind, TenantId, UserId,
+    SubjectKind, TenantId, UserId, bulk,
     entity::{TenantOwned, conversation, event, message, tenant_counter},
     failure::Failure,
     query::{
         chat::join::{self, Named, People},
         code::Code,
     },
-    writer::{Tx, bulk},
+    tx::Tx,
 };
 
 impl Store {

@@ -21,11 +21,11 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    Availability, Error, Millis, Mutation, PresenceRow, Result, Store, TenantId, UserId, What,
+    Availability, Error, Millis, Mutation, PresenceRow, Result, Store, TenantId, UserId, What, bulk,
     entity::{TenantOwned, node_epoch, presence, presence_lease, tenant_counter, user},
     failure::Failure,
     query::code::Code,
-    writer::{Tx, bulk},
+    tx::Tx,
 };
 
 /// (node, epoch, since), as `PresenceRow` has it.

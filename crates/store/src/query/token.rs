@@ -15,7 +15,7 @@ use crate::{
     entity::{TenantOwned, api_key, api_key_tenant, revocation},
     failure::Failure,
     query::code::Code,
-    writer::Tx,
+    tx::Tx,
 };
 
 /// Kinds of `revocation`.

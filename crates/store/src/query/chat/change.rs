@@ -20,7 +20,7 @@ use crate::{
         code::Code,
         event::{self, NewEvent},
     },
-    writer::Tx,
+    tx::Tx,
 };
 
 pub use own::OwnConversation;

@@ -10,11 +10,10 @@ use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use crate::{
-    Author, Conversation, ConversationId, Message, MessageId, TenantId, User, UserId,
+    Author, Conversation, ConversationId, Message, MessageId, TenantId, User, UserId, bulk,
     entity::{conversation, message},
     failure::Failure,
-    query::{chat, code::Code, directory},
-    writer::bulk,
+    query::{code::Code, directory},
 };
 
 /// The users that some rows name.
@@ -127,7 +126,8 @@ pub(crate) async fn conversations(
     rows.iter().for_each(|row| named.conversation(row));
     newest.iter().for_each(|row| named.message(row));
     let people = named.fetch(db).await?;
-    let newest = chat::by_conversation(newest, |row| (row.tenant, row.conversation_id));
+    let newest =
+        newest.into_iter().map(|row| ((row.tenant, row.conversation_id), row)).collect::<HashMap<_, _>>();
     rows.iter()
         .map(|row| {
             let last =

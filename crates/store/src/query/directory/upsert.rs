@@ -7,7 +7,7 @@ use crate::{
     entity::{TenantOwned, identity, user},
     failure::Failure,
     query::directory,
-    writer::Tx,
+    tx::Tx,
 };
 
 pub(super) async fn upsert(

@@ -13,7 +13,7 @@ use crate::{
     Error, Millis, Mutation, PresenceRow, Result, Store, TenantId, UserId, What,
     entity::{TenantOwned, node_epoch, presence, presence_lease, user},
     failure::Failure,
-    writer::Tx,
+    tx::Tx,
 };
 
 /// A person who came, as they are since.

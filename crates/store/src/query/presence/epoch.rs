@@ -9,7 +9,7 @@ use crate::{
     Error, Millis, Mutation, PresenceRow, Result, Store, TenantId, Unique, What,
     entity::{node_epoch, presence, presence_lease},
     failure::Failure,
-    writer::Tx,
+    tx::Tx,
 };
 
 struct Life {

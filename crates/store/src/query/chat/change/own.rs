@@ -15,7 +15,7 @@ use crate::{
     entity::{TenantOwned, conversation},
     failure::Failure,
     query::{chat, code::Code},
-    writer::Tx,
+    tx::Tx,
 };
 
 /// A customer's own conversation, to be found or created.

@@ -12,17 +12,17 @@ use uuid::Uuid;
 
 use crate::{
     Appended, AuthorKind, Conversation, ConversationStatus, Error, EventBody, Message, MessageId, NewMessage,
-    Result, Shown, StoredEvent, TenantId, UserId, What,
+    Result, Shown, StoredEvent, TenantId, UserId, What, bulk,
     entity::{conversation, message},
     failure::Failure,
     query::{
-        chat::join::{self, Named, People},
+        chat::{
+            join::{self, Named, People},
+            recent::{Left, Recent},
+        },
         code::Code,
     },
-    writer::{
-        Tx, bulk,
-        recent::{Left, Recent},
-    },
+    tx::Tx,
 };
 
 /// A conversation's place.

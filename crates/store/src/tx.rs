@@ -2,15 +2,20 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use futures::future::BoxFuture;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
 use crate::{
-    Error, Millis, StoredEvent, TenantId, What, entity::tenant_counter, failure::Failure, mutation,
-    writer::bulk,
+    Error, Millis, Result, StoredEvent, TenantId, What, bulk, entity::tenant_counter, failure::Failure,
 };
+
+/// Makes a change inside a transaction. Run again if the transaction has to be; so it keeps what it was given.
+pub(crate) trait Change<T>: Send + Sync {
+    fn make<'t>(&'t self, tx: &'t mut Tx) -> BoxFuture<'t, Result<T, Failure>>;
+}
 
 /// A transaction that is going on.
 pub(crate) struct Tx {
@@ -88,12 +93,9 @@ impl Tx {
         self.purge_at = self.purge_at.max(Some(at));
     }
 
-    /// Removes expired answers if that is due: when it was, and whether some may be left.
-    pub(crate) async fn purge(&self, due_from: Millis) -> Result<Option<(Millis, bool)>, Failure> {
-        match self.purge_at {
-            Some(at) if at >= due_from => Ok(Some((at, mutation::purge(&self.db, at).await?))),
-            _ => Ok(None),
-        }
+    /// The time from which on answers have expired, if they may be removed.
+    pub(crate) fn purges_at(&self) -> Option<Millis> {
+        self.purge_at
     }
 
     /// Keeps that a node's life goes on; `None` when some life begins or ends.
