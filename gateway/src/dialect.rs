@@ -208,6 +208,8 @@ pub enum Audience {
 pub enum Rendered {
     /// Like this, for each of them.
     Frame(Frame),
+    /// Like this, for each of them but the connection that it came from.
+    FrameButOrigin(Frame),
     /// It is not shown.
     Nothing,
     /// It depends on the connection: hand it to each machine.

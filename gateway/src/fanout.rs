@@ -11,6 +11,8 @@ use crate::{
 };
 
 mod hearers;
+#[cfg(test)]
+mod tests;
 
 /// The connections that hear one topic.
 #[derive(Debug, Default)]
@@ -164,23 +166,30 @@ impl Group {
         }
         let picky = self.picky.get_mut(&event.conversation_id);
         let mut hearers: Vec<_> = picky.into_iter().chain([&mut self.hearers]).collect();
-        let count: usize = hearers.iter().map(|hearers| hearers.waiting_for(number)).sum();
+        let mut count: usize = hearers.iter().map(|hearers| hearers.waiting_for(number)).sum();
         if count == 0 {
             return 0;
         }
-        let mut bytes = 0;
-        match self.dialect.render(event, self.audience) {
-            Rendered::Frame(frame) => {
-                let shown = Shown { number, frame, ticket: Arc::clone(ticket) };
-                bytes = shown.bytes();
-                let somebody = hearers.iter_mut().filter(|hearers| !hearers.is_empty());
-                somebody.for_each(|hearers| hearers.owe(shown.clone()));
+        let frame = match self.dialect.render(event, self.audience) {
+            Rendered::Frame(frame) => Some(frame),
+            Rendered::FrameButOrigin(frame) => {
+                let passed_over =
+                    |hearers: &mut &mut Hearers| hearers.pass_over(&event.origin_connection, number);
+                count -= hearers.iter_mut().map(passed_over).filter(|passed_over| *passed_over).count();
+                Some(frame)
             }
-            Rendered::Step => {
-                let item = || step(event, self.audience, Some(Arc::clone(ticket)));
-                hearers.iter_mut().for_each(|hearers| hearers.push(number, item));
-            }
+            Rendered::Step => None,
             Rendered::Nothing => return 0,
+        };
+        let mut bytes = 0;
+        if let Some(frame) = frame {
+            let shown = Shown { number, frame, ticket: Arc::clone(ticket) };
+            bytes = shown.bytes();
+            let somebody = hearers.iter_mut().filter(|hearers| !hearers.is_empty());
+            somebody.for_each(|hearers| hearers.owe(shown.clone()));
+        } else {
+            let item = || step(event, self.audience, Some(Arc::clone(ticket)));
+            hearers.iter_mut().for_each(|hearers| hearers.push(number, item));
         }
         metrics::counter!("parlor_gateway_deliveries_total", "dialect" => self.dialect.wire().name)
             .increment(count as u64);

@@ -113,7 +113,7 @@ impl<D: Dialect + Default> Talk<D> {
         self.effects.clear();
         match self.dialect.render(&event, audience) {
             Rendered::Step => return self.step(Input::Event { event: Arc::new(event), audience }),
-            Rendered::Frame(frame) => match &mut self.held {
+            Rendered::Frame(frame) | Rendered::FrameButOrigin(frame) => match &mut self.held {
                 Some(held) => held.push((message_number(&event), frame)),
                 None => self.effects.push(Effect::Send(frame)),
             },

@@ -42,6 +42,18 @@ impl Hearers {
         self.members.values().filter(|member| number > member.from).count()
     }
 
+    /// The event of this number is not for this connection; false if it is none of these, or was given it.
+    pub fn pass_over(&mut self, connection: &str, number: u64) -> bool {
+        let Some(member) = self.members.get_mut(connection).filter(|member| number > member.from) else {
+            return false;
+        };
+        if !self.owed.is_empty() {
+            member.take(&Run::new(self.owed.clone()));
+        }
+        member.from = number;
+        true
+    }
+
     /// An event is owed to everybody who has not been given it.
     pub fn owe(&mut self, shown: Shown) {
         self.owed.push(shown);
