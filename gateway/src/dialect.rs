@@ -107,6 +107,8 @@ pub enum Input {
     Answer { tag: Tag, answer: Result<Answer, Refusal>, position: Option<u64> },
     /// An event that [`Dialect::render`] wanted to be stepped, or the snapshot of a state.
     Event { event: Arc<v1::Event>, audience: Audience },
+    /// A list that this connection said has changed, as it is now. See [`Effect::Refresh`].
+    Refreshed(Frame),
     /// The rights of the connection's principal ended; its subscriptions are gone.
     RightsEnded(v1::RightsEndedReason),
     /// A timer that the machine set has run out.
@@ -133,6 +135,8 @@ pub enum Effect {
     Hold,
     /// Go on with what waits, but for what a log has up to this number: the machine has sent that itself.
     Release { above: u64 },
+    /// This list has changed for this client: it comes as [`Input::Refreshed`], asked for once for all who say so.
+    Refresh(&'static Derived),
     /// Break the connection off, so that its client comes back by itself.
     Break,
     /// Send a frame to this client.
@@ -158,6 +162,20 @@ impl Effect {
     pub fn refused(what: &'static str, refusal: &Refusal) -> Option<Self> {
         refusal.why().map(|why| Self::Refused { what, why })
     }
+}
+
+/// A list that follows from what happened, as the list of conversations does: many see the same, so it is not each
+/// connection that asks for it.
+#[derive(Debug)]
+pub struct Derived {
+    /// Names it among those of its dialect. All who hear of it may see the same: what two audiences see has two names.
+    pub name: &'static str,
+    /// How long after a change it is asked for: many changes make one list.
+    pub after: Duration,
+    /// The question, asked on behalf of one of those who are sent the answer.
+    pub ask: fn() -> Call,
+    /// How the answer looks to all of them.
+    pub render: fn(Result<Answer, Refusal>) -> Frame,
 }
 
 /// The events that must have left before an answer does, so that the old order of things is kept. Bounded in time.

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::rest_limits::RestLimits;
-use crate::{call::Calls, link::Link, outbox::OUTBOX_BYTES};
+use crate::{call::Calls, derived::Rounds, link::Link, outbox::OUTBOX_BYTES};
 
 mod rest_limits;
 
@@ -92,6 +92,8 @@ pub(crate) struct Edge {
     pub limits: Limits,
     pub calls: Calls,
     pub link: Link,
+    /// The lists that are about to be sent unasked.
+    pub lists: Rounds,
     pub rest_limits: RestLimits,
     /// The places of REST requests under way.
     pub exchanges: Arc<Semaphore>,

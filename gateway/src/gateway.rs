@@ -18,6 +18,7 @@ use tonic::metadata::MetadataValue;
 use crate::{
     backend::Backend,
     call::Calls,
+    derived::Rounds,
     edge::{Edge, Limits, Metrics, Now, RestLimits},
     link::Link,
     mount::Mount,
@@ -90,14 +91,16 @@ impl Gateway {
         let (link_tasks, link_stop) = (TaskTracker::new(), CancellationToken::new());
         let link = Link::start(&options.name, &epoch, calls.clone(), &link_tasks, link_stop.clone());
         let wheel = Wheel::new(options.limits.ping_interval.min(options.limits.ping_timeout));
+        let tasks = TaskTracker::new();
         let edge = Edge {
+            lists: Rounds::new(calls.clone(), tasks.clone()),
             rest_limits: RestLimits::new(options.limits.rest_requests, options.limits.rest_window),
             exchanges: Arc::new(Semaphore::new(options.limits.exchanges)),
             limits: options.limits,
             calls,
             link,
             now: options.now,
-            tasks: TaskTracker::new(),
+            tasks,
             draining: CancellationToken::new(),
             aborted: CancellationToken::new(),
             prefix: format!("{}.{epoch}", options.name),

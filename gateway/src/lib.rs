@@ -9,6 +9,7 @@
 
 pub mod backend;
 mod call;
+mod derived;
 pub mod dialect;
 mod edge;
 mod fanout;

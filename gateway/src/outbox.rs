@@ -396,6 +396,7 @@ fn size(item: &Item) -> usize {
             Input::Connect { .. }
             | Input::Request(_)
             | Input::Answer { .. }
+            | Input::Refreshed(_)
             | Input::RightsEnded(_)
             | Input::Timer(_)
             | Input::Closed => 0,

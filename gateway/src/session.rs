@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use crate::{
     call::{Caller, Proof},
+    derived::Hearer,
     dialect::{
-        After, Answer, Call, Credential, Effect, Frame, Input, Machine, Memory, Opening, OpeningKind,
-        Response, SocketEvent, Tag,
+        After, Answer, Call, Credential, Derived, Effect, Frame, Input, Machine, Memory, Opening,
+        OpeningKind, Response, SocketEvent, Tag,
         refusal::{Kind, Refusal},
     },
     edge::Edge,
@@ -261,6 +262,7 @@ impl Session {
             | Input::Emitted { .. }
             | Input::Request(_)
             | Input::Event { .. }
+            | Input::Refreshed(_)
             | Input::Timer(_)
             | Input::Closed => {}
         }
@@ -303,6 +305,7 @@ impl Session {
             }
             Effect::Hold => self.outbox.hold(),
             Effect::Release { above } => self.outbox.go_on(above),
+            Effect::Refresh(list) => self.refresh(list),
             Effect::Break => self.outbox.end(Ending::TRY_AGAIN),
             Effect::Send(frame) => self.out.push(Out::Frame(frame)),
             Effect::Accept { pid } => self.out.push(Out::Accept { pid }),
@@ -335,17 +338,30 @@ impl Session {
             outbox.push(Item::answer(tag, answer, None));
             return;
         };
-        let caller = Caller {
-            mount: Arc::clone(&self.mounted.mount),
-            connection: Arc::clone(&self.connection),
-            peer: self.peer,
-            proof,
-        };
+        let caller = self.caller(proof);
         let calls = self.edge.calls.clone();
         self.edge.tasks.spawn(async move {
             let (answer, position) = calls.call(call, &caller).await;
             outbox.push(Item::answer(tag, answer, position));
         });
+    }
+
+    /// Nothing is sent to whoever has not proved who they are.
+    fn refresh(&self, list: &'static Derived) {
+        if let Some(handle) = self.handle.clone() {
+            let caller = self.caller(Proof::Handle(handle));
+            let hearer = Hearer { caller, outbox: Arc::clone(&self.outbox) };
+            self.edge.lists.refresh(list, self.tenant.clone(), hearer);
+        }
+    }
+
+    fn caller(&self, proof: Proof) -> Caller {
+        Caller {
+            mount: Arc::clone(&self.mounted.mount),
+            connection: Arc::clone(&self.connection),
+            peer: self.peer,
+            proof,
+        }
     }
 
     async fn attach(&mut self, tag: Tag, credential: Credential, memory: Memory) {

@@ -1,7 +1,7 @@
 //! The gateway from outside: real sockets, a core of the contract's shape behind it.
 
 mod address;
-mod core;
+pub mod core;
 pub(crate) mod echo;
 mod grpc;
 mod link;
@@ -9,4 +9,4 @@ mod listener;
 mod rest;
 mod socketio;
 mod sockets;
-mod world;
+pub mod world;

@@ -12,8 +12,8 @@ use parlor_api::v1::{self, event::Payload, topic::Name};
 use tonic::Code;
 
 use crate::dialect::{
-    After, AllowHeaders, Answer, Audience, Call, Carriers, Cors, Credential, Dialect, Effect, Frame, Input,
-    Machine, Memory, Opening, Pace, Rendered, Request, Response, TopicHandle, Wire, refusal::Refusal,
+    After, AllowHeaders, Answer, Audience, Call, Carriers, Cors, Credential, Derived, Dialect, Effect, Frame,
+    Input, Machine, Memory, Opening, Pace, Rendered, Request, Response, TopicHandle, Wire, refusal::Refusal,
 };
 
 /// Its largest frame.
@@ -51,6 +51,16 @@ const ECHO: Wire = Wire {
     unavailable: || response(StatusCode::INTERNAL_SERVER_ERROR, "unavailable"),
 };
 
+/// What is sent to everybody after a message that wants it.
+pub const ROOM: Derived = Derived {
+    name: "room",
+    after: Duration::from_millis(100),
+    ask: || Call::GetConversation(v1::GetConversationRequest::default()),
+    render: |answer| {
+        frame(answer.map_or_else(|refusal| format!("no room {:?}", refusal.kind), |_| "room".to_owned()))
+    },
+};
+
 const CALM: Wire = Wire { name: "calm", pace: Pace { refuse: false, ..ECHO.pace }, ..ECHO };
 
 impl Dialect for Echo {
@@ -66,6 +76,9 @@ impl Dialect for Echo {
         match &event.payload {
             Some(Payload::MessageSent(sent)) => {
                 let text = sent.message.as_ref().map(|message| message.text.as_str()).unwrap_or_default();
+                if text.starts_with("refresh") {
+                    return Rendered::Step;
+                }
                 Rendered::Frame(frame(format!("event {} {text}", event.sequence)))
             }
             _ => Rendered::Step,
@@ -92,7 +105,11 @@ impl Machine for State {
             }
             Input::Request(request) => requested(&request, effects),
             Input::Answer { tag, answer, position } => self.answered(tag, answer, position, effects),
+            Input::Event { event, .. } if matches!(event.payload, Some(Payload::MessageSent(_))) => {
+                effects.push(Effect::Refresh(&ROOM));
+            }
             Input::Event { event, .. } => say(effects, format!("state of {}", event.conversation_id)),
+            Input::Refreshed(frame) => effects.push(Effect::Send(frame)),
             Input::RightsEnded(reason) => say(effects, format!("rights ended {}", reason as i32)),
             Input::Timer(_) => say(effects, "timer".to_owned()),
             Input::Closed => {}

@@ -272,3 +272,17 @@ async fn a_reply_waits_for_an_event_only_so_long() {
     let waited = began.elapsed();
     assert!(waited >= crate::edge::REPLY_HOLD, "it waited {waited:?}");
 }
+
+#[tokio::test]
+async fn a_list_that_changed_for_fifty_sockets_is_asked_for_once() {
+    let world = world().await;
+    let mut sockets = Vec::new();
+    for _ in 0..50 {
+        sockets.push(world.listener().await);
+    }
+    world.core.append("refresh");
+    for socket in &mut sockets {
+        socket.hears("room").await;
+    }
+    assert_eq!(world.core.metadata().len(), 1);
+}

@@ -144,21 +144,7 @@ impl World {
 
 fn options(plan: &Plan) -> Options {
     let metrics = plan.metrics.clone();
-    let mount = |dialect: &str| Mount {
-        name: dialect.to_owned(),
-        dialect: dialect.to_owned(),
-        prefix: format!("/{dialect}"),
-        listener: None,
-        tenant: Some(TENANT.to_owned()),
-        issuers: vec!["one".to_owned(), "two".to_owned()],
-        origins: plan.origins.clone(),
-        login_issuer: None,
-        allow_signup: false,
-        guests: false,
-        identity: crate::mount::Identity::Token,
-        rate: None,
-        linger: Duration::from_secs(5),
-    };
+    let mount = |dialect: &str| Mount { origins: plan.origins.clone(), ..mount(dialect) };
     let mut mounts = vec![mount("echo"), mount("calm")];
     if plan.root {
         let listener = Some(plan.listener.name.clone());
@@ -171,6 +157,25 @@ fn options(plan: &Plan) -> Options {
         limits: plan.limits.clone(),
         now: Arc::new(|| jiff::Timestamp::UNIX_EPOCH),
         metrics: Some(Arc::new(move || metrics.clone())),
+    }
+}
+
+/// A mount of the test dialect of this name.
+pub fn mount(dialect: &str) -> Mount {
+    Mount {
+        name: dialect.to_owned(),
+        dialect: dialect.to_owned(),
+        prefix: format!("/{dialect}"),
+        listener: None,
+        tenant: Some(TENANT.to_owned()),
+        issuers: vec!["one".to_owned(), "two".to_owned()],
+        origins: Vec::new(),
+        login_issuer: None,
+        allow_signup: false,
+        guests: false,
+        identity: crate::mount::Identity::Token,
+        rate: None,
+        linger: Duration::from_secs(5),
     }
 }
 

@@ -120,7 +120,7 @@ impl Machine for Socket {
             Input::Event { event, audience } => self.heard(&event, audience, effects),
             Input::RightsEnded(reason) => self.rights_ended(reason, effects),
             Input::Closed => self.phase = Phase::Closed,
-            Input::Request(_) | Input::Timer(_) => {}
+            Input::Request(_) | Input::Refreshed(_) | Input::Timer(_) => {}
         }
         while let Phase::Open(None) = self.phase
             && let Some(request) = self.parked.pop_front()

@@ -67,6 +67,7 @@ impl Machine for Socket {
             | Input::Emitted { .. }
             | Input::Request(_)
             | Input::Event { .. }
+            | Input::Refreshed(_)
             | Input::Timer(_) => {}
         }
         if self.restores && self.takes() && !self.closed {

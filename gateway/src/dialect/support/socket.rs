@@ -116,7 +116,11 @@ impl Machine for Socket {
             Input::RightsEnded(reason) => self.rights_ended(reason),
             Input::Closed => self.closed = true,
             // An answer nobody waits for, and what is not said here.
-            Input::Answer { .. } | Input::Frame(_) | Input::Request(_) | Input::Timer(_) => {}
+            Input::Answer { .. }
+            | Input::Frame(_)
+            | Input::Request(_)
+            | Input::Refreshed(_)
+            | Input::Timer(_) => {}
         }
         self.go_on(effects);
         self.core.give_out(effects);

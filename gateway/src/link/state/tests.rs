@@ -175,6 +175,7 @@ fn heard(outbox: &Outbox) -> Vec<String> {
             | Input::Emitted { .. }
             | Input::Request(_)
             | Input::Timer(_)
+            | Input::Refreshed(_)
             | Input::Closed => "unexpected".to_owned(),
         },
     });

@@ -87,6 +87,10 @@ fn get_conversation(
     request: &Request<v1::GetConversationRequest>,
 ) -> Result<Response<v1::GetConversationResponse>, Status> {
     core.state().metadata.push(request.metadata().clone());
+    let handle = request.metadata().get(metadata::HANDLE).and_then(|handle| handle.to_str().ok());
+    if handle.is_some_and(|handle| handle.starts_with("over")) {
+        return Err(Status::unauthenticated("its rights are over"));
+    }
     Ok(Response::new(v1::GetConversationResponse::default()))
 }
 
