@@ -8,7 +8,7 @@ use super::{
     shape::{self, History, LIST, MESSAGES, Message, Own},
 };
 use crate::dialect::{
-    Credential, Effect, Frame, SocketEvent,
+    Credential, Derived, Effect, Frame, SocketEvent,
     ask::{Ask, Core},
     refusal::Refusal,
 };
@@ -18,8 +18,6 @@ use crate::dialect::{
 pub(super) enum Done {
     /// Nothing but its answer.
     Answered,
-    /// The list has changed for every admin.
-    Changed,
     /// Somebody is in, and this is what they missed.
     Joined(Box<v1::ListMissedEventsResponse>),
     /// The proof says otherwise, or there is nobody with the id that was claimed.
@@ -42,6 +40,11 @@ impl Asker {
 
     pub(super) async fn ask<R: Ask>(&self, request: R) -> Result<R::Answer, Refusal> {
         self.core.ask(request, &Credential::Connection).await
+    }
+
+    /// This list has changed for them.
+    pub(super) fn refresh(&self, list: &'static Derived) {
+        self.core.tell(Effect::Refresh(list));
     }
 
     /// The acknowledgement, or else the event.

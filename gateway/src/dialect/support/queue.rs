@@ -8,6 +8,7 @@ use super::{
     WIRE,
     read::{Asked, Sending},
 };
+use crate::dialect::Frame;
 
 /// So many requests wait, as many as the pace lets in at once. After the join, more are not taken.
 pub(super) const QUEUE_MAX: usize = WIRE.pace.burst as usize;
@@ -31,6 +32,8 @@ pub(super) enum Waiting {
     },
     /// A customer's conversation was closed: it is still heard, and so is the next one.
     HearOn { closed: String },
+    /// The list has changed; what was asked before it came is answered first.
+    List(Frame),
 }
 
 impl Queue {
@@ -65,6 +68,12 @@ impl Queue {
         }
     }
 
+    /// In the place of an older one.
+    pub(super) fn push_list(&mut self, list: Frame) {
+        self.waiting.retain(|waiting| !matches!(waiting, Waiting::List(_)));
+        self.waiting.push_back(Waiting::List(list));
+    }
+
     pub(super) fn pop(&mut self) -> Option<Waiting> {
         self.pop_if(|_| true)
     }
@@ -73,7 +82,7 @@ impl Queue {
     pub(super) fn pop_message(&mut self) -> Option<(Option<Sending>, Option<u64>)> {
         match self.pop_if(|next| matches!(next, Waiting::Request { asked: Asked::Send(_), .. }))? {
             Waiting::Request { asked: Asked::Send(sending), ack, .. } => Some((sending, ack)),
-            Waiting::Request { .. } | Waiting::HearOn { .. } => None,
+            Waiting::Request { .. } | Waiting::HearOn { .. } | Waiting::List(_) => None,
         }
     }
 

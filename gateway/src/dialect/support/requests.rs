@@ -3,6 +3,8 @@
 //! The rule it keeps: exactly one answer for each request that has one, in the style it was asked in: the acknowledgement
 //! if there is one to give, else the event. What may not be read looks like what is not there: empty.
 
+use std::time::Duration;
+
 use parlor_api::v1::{self, conversation_ref::Name};
 
 use super::{
@@ -11,6 +13,7 @@ use super::{
     read::{Asked, Place, Role},
     shape::{self, LIST, Message, OWN, Own, Row},
 };
+use crate::dialect::{Derived, Frame, SocketEvent, ask::Ask as _};
 
 /// The list holds so many, the latest first.
 const ROWS_MAX: i32 = 1_000;
@@ -18,12 +21,23 @@ const ROWS_MAX: i32 = 1_000;
 /// A history holds so many, the newest.
 pub(super) const HISTORY_MAX: i32 = 500;
 
+/// The list of every admin, which is sent unasked after it changed.
+pub(super) const CONVERSATIONS: Derived = Derived {
+    name: "conversations",
+    after: Duration::from_millis(100),
+    ask: || latest(ROWS_MAX).into_call(),
+    render: |answer| {
+        let page = answer.ok().and_then(v1::ListConversationsRequest::read).unwrap_or_default();
+        Frame::Event(SocketEvent::new(LIST, &rows(&page)))
+    },
+};
+
 /// Answers a request of somebody who is in. Joins are the socket's, and messages go together.
 pub(super) async fn answer(asked: Asked, role: Role, asker: Asker) -> Done {
     match (asked, role) {
         (Asked::List, Role::Admin) => list(&asker).await,
         (Asked::Messages(Some(number)), _) => messages(number, &asker).await,
-        (Asked::MarkRead(Some(number)), Role::Admin) => return mark_read(number, &asker).await,
+        (Asked::MarkRead(Some(number)), Role::Admin) => mark_read(number, &asker).await,
         (Asked::Own, Role::Customer) => own(&asker).await,
         (asked, _) => {
             let malformed = matches!(asked, Asked::Messages(None) | Asked::MarkRead(None));
@@ -47,7 +61,11 @@ pub(super) fn outside(unknown: Option<u64>, asked: &Asked, asker: &Asker) {
 
 async fn list(asker: &Asker) {
     let page = asker.ask(latest(ROWS_MAX)).await.unwrap_or_default();
-    asker.reply(LIST, &page.conversations.iter().filter_map(Row::new).collect::<Vec<_>>());
+    asker.reply(LIST, &rows(&page));
+}
+
+fn rows(page: &v1::ListConversationsResponse) -> Vec<Row<'_>> {
+    page.conversations.iter().filter_map(Row::new).collect()
 }
 
 async fn messages(number: u64, asker: &Asker) {
@@ -63,16 +81,13 @@ async fn messages(number: u64, asker: &Asker) {
     asker.history(Some(number), &[]);
 }
 
-async fn mark_read(number: u64, asker: &Asker) -> Done {
+async fn mark_read(number: u64, asker: &Asker) {
     let conversation = Some(Place::Number(number).named());
     let marked = asker.ask(v1::MarkReadRequest { conversation, through_sequence: 0 }).await;
     asker.acknowledge();
     match marked {
-        Ok(_) => Done::Changed,
-        Err(refusal) => {
-            asker.refused("conversation:markAsRead", &refusal);
-            Done::Answered
-        }
+        Ok(_) => asker.refresh(&CONVERSATIONS),
+        Err(refusal) => asker.refused("conversation:markAsRead", &refusal),
     }
 }
 

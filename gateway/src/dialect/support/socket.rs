@@ -13,12 +13,7 @@
 //! other together, so answers leave in the order of questions; the first join stands; and a connection that joins is
 //! given what it missed, then what came meanwhile, each once, before anything it asks is worked on.
 
-use std::{
-    collections::HashSet,
-    mem::{replace, take},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, mem::take, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 use parlor_api::v1::{self, event::Payload};
@@ -36,7 +31,7 @@ use super::{
 };
 use crate::{
     dialect::{
-        Answer, Credential, Effect, Input, Machine, Memory, Opening, SocketEvent, Tag,
+        Answer, Credential, Effect, Frame, Input, Machine, Memory, Opening, SocketEvent, Tag,
         ask::{Core, Running},
         refusal::Refusal,
     },
@@ -50,11 +45,7 @@ pub(super) const PARKED_FOR: Duration = Duration::from_millis(500);
 /// Events that come while a connection is given what it missed. More than that in so short a time is no shop.
 pub(super) const HELD_MAX: usize = 1_024;
 
-/// Every admin's list is sent again so long after it changed: many changes make one list.
-pub(super) const REFRESH_AFTER: Duration = Duration::from_millis(100);
-
 const PARKING: Tag = 1;
-const REFRESH: Tag = 2;
 
 /// RFC 6455: against the policy of the endpoint; and of IANA: try again later.
 const CLOSE_POLICY: u16 = 1008;
@@ -73,8 +64,6 @@ pub(super) struct Socket {
     queue: Queue,
     /// What came while it catches up.
     held: Vec<Arc<v1::Event>>,
-    /// The list is about to be sent unasked.
-    refreshing: bool,
     closed: bool,
 }
 
@@ -112,15 +101,11 @@ impl Machine for Socket {
             }
             Input::Event { event, .. } => self.happened(event),
             Input::Timer(PARKING) => self.waited_long_enough(),
-            Input::Timer(REFRESH) => self.refresh(),
+            Input::Refreshed(list) => self.queue.push_list(list),
             Input::RightsEnded(reason) => self.rights_ended(reason),
             Input::Closed => self.closed = true,
             // An answer nobody waits for, and what is not said here.
-            Input::Answer { .. }
-            | Input::Frame(_)
-            | Input::Request(_)
-            | Input::Refreshed(_)
-            | Input::Timer(_) => {}
+            Input::Answer { .. } | Input::Frame(_) | Input::Request(_) | Input::Timer(_) => {}
         }
         self.go_on(effects);
         self.core.give_out(effects);
@@ -148,7 +133,6 @@ impl Socket {
             work: None,
             queue: Queue::default(),
             held: Vec::new(),
-            refreshing: false,
             closed: false,
         }
     }
@@ -209,6 +193,7 @@ impl Socket {
                 Some(Waiting::HearOn { closed }) => {
                     self.work_on(join::hear_on(self.core.clone(), closed), effects);
                 }
+                Some(Waiting::List(list)) => self.refreshed(list),
                 None => return,
             }
         }
@@ -261,7 +246,6 @@ impl Socket {
             (Done::Joined(missed), State::Joining { claim, ack, .. }) => self.joined(claim, ack, &missed),
             (Done::Refused { unknown }, State::Joining { ack, .. }) => self.refuse(unknown, ack),
             (Done::Unreachable, _) => self.unreachable(),
-            (Done::Changed, _) => self.refresh_soon(),
             (Done::Answered | Done::Joined(_) | Done::Refused { .. }, _) => {}
         }
     }
@@ -334,7 +318,7 @@ impl Socket {
             match waiting {
                 Waiting::Request { asked: Asked::Send(_), ack, .. } => self.asker(ack).fail(shape::FAILED),
                 Waiting::Request { asked, ack, .. } => requests::outside(None, &asked, &self.asker(ack)),
-                Waiting::HearOn { .. } => {}
+                Waiting::HearOn { .. } | Waiting::List(_) => {}
             }
         }
         self.close(CLOSE_TRY_AGAIN, "the service is unavailable");
@@ -351,7 +335,9 @@ impl Socket {
         };
         match (&event.payload, joined.role) {
             (Some(Payload::MessageSent(_)), _) => self.show(&event),
-            (Some(Payload::MessagesRead(read)), Role::Admin) if is_by_staff(read) => self.refresh_soon(),
+            (Some(Payload::MessagesRead(read)), Role::Admin) if is_by_staff(read) => {
+                self.core.tell(Effect::Refresh(&requests::CONVERSATIONS));
+            }
             (Some(Payload::ConversationChanged(_)), Role::Customer) if is_closed(&event) => {
                 self.queue.hear_on(&event.conversation_id);
             }
@@ -373,16 +359,9 @@ impl Socket {
         }
     }
 
-    fn refresh_soon(&mut self) {
-        if !replace(&mut self.refreshing, true) {
-            self.core.tell(Effect::Timer { tag: REFRESH, after: REFRESH_AFTER });
-        }
-    }
-
-    fn refresh(&mut self) {
-        self.refreshing = false;
+    fn refreshed(&self, list: Frame) {
         if matches!(self.state, State::Joined(Claim { role: Role::Admin, .. })) {
-            self.queue.push(Asked::List, None, 0);
+            self.core.tell(Effect::Send(list));
         }
     }
 

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::Support;
 use crate::{
     dialect::{
-        Answer, Audience, Call, Credential, Dialect as _, Effect, Frame, Input, OpeningKind, Rendered,
-        Response, SocketEvent, Tag,
+        Answer, Audience, Call, Credential, Derived, Dialect as _, Effect, Frame, Input, OpeningKind,
+        Rendered, Response, SocketEvent, Tag,
         kit::{
             self, NOW, acknowledged, asks_nothing, bad_token, message_number, no_conversation, refusal,
             response, sent, subscribed,
@@ -211,6 +211,16 @@ fn closed() -> v1::Event {
         conversation: Some(v1::Conversation { status, ..conversation() }),
         ..event(v1::event::Payload::ConversationChanged(v1::ConversationChanged::default()))
     }
+}
+
+/// The list that has changed.
+#[track_caller]
+fn changed(effects: &[Effect]) -> &'static Derived {
+    let changed = effects.iter().find_map(|effect| match effect {
+        Effect::Refresh(list) => Some(*list),
+        _ => None,
+    });
+    changed.unwrap_or_else(|| panic!("no list has changed: {effects:?}"))
 }
 
 fn stored() -> Answer {
