@@ -191,7 +191,7 @@ impl Group {
             let item = || step(event, self.audience, Some(Arc::clone(ticket)));
             hearers.iter_mut().for_each(|hearers| hearers.push(number, item));
         }
-        metrics::counter!("parlor_gateway_deliveries_total", "dialect" => self.dialect.wire().name)
+        metrics::counter!(crate::metric::DELIVERIES, "dialect" => self.dialect.wire().name)
             .increment(count as u64);
         bytes
     }

@@ -15,6 +15,7 @@ mod edge;
 mod fanout;
 pub mod gateway;
 mod link;
+pub mod metric;
 pub mod mount;
 mod mounted;
 pub mod outbox;

@@ -87,7 +87,7 @@ impl Link {
             }
         };
         if tokio::time::timeout(bound, all).await.is_err() {
-            metrics::counter!("parlor_gateway_replies_not_held_total").increment(1);
+            metrics::counter!(crate::metric::REPLIES_NOT_HELD).increment(1);
         }
     }
 }

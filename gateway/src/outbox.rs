@@ -229,8 +229,8 @@ impl Outbox {
         drop(state);
         drop(dropped);
         if first && ending == Ending::SLOW_READER {
-            metrics::counter!("parlor_gateway_slow_readers_total").increment(1);
-            metrics::counter!("parlor_gateway_slow_readers_bytes_total").increment(bytes as u64);
+            metrics::counter!(crate::metric::SLOW_READERS).increment(1);
+            metrics::counter!(crate::metric::SLOW_READERS_BYTES).increment(bytes as u64);
         }
     }
 

@@ -396,7 +396,7 @@ impl Session {
 
 /// Counts input that is refused: of which dialect, what, and why.
 pub(crate) fn count_refused(dialect: &'static str, what: &'static str, why: &'static str) {
-    metrics::counter!("parlor_gateway_input_refused_total", "dialect" => dialect, "what" => what, "why" => why)
+    metrics::counter!(crate::metric::INPUT_REFUSED, "dialect" => dialect, "what" => what, "why" => why)
         .increment(1);
 }
 

@@ -161,7 +161,7 @@ impl Looker {
 async fn look(store: &Store, clock: &Clock) -> Look {
     let late = |_| Err(StoreError::Unavailable("the database takes too long".to_owned()));
     let found = timeout(LOOK_WITHIN, store.ping()).await.unwrap_or_else(late);
-    metrics::gauge!("parlor_core_ready").set(if found.is_ok() { 1.0 } else { 0.0 });
+    metrics::gauge!(crate::metric::READY).set(if found.is_ok() { 1.0 } else { 0.0 });
     Look { at_ms: clock.now(), found }
 }
 

@@ -15,6 +15,7 @@ pub mod edge;
 pub mod heads;
 pub mod health;
 pub mod hub;
+pub mod metric;
 pub mod offset;
 pub mod page;
 pub mod password;

@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod failure;
 mod ids;
+pub mod metric;
 mod mutation;
 mod query;
 mod rows;

@@ -292,8 +292,8 @@ impl Hand {
                     if count == 0 {
                         break;
                     }
-                    metrics::gauge!("parlor_store_queue_depth").set(as_f64(work.len()));
-                    metrics::histogram!("parlor_store_batch_size").record(as_f64(count));
+                    metrics::gauge!(crate::metric::QUEUE_DEPTH).set(as_f64(work.len()));
+                    metrics::histogram!(crate::metric::BATCH_SIZE).record(as_f64(count));
                     self.carry_out(Batch::of(taken.drain(..))).await;
                     // Those who were just answered are ready to run: what they ask next belongs into the next batch.
                     tokio::task::yield_now().await;
@@ -306,11 +306,11 @@ impl Hand {
     async fn carry_out(&mut self, mut batch: Batch) {
         let began = Instant::now();
         let outcome = self.commit(&mut batch).await;
-        metrics::histogram!("parlor_store_commit_seconds").record(began.elapsed().as_secs_f64());
+        metrics::histogram!(crate::metric::COMMIT_SECONDS).record(began.elapsed().as_secs_f64());
         match outcome {
             Ok(()) => batch.settle(),
             Err(error) => {
-                metrics::counter!("parlor_store_batches_failed_total").increment(1);
+                metrics::counter!(crate::metric::BATCHES_FAILED).increment(1);
                 tracing::warn!(%error, "a batch was not stored");
                 batch.fail(&error);
             }

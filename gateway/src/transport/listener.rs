@@ -261,7 +261,7 @@ async fn accept(socket: TcpListener, port: Port) {
 /// Gives a connection its place; without one it is closed at once, so that its client can go elsewhere.
 fn take(port: &Arc<Port>, stream: TcpStream, peer: SocketAddr) {
     let Ok(place) = Arc::clone(&port.places).try_acquire_owned() else {
-        metrics::counter!("parlor_listener_refused_total", "listener" => port.name.to_string()).increment(1);
+        metrics::counter!(crate::metric::LISTENER_REFUSED, "listener" => port.name.to_string()).increment(1);
         return;
     };
     let connection = Connection { peer, proxies: Arc::clone(&port.proxies), place: Arc::new(place) };

@@ -5,7 +5,7 @@ pub(super) struct Open(metrics::Gauge);
 
 impl Open {
     pub fn new(dialect: &'static str) -> Self {
-        let sockets = metrics::gauge!("parlor_gateway_sockets", "dialect" => dialect);
+        let sockets = metrics::gauge!(crate::metric::SOCKETS, "dialect" => dialect);
         sockets.increment(1);
         Self(sockets)
     }

@@ -45,7 +45,7 @@ pub(super) async fn serve(
     }
     let over = peer.and_then(|address| edge.rest_limits.take(address, Instant::now()).err());
     let response = if let Some(wait) = over {
-        metrics::counter!("parlor_gateway_rest_limited_total", "dialect" => wire.name).increment(1);
+        metrics::counter!(crate::metric::REST_LIMITED, "dialect" => wire.name).increment(1);
         let mut refused = (wire.too_many_requests)();
         refused.headers.push((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1)));
         refused
@@ -59,7 +59,7 @@ pub(super) async fn serve(
             Err(Unread::Broken) => return plain(StatusCode::BAD_REQUEST, "the request could not be read\n"),
         }
     } else {
-        metrics::counter!("parlor_gateway_rest_full_total", "dialect" => wire.name).increment(1);
+        metrics::counter!(crate::metric::REST_FULL, "dialect" => wire.name).increment(1);
         (wire.unavailable)()
     };
     if let Some(why) = refusal(response.status) {

@@ -42,7 +42,7 @@ pub(super) fn serve(
     mut request: Request,
 ) -> Response<Body> {
     if !mounted.mount.admits(request.headers()) {
-        metrics::counter!("parlor_gateway_origins_refused_total", "dialect" => mounted.dialect.wire().name)
+        metrics::counter!(crate::metric::ORIGINS_REFUSED, "dialect" => mounted.dialect.wire().name)
             .increment(1);
         return plain(StatusCode::FORBIDDEN, "this origin may not open a socket here\n");
     }
@@ -131,7 +131,7 @@ impl Conversation {
             Err(ending) => ending,
         };
         drop(open);
-        metrics::counter!("parlor_gateway_sockets_ended_total", "reason" => ending.reason).increment(1);
+        metrics::counter!(crate::metric::SOCKETS_ENDED, "reason" => ending.reason).increment(1);
         self.outbox.end(ending);
         Box::pin(self.part(ending)).await;
     }

@@ -14,7 +14,7 @@ pub struct Order {
 
 pub const CORE: Order = Order {
     rows: &[
-        &["clock"],
+        &["clock", "metric"],
         &["status"],
         &["caller"],
         &["seal"],
@@ -35,7 +35,7 @@ pub const CORE: Order = Order {
 
 pub const GATEWAY: Order = Order {
     rows: &[
-        &["mount", "backend"],
+        &["mount", "backend", "metric"],
         &["dialect"],
         &["outbox", "registry", "mounted"],
         &["fanout", "call"],

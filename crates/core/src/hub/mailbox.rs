@@ -136,6 +136,7 @@ impl<N, K: Copy + Eq + Hash> Mailbox<N, K> {
             *head = announced.number;
         } else if waiting.bytes + cost > self.limit_bytes {
             waiting.lagged.insert(topic, announced.number);
+            metrics::counter!(crate::metric::HUB_LAGS).increment(1);
             waiting.items.push_back(Item::Lagged { topic, head: announced.number });
         } else {
             waiting.bytes += cost;
@@ -178,6 +179,18 @@ mod tests {
                 Item::Note(note) => note.to_owned(),
             })
             .collect()
+    }
+
+    #[test]
+    fn a_lag_is_counted_once_however_far_it_grows() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let mailbox = mailbox_for(1);
+            (1..=5).for_each(|number| mailbox.hear(FEED, &event(number)));
+            (1..=5).for_each(|number| mailbox.hear(OTHER, &event(number)));
+        });
+        let told = recorder.handle().render();
+        assert!(told.contains(&format!("{} 2\n", crate::metric::HUB_LAGS)), "{told}");
     }
 
     #[test]

@@ -59,14 +59,15 @@ impl Method {
 
     /// How long calls take until they answer, in seconds.
     pub fn seconds(&self) -> &Histogram {
-        self.seconds.get_or_init(|| metrics::histogram!("parlor_call_seconds", "method" => self.name.clone()))
+        self.seconds
+            .get_or_init(|| metrics::histogram!(crate::metric::CALL_SECONDS, "method" => self.name.clone()))
     }
 
     /// How many calls ended with a code.
     pub fn calls(&self, code: Code) -> &Counter {
         let index = usize::try_from(code as i32).unwrap_or_default().min(CODES - 1);
         self.calls[index].get_or_init(|| {
-            metrics::counter!("parlor_calls_total", "method" => self.name.clone(), "code" => format!("{code:?}"))
+            metrics::counter!(crate::metric::CALLS, "method" => self.name.clone(), "code" => format!("{code:?}"))
         })
     }
 }

@@ -62,5 +62,11 @@ fn install() -> Result<PrometheusHandle> {
     }
     let handle =
         PrometheusBuilder::new().install_recorder().context("cannot install the recorder of metrics")?;
+    parlor_store::metric::describe();
+    parlor_core::metric::describe();
+    parlor_gateway::metric::describe();
     Ok(recorder.insert(handle).clone())
 }
+
+#[cfg(test)]
+mod tests;

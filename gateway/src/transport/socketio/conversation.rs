@@ -57,7 +57,7 @@ impl Conversation {
 
     pub async fn run(&mut self) {
         let reason = self.converse().await;
-        metrics::counter!("parlor_gateway_sockets_ended_total", "reason" => reason.as_str()).increment(1);
+        metrics::counter!(crate::metric::SOCKETS_ENDED, "reason" => reason.as_str()).increment(1);
         self.connection.close(reason);
         // Those who end like this have taken nothing for a while, whatever was sent.
         let silent = matches!(reason, Reason::PingTimeout | Reason::SlowReader | Reason::TransportError);
@@ -164,7 +164,7 @@ impl Conversation {
         let none = HeaderMap::new();
         let headers = self.headers.as_deref().unwrap_or(&none);
         if !mounted.mount.admits(headers) {
-            metrics::counter!("parlor_gateway_origins_refused_total", "dialect" => mounted.dialect.wire().name)
+            metrics::counter!(crate::metric::ORIGINS_REFUSED, "dialect" => mounted.dialect.wire().name)
                 .increment(1);
             self.connection.refuse(namespace, FOREIGN_ORIGIN, None);
             return Ok(());

@@ -160,7 +160,7 @@ impl Room {
     /// Does what is due.
     pub async fn wake(&mut self) -> Result<(), Reason> {
         if self.turns.is_held_back(Instant::now()) {
-            metrics::counter!("parlor_gateway_held_back_total", "dialect" => self.mounted.dialect.wire().name)
+            metrics::counter!(crate::metric::HELD_BACK, "dialect" => self.mounted.dialect.wire().name)
                 .increment(1);
             return Err(Reason::TooFast);
         }
