@@ -4,9 +4,10 @@
 //! meant, a call the server declined, a doctor's finding, a server that cannot be reached).
 
 mod bench;
-mod common;
 mod config;
 mod doctor;
+mod exit;
+mod flags;
 mod key;
 mod migrate;
 mod output;
@@ -21,10 +22,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use tonic::Code;
 
-use self::common::{Common, FAILED, REFUSED};
-use crate::{config::Refused, contract::Refusal};
+use self::{
+    exit::{FAILED, REFUSED, code_of},
+    flags::Common,
+};
 
 /// A realtime backend: chat and presence behind one port, spoken to in gRPC, grpc-web and the dialects of existing
 /// front-ends.
@@ -117,17 +119,6 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn code_of(error: &anyhow::Error) -> u8 {
-    let declined = error.chain().find_map(|cause| cause.downcast_ref::<Refusal>()).is_some_and(|refusal| {
-        matches!(
-            refusal.code,
-            Code::Unauthenticated | Code::PermissionDenied | Code::FailedPrecondition | Code::Unavailable
-        )
-    });
-    let refused = error.chain().any(|cause| cause.is::<Refused>());
-    if declined || refused { REFUSED } else { FAILED }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -146,16 +137,5 @@ mod tests {
             assert!(help.contains("Usage:"), "{help}");
             waiting.extend(command.get_subcommands().filter(|below| below.get_name() != "help").cloned());
         }
-    }
-
-    #[test]
-    fn exit_codes_tell_refusals_from_failures() {
-        let refused = anyhow::Error::from(Refused(Vec::new())).context("serve");
-        assert_eq!(code_of(&refused), REFUSED);
-        let declined = anyhow::Error::from(Refusal::from(tonic::Status::permission_denied("no")));
-        assert_eq!(code_of(&declined.context("user list")), REFUSED);
-        let missing = anyhow::Error::from(Refusal::from(tonic::Status::not_found("no such user")));
-        assert_eq!(code_of(&missing), FAILED);
-        assert_eq!(code_of(&anyhow::anyhow!("broken")), FAILED);
     }
 }

@@ -1,4 +1,4 @@
-//! What all commands share: flags, and the exit codes that are not success.
+//! The flags that every command takes.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,6 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::config::{Config, Flags};
-
-/// The command could not do its work.
-pub const FAILED: u8 = 1;
-/// It was refused, or what it looked at is not healthy.
-pub const REFUSED: u8 = 3;
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]

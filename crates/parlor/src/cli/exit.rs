@@ -1,0 +1,37 @@
+//! How a process that did not succeed ends.
+
+use tonic::Code;
+
+use crate::{config::Refused, contract::Refusal};
+
+/// The command could not do its work.
+pub const FAILED: u8 = 1;
+/// It was refused, or what it looked at is not healthy.
+pub const REFUSED: u8 = 3;
+
+pub fn code_of(error: &anyhow::Error) -> u8 {
+    let declined = error.chain().find_map(|cause| cause.downcast_ref::<Refusal>()).is_some_and(|refusal| {
+        matches!(
+            refusal.code,
+            Code::Unauthenticated | Code::PermissionDenied | Code::FailedPrecondition | Code::Unavailable
+        )
+    });
+    let refused = error.chain().any(|cause| cause.is::<Refused>());
+    if declined || refused { REFUSED } else { FAILED }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_tell_refusals_from_failures() {
+        let refused = anyhow::Error::from(Refused(Vec::new())).context("serve");
+        assert_eq!(code_of(&refused), REFUSED);
+        let declined = anyhow::Error::from(Refusal::from(tonic::Status::permission_denied("no")));
+        assert_eq!(code_of(&declined.context("user list")), REFUSED);
+        let missing = anyhow::Error::from(Refusal::from(tonic::Status::not_found("no such user")));
+        assert_eq!(code_of(&missing), FAILED);
+        assert_eq!(code_of(&anyhow::anyhow!("broken")), FAILED);
+    }
+}
