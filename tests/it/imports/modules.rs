@@ -39,6 +39,7 @@ pub const GATEWAY: Order = Order {
         &["dialect"],
         &["outbox", "registry", "mounted"],
         &["fanout", "call"],
+        &["derived"],
         &["link"],
         &["edge"],
         &["session"],
