@@ -53,8 +53,8 @@ pub(super) async fn signup(asked: Asked) -> Result<Response, Failure> {
         email: word(&body, "email").ok_or_else(required)?,
     });
     let exchanged = exchange(&asked, issuer, proof).await.map_err(|fault| match fault {
-        // There is no sign-in that could be wrong.
-        Fault::Wrong => said(Fault::Failed),
+        // There is no sign-in that could be wrong, and whatever is refused of an account is a 400.
+        Fault::Wrong => bad("Registration failed!"),
         fault => said(fault),
     })?;
     welcome(&asked, &exchanged, StatusCode::CREATED, "Registration successful!")

@@ -91,6 +91,9 @@ fn registering_fails_in_words() {
         register(mount(), LOGIN, Some(Refusal::of(Kind::Malformed, "signup.password: is short"))),
         told(400, "Email or password is invalid!")
     );
+    for refused in [bad_token(), refusal(Kind::NotFound, v1::Reason::TenantNotFound)] {
+        assert_eq!(register(mount(), LOGIN, Some(refused)), told(400, "Registration failed!"));
+    }
     assert_eq!(register(mount(), "{}", None), told(400, "Email and password are required!"));
     assert_eq!(register(mount(), "{", None), told(400, "Invalid JSON!"));
     let closed = Mount { allow_signup: false, ..mount() };
