@@ -5,13 +5,7 @@
 
 use std::time::Duration;
 
-use parlor_api::{
-    limits::ANSWER_BYTES,
-    v1::{
-        chat_service_client::ChatServiceClient, edge_service_client::EdgeServiceClient,
-        token_service_client::TokenServiceClient,
-    },
-};
+use parlor_api::{limits::ANSWER_BYTES, v1::edge_service_client::EdgeServiceClient};
 use tonic::{
     Status,
     body::Body,
@@ -87,14 +81,6 @@ impl Backend {
     /// Where the gateway's own calls go.
     pub(crate) fn service(&self) -> Inner {
         self.service.clone()
-    }
-
-    pub(crate) fn chat(&self) -> ChatServiceClient<Inner> {
-        ChatServiceClient::new(self.service()).max_decoding_message_size(ANSWER_BYTES)
-    }
-
-    pub(crate) fn token(&self) -> TokenServiceClient<Inner> {
-        TokenServiceClient::new(self.service()).max_decoding_message_size(ANSWER_BYTES)
     }
 
     pub(crate) fn edge(&self) -> EdgeServiceClient<Inner> {

@@ -1,9 +1,7 @@
-//! Asks the core on a connection's behalf: each [`Call`] is one generated client method, with the context as metadata.
+//! Asks the core on a connection's behalf: each [`Call`] is one unary method, with the context as metadata.
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http::uri::PathAndQuery;
 use parlor_api::{failure, limits::ANSWER_BYTES, metadata, v1::Reason};
 use tonic::{
     Code, Request, Status,
@@ -100,49 +98,18 @@ impl Calls {
         }
     }
 
-    /// A method in the client's own words: it has no more rights than on the public port.
-    async fn pass_on(
-        &self,
-        path: PathAndQuery,
-        message: Bytes,
-        caller: &Caller,
-    ) -> Result<(Answer, Option<u64>), Status> {
-        let mut request = self.request(message, caller)?;
-        request.metadata_mut().insert(metadata::PUBLIC, MetadataValue::from_static(YES));
+    async fn dispatch(&self, call: Call, caller: &Caller) -> Result<(Answer, Option<u64>), Status> {
+        let mut request = self.request(call.message, caller)?;
+        if call.public {
+            request.metadata_mut().insert(metadata::PUBLIC, MetadataValue::from_static(YES));
+        }
         let mut client =
             tonic::client::Grpc::new(self.backend.service()).max_decoding_message_size(ANSWER_BYTES);
         client.ready().await?;
-        let response = client.unary(request, path, raw::Raw).await.map_err(told)?;
+        let response = client.unary(request, call.path, raw::Raw).await;
+        let response = response.map_err(|status| if call.public { told(status) } else { status })?;
         let position = position(response.metadata());
-        Ok((Answer::Public(response.into_inner()), position))
-    }
-
-    async fn dispatch(&self, call: Call, caller: &Caller) -> Result<(Answer, Option<u64>), Status> {
-        macro_rules! ask {
-            ($client:ident, $method:ident, $answer:ident, $request:expr) => {{
-                let request = self.request($request, caller)?;
-                let response = self.backend.$client().$method(request).await?;
-                let position = position(response.metadata());
-                Ok((Answer::$answer(response.into_inner()), position))
-            }};
-        }
-        match call {
-            Call::CreateConversation(request) => ask!(chat, create_conversation, CreateConversation, request),
-            Call::GetConversation(request) => ask!(chat, get_conversation, GetConversation, request),
-            Call::ListConversations(request) => ask!(chat, list_conversations, ListConversations, request),
-            Call::UpdateConversation(request) => ask!(chat, update_conversation, UpdateConversation, request),
-            Call::SendMessage(request) => ask!(chat, send_message, SendMessage, request),
-            Call::SendMessages(request) => ask!(chat, send_messages, SendMessages, request),
-            Call::ListMessages(request) => ask!(chat, list_messages, ListMessages, request),
-            Call::MarkRead(request) => ask!(chat, mark_read, MarkRead, request),
-            Call::ListMissedEvents(request) => {
-                ask!(chat, list_missed_events, ListMissedEvents, request)
-            }
-            Call::ExchangeCredential(request) => {
-                ask!(token, exchange_credential, ExchangeCredential, request)
-            }
-            Call::Public { path, message } => self.pass_on(path, message, caller).await,
-        }
+        Ok((Answer::Called(response.into_inner()), position))
     }
 
     fn request<T>(&self, message: T, caller: &Caller) -> Result<Request<T>, Status> {

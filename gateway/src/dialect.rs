@@ -27,6 +27,7 @@ mod login;
 pub mod native;
 pub mod refusal;
 mod rest;
+pub mod rpc;
 pub mod staff;
 pub mod support;
 mod wire;
@@ -92,7 +93,6 @@ pub type Tag = u32;
 
 /// What happened.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it waits in a box, and is moved out of it once")]
 pub enum Input {
     /// A frame came from the client of a raw WebSocket.
     Frame(Frame),
@@ -121,7 +121,7 @@ pub enum Input {
 #[derive(Debug)]
 pub enum Effect {
     /// Ask the core. The answer comes as [`Input::Answer`]; frames that follow wait for it only if the machine parks them.
-    Call { tag: Tag, call: Box<Call>, credential: Credential },
+    Call { tag: Tag, call: Call, credential: Credential },
     /// Prove who this connection is. Answered by [`Answer::Attached`].
     Attach { tag: Tag, credential: Credential, memory: Memory },
     /// Hear a topic from here on. Answered by [`Answer::Subscribed`]. With `replaces`, another topic is heard up to that
@@ -247,48 +247,23 @@ pub enum Oversized {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicHandle(pub u64);
 
-/// A call to the core: one variant for each generated client method a dialect uses.
-#[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "an effect holds it in a box")]
-pub enum Call {
-    CreateConversation(v1::CreateConversationRequest),
-    GetConversation(v1::GetConversationRequest),
-    ListConversations(v1::ListConversationsRequest),
-    UpdateConversation(v1::UpdateConversationRequest),
-    SendMessage(v1::SendMessageRequest),
-    SendMessages(v1::SendMessagesRequest),
-    ListMessages(v1::ListMessagesRequest),
-    MarkRead(v1::MarkReadRequest),
-    ListMissedEvents(v1::ListMissedEventsRequest),
-    ExchangeCredential(v1::ExchangeCredentialRequest),
-    /// Any unary method, in the client's own words.
-    Public {
-        path: PathAndQuery,
-        message: Bytes,
-    },
+/// A call of a unary method of the core, encoded; see `rpc.rs` for those that dialects know by their types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub path: PathAndQuery,
+    pub message: Bytes,
+    /// It is in the client's own words: it has no more rights than on the public port.
+    pub public: bool,
 }
 
 /// The answer of a call, an attach or a subscription.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "it waits in a box, and is moved out of it once")]
 pub enum Answer {
-    CreateConversation(v1::CreateConversationResponse),
-    GetConversation(v1::GetConversationResponse),
-    ListConversations(v1::ListConversationsResponse),
-    UpdateConversation(v1::UpdateConversationResponse),
-    SendMessage(v1::SendMessageResponse),
-    SendMessages(v1::SendMessagesResponse),
-    ListMessages(v1::ListMessagesResponse),
-    MarkRead(v1::MarkReadResponse),
-    ListMissedEvents(v1::ListMissedEventsResponse),
-    ExchangeCredential(v1::ExchangeCredentialResponse),
-    Public(Bytes),
+    /// The message that a call was answered with, encoded.
+    Called(Bytes),
     /// `dropped` names the topics that this connection hears no longer by their [`TopicHandle`]s.
     Attached(v1::LinkAttached),
     /// The topic is heard; `position` is the number of the last event before that.
-    Subscribed {
-        topic: TopicHandle,
-        position: u64,
-        conversation_id: String,
-    },
+    Subscribed { topic: TopicHandle, position: u64, conversation_id: String },
 }

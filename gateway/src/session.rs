@@ -233,7 +233,7 @@ impl Session {
         self.machine.step(Input::Closed, &mut effects);
         for effect in effects {
             if let Effect::Call { tag, call, credential } = effect {
-                self.call(tag, *call, credential);
+                self.call(tag, call, credential);
             }
         }
         self.detach(silence).await;
@@ -282,7 +282,7 @@ impl Session {
 
     async fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Call { tag, call, credential } => self.call(tag, *call, credential),
+            Effect::Call { tag, call, credential } => self.call(tag, call, credential),
             Effect::Attach { tag, credential, memory } => self.attach(tag, credential, memory).await,
             Effect::Subscribe { tag, topic, audience, replaces } => {
                 self.in_flight += 1;

@@ -17,46 +17,7 @@ use std::{
 
 use parlor_api::v1;
 
-use super::{Answer, Audience, Call, Credential, Effect, Memory, Tag, TopicHandle, refusal::Refusal};
-
-/// A request of the core that knows its answer.
-pub(super) trait Ask {
-    type Answer;
-
-    fn into_call(self) -> Call;
-
-    /// The answer, if it is one to this request.
-    fn read(answer: Answer) -> Option<Self::Answer>;
-}
-
-macro_rules! asks {
-    ($($name:ident: $request:ident => $answer:ident,)*) => {$(
-        impl Ask for v1::$request {
-            type Answer = v1::$answer;
-
-            fn into_call(self) -> Call {
-                Call::$name(self)
-            }
-
-            fn read(answer: Answer) -> Option<v1::$answer> {
-                if let Answer::$name(answer) = answer { Some(answer) } else { None }
-            }
-        }
-    )*};
-}
-
-asks! {
-    CreateConversation: CreateConversationRequest => CreateConversationResponse,
-    GetConversation: GetConversationRequest => GetConversationResponse,
-    ListConversations: ListConversationsRequest => ListConversationsResponse,
-    UpdateConversation: UpdateConversationRequest => UpdateConversationResponse,
-    SendMessage: SendMessageRequest => SendMessageResponse,
-    SendMessages: SendMessagesRequest => SendMessagesResponse,
-    ListMessages: ListMessagesRequest => ListMessagesResponse,
-    MarkRead: MarkReadRequest => MarkReadResponse,
-    ListMissedEvents: ListMissedEventsRequest => ListMissedEventsResponse,
-    ExchangeCredential: ExchangeCredentialRequest => ExchangeCredentialResponse,
-}
+use super::{Answer, Audience, Credential, Effect, Memory, Tag, TopicHandle, refusal::Refusal, rpc::Rpc};
 
 /// The core as a handler sees it. Whoever runs several handlers of one connection gives them the same one, so that no two
 /// calls have one tag.
@@ -81,20 +42,20 @@ struct Answered {
 
 impl Core {
     /// Asks the core on somebody's behalf.
-    pub async fn ask<R: Ask>(&self, request: R, who: &Credential) -> Result<R::Answer, Refusal> {
+    pub async fn ask<R: Rpc>(&self, request: R, who: &Credential) -> Result<R::Answer, Refusal> {
         Ok(self.store(request, who).await?.0)
     }
 
     /// The same, with the tenant position of what the request stored.
-    pub async fn store<R: Ask>(
+    pub async fn store<R: Rpc>(
         &self,
         request: R,
         who: &Credential,
     ) -> Result<(R::Answer, Option<u64>), Refusal> {
-        let (call, credential) = (Box::new(request.into_call()), who.clone());
+        let (call, credential) = (request.call(), who.clone());
         let tag = self.want(|tag| Effect::Call { tag, call, credential });
         let (answer, position) = self.answer(tag).await?;
-        R::read(answer).map(|answer| (answer, position)).ok_or_else(Refusal::unexpected)
+        Ok((answer.read()?, position))
     }
 
     /// Proves who the connection is.
@@ -216,7 +177,7 @@ mod tests {
     }
 
     fn marked() -> Result<Answer, Refusal> {
-        Ok(Answer::MarkRead(v1::MarkReadResponse::default()))
+        Ok(v1::MarkReadResponse::default().into())
     }
 
     #[test]
@@ -238,8 +199,18 @@ mod tests {
         let (core, mut effects) = (Core::default(), Vec::new());
         let mut running = mark_read(&core);
         running.go_on(&mut effects);
-        let other = Ok(Answer::Public(bytes::Bytes::new()));
+        let other = Ok(Answer::Attached(v1::LinkAttached::default()));
         let done = running.answered(tag(&mut effects), other, None, &mut effects);
+        assert_eq!(done, Some(Err(Refusal::unexpected())));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_message_is_a_refusal() {
+        let (core, mut effects) = (Core::default(), Vec::new());
+        let mut running = mark_read(&core);
+        running.go_on(&mut effects);
+        let garbage = Ok(Answer::Called(bytes::Bytes::from_static(b"\xff")));
+        let done = running.answered(tag(&mut effects), garbage, None, &mut effects);
         assert_eq!(done, Some(Err(Refusal::unexpected())));
     }
 }

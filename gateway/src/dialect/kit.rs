@@ -5,12 +5,14 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use parlor_api::v1;
+use prost::Message;
 use serde_json::Value;
 
 use super::{
     After, Answer, Audience, Call, Credential, Dialect, Effect, Frame, Input, Machine, Opening, OpeningKind,
     Rendered, Request, Response, SocketEvent, Tag, TopicHandle,
     refusal::{Kind, Refusal},
+    rpc::Rpc,
 };
 use crate::mount::{Identity, Mount};
 
@@ -91,8 +93,8 @@ impl<D: Dialect + Default> Talk<D> {
 
     // === What the core says ===
 
-    pub fn answer(&mut self, answer: Answer) -> &[Effect] {
-        self.answered(Ok(answer))
+    pub fn answer(&mut self, answer: impl Into<Answer>) -> &[Effect] {
+        self.answered(Ok(answer.into()))
     }
 
     pub fn fail(&mut self, refusal: Refusal) -> &[Effect] {
@@ -183,6 +185,12 @@ pub(super) fn mount(dialect: &str) -> Mount {
 
 // === What the core says ===
 
+impl<M: Message> From<M> for Answer {
+    fn from(message: M) -> Self {
+        Self::Called(message.encode_to_vec().into())
+    }
+}
+
 pub(super) fn attached(person: Option<v1::Person>, roles: &[v1::Role]) -> Answer {
     Answer::Attached(v1::LinkAttached {
         handle: "sealed".to_owned(),
@@ -257,13 +265,34 @@ pub(super) fn asks_nothing(effects: &[Effect]) -> bool {
 #[track_caller]
 pub(super) fn call(effects: &[Effect]) -> (&Call, &Credential) {
     let mut calls = effects.iter().filter_map(|effect| match effect {
-        Effect::Call { call, credential, .. } => Some((&**call, credential)),
+        Effect::Call { call, credential, .. } => Some((call, credential)),
         _ => None,
     });
     match (calls.next(), calls.next()) {
         (Some(call), None) => call,
         _ => panic!("not one call: {effects:?}"),
     }
+}
+
+impl Call {
+    /// True if this asks for the method of such requests.
+    pub fn is<R: Rpc>(&self) -> bool {
+        self.path == R::PATH && !self.public
+    }
+
+    /// The request, which is of this method.
+    #[track_caller]
+    pub fn request<R: Rpc + Default>(&self) -> R {
+        assert!(self.is::<R>(), "{} is asked for", self.path);
+        R::decode(self.message.clone()).unwrap()
+    }
+}
+
+/// The request of the one call among the effects, and who asks.
+#[track_caller]
+pub(super) fn asked<R: Rpc + Default>(effects: &[Effect]) -> (R, &Credential) {
+    let (call, credential) = call(effects);
+    (call.request(), credential)
 }
 
 /// The one response, which is all there is.

@@ -19,9 +19,10 @@ use serde_json::{Map, Value};
 use super::{
     After, Credential, Effect, Input, Machine, Memory, Request, Response,
     answers::is_staff,
-    ask::{Ask, Core, Running},
+    ask::{Core, Running},
     javascript,
     refusal::Refusal,
+    rpc::Rpc,
 };
 use crate::mount::Mount;
 
@@ -93,7 +94,7 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Asks the core for who calls.
-    pub async fn ask<R: Ask>(&self, request: R) -> Result<R::Answer, Refusal> {
+    pub async fn ask<R: Rpc>(&self, request: R) -> Result<R::Answer, Refusal> {
         self.core.ask(request, &self.credential).await
     }
 

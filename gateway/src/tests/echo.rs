@@ -12,8 +12,9 @@ use parlor_api::v1::{self, event::Payload, topic::Name};
 use tonic::Code;
 
 use crate::dialect::{
-    After, AllowHeaders, Answer, Audience, Call, Carriers, Cors, Credential, Derived, Dialect, Effect, Frame,
+    After, AllowHeaders, Answer, Audience, Carriers, Cors, Credential, Derived, Dialect, Effect, Frame,
     Input, Machine, Memory, Opening, Pace, Rendered, Request, Response, TopicHandle, Wire, refusal::Refusal,
+    rpc::Rpc as _,
 };
 
 /// Its largest frame.
@@ -55,7 +56,7 @@ const ECHO: Wire = Wire {
 pub const ROOM: Derived = Derived {
     name: "room",
     after: Duration::from_millis(100),
-    ask: || Call::GetConversation(v1::GetConversationRequest::default()),
+    ask: || v1::GetConversationRequest::default().call(),
     render: |answer| {
         frame(answer.map_or_else(|refusal| format!("no room {:?}", refusal.kind), |_| "room".to_owned()))
     },
@@ -167,7 +168,8 @@ impl State {
                 self.topic = Some(topic);
                 say(effects, format!("subscribed {position}"));
             }
-            Ok(Answer::SendMessage(sent)) => {
+            Ok(answer @ Answer::Called(_)) => {
+                let sent = answer.read::<v1::SendMessageResponse>().unwrap();
                 let message = sent.message.unwrap_or_default();
                 if tag == REPLY {
                     let after =
@@ -178,7 +180,6 @@ impl State {
                     say(effects, format!("sent {} {position:?}", message.sequence));
                 }
             }
-            Ok(_) => say(effects, "an answer to nothing".to_owned()),
         }
     }
 }
@@ -201,7 +202,7 @@ fn send(tag: u32, text: &str, credential: Credential) -> Effect {
     let reference = v1::ConversationRef { name: Some(v1::conversation_ref::Name::Key("room".to_owned())) };
     let request =
         v1::SendMessageRequest { conversation: Some(reference), text: text.to_owned(), ..Default::default() };
-    Effect::Call { tag, call: Box::new(Call::SendMessage(request)), credential }
+    Effect::Call { tag, call: request.call(), credential }
 }
 
 fn say(effects: &mut Vec<Effect>, text: String) {

@@ -11,8 +11,9 @@
 use parlor_api::v1;
 
 use crate::dialect::{
-    Answer, Audience, Call, Credential, Effect, Tag, TopicHandle,
+    Answer, Audience, Credential, Effect, Tag, TopicHandle,
     refusal::{Kind, Refusal},
+    rpc::Rpc as _,
 };
 
 /// So many conversations one connection may watch: as many topics as the core lets it hear, half of them for typing.
@@ -155,8 +156,7 @@ impl Beginning {
             messages_only: false,
             conversations,
         };
-        let call = Box::new(Call::ListMissedEvents(request));
-        Some(Effect::Call { tag, call, credential: Credential::Connection })
+        Some(Effect::Call { tag, call: request.call(), credential: Credential::Connection })
     }
 
     /// Takes what a page says of how far it reaches.

@@ -226,9 +226,9 @@ impl Socket {
             }
         } else if join.page_tag == Some(tag) {
             join.page_tag = None;
-            return match answer {
-                Ok(Answer::ListMissedEvents(page)) => self.entered(join, beginning, &page, effects),
-                _ => self.break_off(effects),
+            return match answer.and_then(Answer::read) {
+                Ok(page) => self.entered(join, beginning, &page, effects),
+                Err(_) => self.break_off(effects),
             };
         } else {
             let (mut last, audience) = (self.tag, self.eyes.audience);
@@ -397,7 +397,7 @@ impl Socket {
             .ok_or_else(|| Refusal::of(Kind::NotServed, format!("there is no method \"{name}\"")))?;
         if !method.streams {
             let (path, message) = (method.path.clone(), method.request(argument)?);
-            let call = Box::new(Call::Public { path, message });
+            let call = Call { path, message, public: true };
             effects.push(Effect::Call { tag: self.next_tag(), call, credential: Credential::Connection });
             self.phase = Phase::Open(Some(Work::Call { name: name.to_owned(), method, reply }));
             return Ok(());
@@ -447,7 +447,7 @@ impl Socket {
             Work::Call { name, method, reply } if tag == self.tag => {
                 self.phase = Phase::Open(None);
                 let outcome = answer.and_then(|answer| match answer {
-                    Answer::Public(encoded) => method.response(encoded),
+                    Answer::Called(encoded) => method.response(encoded),
                     _ => Err(Refusal::unexpected()),
                 });
                 let outcome = outcome.as_ref().map(|response| &**response);

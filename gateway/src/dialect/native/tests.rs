@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Native;
 use crate::dialect::{
-    Answer, Call, Effect, OpeningKind, TopicHandle,
+    Answer, Effect, OpeningKind, TopicHandle,
     kit::{self, sent},
     refusal::{Kind, Refusal},
 };
@@ -27,7 +27,7 @@ impl Talk {
         talk.answer(subscribed(1, 9));
         let effects = talk.answer(subscribed(2, 0));
         let [Effect::Call { call, .. }] = effects else { panic!("{effects:?}") };
-        let Call::ListMissedEvents(request) = call.as_ref() else { panic!("{call:?}") };
+        let request: v1::ListMissedEventsRequest = call.request();
         let request = request.clone();
         (talk, request)
     }
@@ -49,7 +49,7 @@ fn page(complete: bool, sequences: &[u64]) -> Answer {
         offset: format!("o{sequence}"),
         ..v1::Event::default()
     });
-    Answer::ListMissedEvents(v1::ListMissedEventsResponse {
+    Answer::from(v1::ListMissedEventsResponse {
         events: events.collect(),
         complete,
         ..v1::ListMissedEventsResponse::default()
@@ -114,7 +114,7 @@ fn requests_are_carried_out_one_after_the_other() {
     assert!(matches!(effects, [Effect::Call { .. }]));
     assert!(!talk.machine.takes(), "the next one waits");
     assert!(talk.say(&json!(["ListOnline", {}]), Some(2)).is_empty());
-    let effects = talk.answer(Answer::Public(Bytes::new()));
+    let effects = talk.answer(Answer::Called(Bytes::new()));
     let [Effect::Acknowledge { ack: 1, arguments }, Effect::Call { .. }] = effects else {
         panic!("{effects:?}")
     };

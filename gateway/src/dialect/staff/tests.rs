@@ -8,9 +8,10 @@ use serde_json::Value;
 use super::Staff;
 use crate::{
     dialect::{
-        After, Answer, Call, Credential, Dialect as _, Effect, Frame, Input, OpeningKind, Tag, TopicHandle,
+        After, Answer, Credential, Dialect as _, Effect, Frame, Input, OpeningKind, Tag, TopicHandle,
         kit::{
-            self, NOW, bad_token, call, no_conversation, refusal, response, sent, subscribed, whole_response,
+            self, NOW, asked, bad_token, call, no_conversation, refusal, response, sent, subscribed,
+            whole_response,
         },
         refusal::{Kind, Refusal},
     },
@@ -139,10 +140,7 @@ fn conversation() -> v1::Conversation {
 }
 
 fn stored(message: v1::Message) -> Answer {
-    Answer::SendMessage(v1::SendMessageResponse {
-        message: Some(message),
-        conversation: Some(conversation()),
-    })
+    Answer::from(v1::SendMessageResponse { message: Some(message), conversation: Some(conversation()) })
 }
 
 fn not_owner() -> Refusal {

@@ -8,9 +8,7 @@ use super::{
     shape::{self, History, LIST, MESSAGES, Message, Own},
 };
 use crate::dialect::{
-    Credential, Derived, Effect, Frame, SocketEvent,
-    ask::{Ask, Core},
-    refusal::Refusal,
+    Credential, Derived, Effect, Frame, SocketEvent, ask::Core, refusal::Refusal, rpc::Rpc,
 };
 
 /// What work on a connection leaves behind.
@@ -38,7 +36,7 @@ impl Asker {
         Self { core: core.clone(), ack }
     }
 
-    pub(super) async fn ask<R: Ask>(&self, request: R) -> Result<R::Answer, Refusal> {
+    pub(super) async fn ask<R: Rpc>(&self, request: R) -> Result<R::Answer, Refusal> {
         self.core.ask(request, &Credential::Connection).await
     }
 

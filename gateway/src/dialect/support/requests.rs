@@ -13,7 +13,7 @@ use super::{
     read::{Asked, Place, Role},
     shape::{self, LIST, Message, OWN, Own, Row},
 };
-use crate::dialect::{Derived, Frame, SocketEvent, ask::Ask as _};
+use crate::dialect::{Answer, Derived, Frame, SocketEvent, rpc::Rpc as _};
 
 /// The list holds so many, the latest first.
 const ROWS_MAX: i32 = 1_000;
@@ -25,9 +25,9 @@ pub(super) const HISTORY_MAX: i32 = 500;
 pub(super) const CONVERSATIONS: Derived = Derived {
     name: "conversations",
     after: Duration::from_millis(100),
-    ask: || latest(ROWS_MAX).into_call(),
+    ask: || latest(ROWS_MAX).call(),
     render: |answer| {
-        let page = answer.ok().and_then(v1::ListConversationsRequest::read).unwrap_or_default();
+        let page = answer.and_then(Answer::read).unwrap_or_default();
         Frame::Event(SocketEvent::new(LIST, &rows(&page)))
     },
 };

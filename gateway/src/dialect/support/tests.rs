@@ -224,15 +224,15 @@ fn changed(effects: &[Effect]) -> &'static Derived {
 }
 
 fn stored() -> Answer {
-    Answer::SendMessage(v1::SendMessageResponse::default())
+    Answer::from(v1::SendMessageResponse::default())
 }
 
 fn rows(conversations: Vec<v1::Conversation>) -> Answer {
-    Answer::ListConversations(v1::ListConversationsResponse { conversations, next_page_token: String::new() })
+    Answer::from(v1::ListConversationsResponse { conversations, next_page_token: String::new() })
 }
 
 fn page(messages: Vec<v1::Message>) -> Answer {
-    Answer::ListMessages(v1::ListMessagesResponse {
+    Answer::from(v1::ListMessagesResponse {
         messages,
         conversation: Some(conversation()),
         ..v1::ListMessagesResponse::default()
@@ -240,7 +240,7 @@ fn page(messages: Vec<v1::Message>) -> Answer {
 }
 
 fn missed(events: Vec<v1::Event>) -> Answer {
-    Answer::ListMissedEvents(v1::ListMissedEventsResponse {
+    Answer::from(v1::ListMissedEventsResponse {
         reached_position: events.iter().map(message_number).max().unwrap_or_default(),
         events,
         complete: true,

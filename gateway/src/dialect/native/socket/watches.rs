@@ -50,7 +50,8 @@ impl Socket {
         effects: &mut Vec<Effect>,
     ) {
         match answer {
-            Ok(Answer::ListMissedEvents(page)) if tag == self.tag => {
+            Ok(page @ Answer::Called(_)) if tag == self.tag => {
+                let Ok(page) = page.read() else { return self.break_off(effects) };
                 beginning.reached(&page);
                 effects.extend(page.events.iter().filter_map(render::older).map(Effect::Send));
                 if page.more {
@@ -102,7 +103,9 @@ impl Socket {
         answer: Result<Answer, Refusal>,
         effects: &mut Vec<Effect>,
     ) {
-        let Ok(Answer::ListMissedEvents(page)) = answer else { return self.break_off(effects) };
+        let Ok(page) = answer.and_then(Answer::read::<v1::ListMissedEventsResponse>) else {
+            return self.break_off(effects);
+        };
         beginning.reached(&page);
         effects.extend(page.events.iter().filter_map(render::shown).map(Effect::Send));
         if page.more {

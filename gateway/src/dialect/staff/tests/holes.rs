@@ -16,7 +16,7 @@ fn hole_01_a_stranger_cannot_speak_as_staff() {
     // Not even with a staff token, if it was shown to `register` only.
     let mut talk = Talk::socket();
     talk.send(&json!({"type": "register", "sessionId": SESSION, "token": "staff's"}));
-    talk.answer(Answer::GetConversation(v1::GetConversationResponse::default()));
+    talk.answer(v1::GetConversationResponse::default());
     talk.answer(attached(&[v1::Role::Admin]));
     talk.answer(subscribed(1));
     assert_eq!(sent(talk.send(&forged)), [error("Authentication failed")]);
@@ -142,11 +142,11 @@ fn hole_07_clearing_hides_and_erases_nothing() {
     let mut talk = Talk::rest();
     talk.ask(Method::DELETE, &format!("/chat/conversation/{SESSION}"), None, "");
     let found = v1::GetConversationResponse { conversation: Some(conversation()) };
-    let effects = talk.answer(Answer::GetConversation(found));
-    let (Call::UpdateConversation(request), Credential::Guest) = call(effects) else { panic!() };
+    let effects = talk.answer(found);
+    let (request, Credential::Guest) = asked::<v1::UpdateConversationRequest>(effects) else { panic!() };
     assert!(request.clear_history);
     assert_eq!(request.update_mask, None);
-    let effects = talk.answer(Answer::UpdateConversation(v1::UpdateConversationResponse::default()));
+    let effects = talk.answer(v1::UpdateConversationResponse::default());
     let body = r#"{"success":true,"message":"Conversation cleared successfully","data":{"cleared":true}}"#;
     assert_eq!(response(effects), (200, body));
 }
@@ -198,7 +198,7 @@ fn hole_11_what_the_customer_hears_of_staff_is_what_is_stored() {
     // the event of what was stored, so that the history and the bubbles are the same.
     let mut talk = Talk::staff();
     let effects = talk.send(&json!({"type": "staff_message", "sessionId": SESSION, "content": "three"}));
-    assert!(matches!(call(effects), (Call::SendMessage(_), Credential::Connection)));
+    assert!(matches!(asked::<v1::SendMessageRequest>(effects), (_, Credential::Connection)));
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn hole_12_connecting_twice_is_one_conversation() {
     let request_of = || {
         let mut talk = Talk::rest();
         let effects = talk.post("/chat/staff/connect", None, &json!({"sessionId": SESSION}));
-        let (Call::CreateConversation(request), _) = call(effects) else { panic!() };
+        let (request, _) = asked::<v1::CreateConversationRequest>(effects);
         request.clone()
     };
     // One call that finds or creates by the key, not a search and then a creation.

@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::*;
 
-fn page(messages: Vec<v1::Message>) -> Answer {
-    Answer::ListMessages(v1::ListMessagesResponse {
+fn page(messages: Vec<v1::Message>) -> v1::ListMessagesResponse {
+    v1::ListMessagesResponse {
         messages,
         conversation: Some(v1::Conversation { waiting: false, unanswered: false, ..conversation() }),
         ..v1::ListMessagesResponse::default()
-    })
+    }
 }
 
 fn two_messages() -> Vec<v1::Message> {
@@ -31,9 +31,9 @@ fn as_staff(method: Method, target: &str, body: &Value) -> Talk {
 fn connect_creates_the_conversation() {
     let mut talk = Talk::rest();
     let effects = talk.post("/chat/staff/connect", None, &json!({"sessionId": SESSION}));
-    let (Call::CreateConversation(request), Credential::Guest) = call(effects) else { panic!() };
+    let (request, Credential::Guest) = asked::<v1::CreateConversationRequest>(effects) else { panic!() };
     assert_eq!((request.key.as_str(), request.kind.as_str(), request.waiting), (SESSION, "staff", true));
-    let effects = talk.answer(Answer::CreateConversation(v1::CreateConversationResponse::default()));
+    let effects = talk.answer(v1::CreateConversationResponse::default());
     let body = format!(
         r#"{{"success":true,"message":"Connected to staff chat","data":{{"sessionId":"{SESSION}"}}}}"#
     );
@@ -69,7 +69,7 @@ fn a_message_is_answered_after_staff_have_heard_it() {
     let mut talk = Talk::rest();
     let body = json!({"sessionId": SESSION, "message": " hello staff\n"});
     let effects = talk.post("/chat/staff/message", None, &body);
-    let (Call::SendMessage(request), Credential::Guest) = call(effects) else { panic!() };
+    let (request, Credential::Guest) = asked::<v1::SendMessageRequest>(effects) else { panic!() };
     assert_eq!(request.text, " hello staff\n");
     let effects = talk.answer_at(Ok(stored(two_messages().remove(0))), Some(17));
     assert_eq!(response(effects), (200, r#"{"success":true,"message":"Message sent to staff"}"#));
@@ -132,7 +132,8 @@ fn an_optional_token_says_who_or_nothing() {
     // Staff who write with the customer's widget write as a customer, by their name.
     let mut talk = Talk::rest();
     talk.post("/chat/staff/message", Some("staff's"), &body);
-    let (Call::SendMessage(request), Credential::Guest) = call(talk.answer(attached(&[v1::Role::Admin])))
+    let (request, Credential::Guest) =
+        asked::<v1::SendMessageRequest>(talk.answer(attached(&[v1::Role::Admin])))
     else {
         panic!()
     };
@@ -147,7 +148,7 @@ fn an_optional_token_says_who_or_nothing() {
 fn the_history_is_the_newest_messages_and_the_state() {
     let mut talk = Talk::rest();
     let effects = talk.get(&format!("/chat/conversation/{SESSION}"), None);
-    let (Call::ListMessages(request), Credential::Guest) = call(effects) else { panic!() };
+    let (request, Credential::Guest) = asked::<v1::ListMessagesRequest>(effects) else { panic!() };
     assert_eq!((request.page_size, request.after_sequence), (20, None));
     let body = concat!(
         r#"{"success":true,"data":{"messages":["#,
@@ -173,7 +174,7 @@ fn the_history_has_a_bound() {
     {
         let mut talk = Talk::rest();
         let effects = talk.get(&format!("/chat/conversation/{SESSION}?limit={limit}"), None);
-        let (Call::ListMessages(request), _) = call(effects) else { panic!() };
+        let (request, _) = asked::<v1::ListMessagesRequest>(effects);
         assert_eq!(request.page_size, taken, "{limit}");
     }
 }
@@ -182,7 +183,7 @@ fn the_history_has_a_bound() {
 fn polling_hears_staff_since_a_time() {
     let mut talk = Talk::rest();
     let target = format!("/chat/staff/messages/{SESSION}?lastMessageTime=2026-11-20T20%3A00%3A00.500Z");
-    let (Call::ListMessages(request), _) = call(talk.get(&target, None)) else { panic!() };
+    let (request, _) = asked::<v1::ListMessagesRequest>(talk.get(&target, None));
     assert_eq!(request.author_kind(), v1::AuthorKind::Staff);
     assert_eq!(
         request.stored_after,
@@ -195,7 +196,7 @@ fn polling_hears_staff_since_a_time() {
     for query in ["", "?lastMessageTime=", "?lastMessageTime=undefined", "?lastMessageTime=yesterday"] {
         let mut talk = Talk::rest();
         let effects = talk.get(&format!("/chat/staff/messages/{SESSION}{query}"), None);
-        let (Call::ListMessages(request), _) = call(effects) else { panic!() };
+        let (request, _) = asked::<v1::ListMessagesRequest>(effects);
         assert_eq!(
             request.stored_after,
             Some(prost_types::Timestamp { seconds: NOW.seconds - 10, nanos: NOW.nanos }),
@@ -210,7 +211,7 @@ fn clearing_what_is_not_there_clears_nothing() {
     let not_cleared =
         r#"{"success":true,"message":"Conversation cleared successfully","data":{"cleared":false}}"#;
     let empty = v1::Conversation { last_message: None, ..conversation() };
-    let found = Answer::GetConversation(v1::GetConversationResponse { conversation: Some(empty) });
+    let found = Answer::from(v1::GetConversationResponse { conversation: Some(empty) });
     for answer in [Ok(found), Err(no_conversation())] {
         let mut talk = Talk::rest();
         talk.ask(Method::DELETE, &format!("/chat/conversation/{SESSION}"), None, "");
@@ -223,15 +224,15 @@ fn a_signed_in_customer_finds_their_conversation() {
     let mut talk = Talk::rest();
     talk.get("/chat/find-user-conversation?mode=staff-chat", Some("mine"));
     let effects = talk.answer(attached(&[v1::Role::Customer]));
-    let (Call::ListConversations(request), Credential::Connection) = call(effects) else { panic!() };
+    let (request, Credential::Connection) = asked::<v1::ListConversationsRequest>(effects) else { panic!() };
     assert_eq!((request.owner_id.as_str(), request.kind.as_str()), (person().user_id.as_str(), "staff"));
     assert_eq!(request.active_after.map(|time| time.seconds), Some(NOW.seconds - 24 * 60 * 60));
     let keyless = v1::Conversation { key: String::new(), ..conversation() };
     let body = r#"{"success":true,"data":{"conversation":{"_id":"504c02000000000000000003","sessionId":"session_1795206390007_yemuse1b4","isStaffChat":true,"waitingForStaff":true,"lastActivity":"2026-11-20T20:26:30.007Z"}}}"#;
-    let effects = talk.answer(Answer::ListConversations(v1::ListConversationsResponse {
+    let effects = talk.answer(v1::ListConversationsResponse {
         conversations: vec![keyless, conversation()],
         ..v1::ListConversationsResponse::default()
-    }));
+    });
     assert_eq!(response(effects), (200, body));
 }
 
@@ -250,7 +251,9 @@ fn guests_and_staff_find_no_conversation_of_their_own() {
 #[test]
 fn the_list_of_chats_is_to_the_letter() {
     let mut talk = as_staff(Method::GET, "/chat/admin/active-chats", &json!({}));
-    let (Call::ListConversations(request), Credential::Connection) = call(&talk.effects) else { panic!() };
+    let (request, Credential::Connection) = asked::<v1::ListConversationsRequest>(&talk.effects) else {
+        panic!()
+    };
     assert_eq!((request.page_size, request.statuses.len()), (50, 2));
     let owned = v1::Conversation {
         owner: Some(person()),
@@ -259,10 +262,10 @@ fn the_list_of_chats_is_to_the_letter() {
         ..conversation()
     };
     let quiet = v1::Conversation { last_message: None, unread_count: 0, ..conversation() };
-    let effects = talk.answer(Answer::ListConversations(v1::ListConversationsResponse {
+    let effects = talk.answer(v1::ListConversationsResponse {
         conversations: vec![conversation(), owned, quiet],
         ..v1::ListConversationsResponse::default()
-    }));
+    });
     let row = |who: &str, last: &str, unread: u32, waiting: bool| {
         format!(
             r#"{{"sessionId":"{SESSION}",{who},"lastMessage":"{last}","lastActivity":"2026-11-20T20:26:30.007Z","unreadCount":{unread},"waitingForStaff":{waiting}}}"#
@@ -282,19 +285,16 @@ fn the_list_of_chats_is_to_the_letter() {
 #[test]
 fn staff_read_all_pages_and_mark_what_they_were_shown() {
     let mut talk = as_staff(Method::GET, &format!("/chat/admin/messages/{SESSION}"), &json!({}));
-    let (Call::ListMessages(request), Credential::Connection) = call(&talk.effects) else { panic!() };
+    let (request, Credential::Connection) = asked::<v1::ListMessagesRequest>(&talk.effects) else { panic!() };
     assert_eq!(request.page_size, 500);
-    let Answer::ListMessages(newest) = page(two_messages().split_off(1)) else { unreachable!() };
-    let effects = talk.answer(Answer::ListMessages(v1::ListMessagesResponse {
-        next_page_token: "more".to_owned(),
-        ..newest
-    }));
-    let (Call::ListMessages(request), _) = call(effects) else { panic!() };
+    let newest = page(two_messages().split_off(1));
+    let effects = talk.answer(v1::ListMessagesResponse { next_page_token: "more".to_owned(), ..newest });
+    let (request, _) = asked::<v1::ListMessagesRequest>(effects);
     assert_eq!(request.page_token, "more");
     let mut older = two_messages();
     older.truncate(1);
     let effects = talk.answer(page(older));
-    let (Call::MarkRead(request), Credential::Connection) = call(effects) else { panic!() };
+    let (request, Credential::Connection) = asked::<v1::MarkReadRequest>(effects) else { panic!() };
     assert_eq!(request.through_sequence, 2);
     let body = concat!(
         r#"{"success":true,"data":{"messages":["#,
@@ -302,17 +302,16 @@ fn staff_read_all_pages_and_mark_what_they_were_shown() {
         r#"{"role":"assistant","content":"hi from staff","messageType":"staff","timestamp":"2026-11-20T20:26:30.007Z","_id":"504c03000000000000000002"}],"#,
         r#""customer":{"name":"Anonymous Customer","email":null,"id":null}}}"#,
     );
-    assert_eq!(response(talk.answer(Answer::MarkRead(v1::MarkReadResponse::default()))), (200, body));
+    assert_eq!(response(talk.answer(v1::MarkReadResponse::default())), (200, body));
 }
 
 #[test]
 fn the_history_of_staff_ends_after_four_pages() {
     let mut talk = as_staff(Method::GET, &format!("/chat/admin/messages/{SESSION}"), &json!({}));
     for read in 1..=4 {
-        let Answer::ListMessages(full) = page(two_messages()) else { unreachable!() };
-        let full = v1::ListMessagesResponse { next_page_token: "more".to_owned(), ..full };
-        let effects = talk.answer(Answer::ListMessages(full));
-        assert_eq!(matches!(call(effects).0, Call::MarkRead(_)), read == 4);
+        let full = v1::ListMessagesResponse { next_page_token: "more".to_owned(), ..page(two_messages()) };
+        let effects = talk.answer(full);
+        assert_eq!(call(effects).0.is::<v1::MarkReadRequest>(), read == 4);
     }
 }
 
@@ -328,7 +327,7 @@ fn an_unknown_chat_is_404_and_an_empty_one_is_not_marked() {
 fn a_reply_is_answered_after_the_customer_has_heard_it() {
     let body = json!({"sessionId": SESSION, "message": "hi from staff"});
     let mut talk = as_staff(Method::POST, "/chat/admin/reply", &body);
-    assert!(matches!(call(&talk.effects), (Call::SendMessage(_), Credential::Connection)));
+    assert!(matches!(asked::<v1::SendMessageRequest>(&talk.effects), (_, Credential::Connection)));
     let effects = talk.answer_at(Ok(stored(two_messages().remove(1))), Some(18));
     assert_eq!(response(effects), (200, r#"{"success":true,"message":"Reply sent successfully"}"#));
     let conversation = Some((CONVERSATION_ID.to_owned(), 2));
@@ -378,7 +377,7 @@ fn the_faq_is_empty_and_what_is_not_served_is_404() {
 fn a_password_is_traded_for_a_token_of_the_mounts_issuer() {
     let mut talk = Talk::rest();
     let effects = talk.post("/auth/login", None, &json!({"username": "ada", "password": "pw"}));
-    let (Call::ExchangeCredential(request), Credential::Guest) = call(effects) else { panic!() };
+    let (request, Credential::Guest) = asked::<v1::ExchangeCredentialRequest>(effects) else { panic!() };
     assert_eq!((request.tenant.as_str(), request.issuer.as_str()), ("demo", "shop"));
     let user = v1::User { roles: vec![v1::Role::Admin.into()], ..v1::User::default() };
     let exchanged = v1::ExchangeCredentialResponse {
@@ -387,19 +386,19 @@ fn a_password_is_traded_for_a_token_of_the_mounts_issuer() {
         subject: "64b001".to_owned(),
         ..v1::ExchangeCredentialResponse::default()
     };
-    let effects = talk.answer(Answer::ExchangeCredential(exchanged.clone()));
+    let effects = talk.answer(exchanged.clone());
     assert_eq!(response(effects), (200, r#"{"token":"a.b.c","role":"admin","userId":"64b001"}"#));
 
     let mut talk = Talk::rest();
     let account =
         json!({"username": "ada", "password": "password", "firstName": "Ada", "lastName": "Lovelace"});
     let effects = talk.post("/auth/register", None, &account);
-    let (Call::ExchangeCredential(request), _) = call(effects) else { panic!() };
+    let (request, _) = asked::<v1::ExchangeCredentialRequest>(effects);
     let Some(v1::exchange_credential_request::Credential::Signup(signup)) = &request.credential else {
         panic!()
     };
     assert_eq!(signup.display_name, "Ada Lovelace");
-    assert_eq!(response(talk.answer(Answer::ExchangeCredential(exchanged))), (200, r#"{"token":"a.b.c"}"#));
+    assert_eq!(response(talk.answer(exchanged)), (200, r#"{"token":"a.b.c"}"#));
 }
 
 #[test]

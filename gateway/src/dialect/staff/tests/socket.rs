@@ -35,8 +35,7 @@ fn a_token_that_proves_nothing_is_as_good_as_none() {
 
 #[test]
 fn a_customers_own_token_speaks_for_them() {
-    for found in [Ok(Answer::GetConversation(v1::GetConversationResponse::default())), Err(no_conversation())]
-    {
+    for found in [Ok(Answer::from(v1::GetConversationResponse::default())), Err(no_conversation())] {
         let mut talk = Talk::socket();
         talk.send(&json!({"type": "register", "sessionId": SESSION, "token": "mine"}));
         assert_eq!(attach(talk.answer_at(found, None)), &bearer("mine"));
@@ -174,14 +173,14 @@ fn one_socket_may_be_both() {
     assert_eq!(talk.answer(subscribed(2)).len(), 1);
     let effects =
         talk.send(&json!({"type": "staff_message", "sessionId": SESSION, "content": "still staff"}));
-    assert!(matches!(call(effects), (Call::SendMessage(_), Credential::Connection)));
+    assert!(matches!(asked::<v1::SendMessageRequest>(effects), (_, Credential::Connection)));
 }
 
 #[test]
 fn a_staff_message_is_stored_and_not_answered() {
     let mut talk = Talk::staff();
     let effects = talk.send(&json!({"type": "staff_message", "sessionId": SESSION, "content": " three "}));
-    let (Call::SendMessage(request), Credential::Connection) = call(effects) else { panic!() };
+    let (request, Credential::Connection) = asked::<v1::SendMessageRequest>(effects) else { panic!() };
     assert_eq!(request.text, " three ");
     assert_eq!(request.conversation, Some(crate::dialect::staff::read::by_key(SESSION)));
     assert!(talk.answer(stored(message(1, v1::AuthorKind::Staff, Some(person()), " three "))).is_empty());

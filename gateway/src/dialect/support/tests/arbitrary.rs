@@ -71,8 +71,8 @@ fn any_answer() -> impl Strategy<Value = Result<Answer, Refusal>> {
         4 => Just(Ok(rows(vec![conversation()]))),
         2 => Just(Ok(page(vec![from_ann(1, "x")]))),
         2 => Just(Ok(missed(vec![said(from_ann(1, "x"))]))),
-        1 => Just(Ok(Answer::MarkRead(v1::MarkReadResponse::default()))),
-        1 => Just(Ok(Answer::CreateConversation(v1::CreateConversationResponse {
+        1 => Just(Ok(Answer::from(v1::MarkReadResponse::default()))),
+        1 => Just(Ok(Answer::from(v1::CreateConversationResponse {
             conversation: Some(conversation()), created: false,
         }))),
         1 => Just(Err(bad_token())),

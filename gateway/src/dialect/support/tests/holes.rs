@@ -99,7 +99,7 @@ fn hole_03_the_list_after_a_reading_goes_to_admins_only() {
     let mut admin = Talk::admin();
     let effects = admin.hear(was_read(v1::AuthorKind::Staff), Audience::Staff);
     let list = changed(effects);
-    assert!(matches!((list.ask)(), Call::ListConversations(_)));
+    assert!((list.ask)().is::<v1::ListConversationsRequest>());
     let frame = || (list.render)(Ok(rows(Vec::new())));
     assert_eq!(sent(admin.step(Input::Refreshed(frame()))), [r#"["admin:conversationsList",[]]"#]);
     // Nobody is sent what was on its way when their rights ended.
@@ -205,17 +205,15 @@ fn hole_09_nobody_registers_as_an_admin() {
         "id": 1, "roles": ["admin"], "avatar": "x"});
     let effects = talk.request(Method::POST, "/api/auth/register", &[], &body.to_string());
     let [Effect::Call { call, credential: Credential::Guest, .. }] = effects else { panic!("{effects:?}") };
-    let Call::ExchangeCredential(v1::ExchangeCredentialRequest { credential: Some(proof), .. }) = &**call
-    else {
-        panic!("{call:?}")
-    };
+    let asked: v1::ExchangeCredentialRequest = call.request();
     let taken = v1::SignupCredential {
         username: String::new(),
         password: "evil-password".to_owned(),
         display_name: "Eve".to_owned(),
         email: "eve@x.test".to_owned(),
     };
-    assert_eq!(*proof, v1::exchange_credential_request::Credential::Signup(taken), "and nothing else");
+    let proof = v1::exchange_credential_request::Credential::Signup(taken);
+    assert_eq!(asked.credential, Some(proof), "and nothing else");
 }
 
 #[test]
@@ -248,9 +246,9 @@ fn hole_11_what_was_typed_offline_waits_for_the_join() {
     // Its time is over while the join is on its way: nothing is lost.
     assert!(talk.time_passes().is_empty());
     let effects = talk.let_in(attached(ann(), &[v1::Role::Customer]));
-    let Call::SendMessage(first) = call(effects) else { panic!("{effects:?}") };
+    let first: v1::SendMessageRequest = call(effects).request();
     assert_eq!(first.text, "still here");
-    assert!(matches!(call(talk.answer(stored())), Call::CreateConversation(_)));
+    assert!(call(talk.answer(stored())).is::<v1::CreateConversationRequest>());
 }
 
 #[test]
@@ -280,7 +278,7 @@ fn hole_11_who_comes_back_is_given_what_they_missed() {
     talk.join(2, "CUSTOMER");
     subscribe(talk.answer(attached_again(ann(), &[v1::Role::Customer], 41)));
     call(talk.answer(subscribed(8)));
-    let Call::ListMissedEvents(asked) = call(talk.answer(rows(Vec::new()))) else { panic!() };
+    let asked: v1::ListMissedEventsRequest = call(talk.answer(rows(Vec::new()))).request();
     assert_eq!((asked.after_position, asked.limit, asked.messages_only), (41, 500, true));
     // What comes meanwhile waits, so that nothing is given twice and nothing out of order.
     assert!(talk.hear(said(message(8, v1::AuthorKind::Staff, "two")), Audience::Customer).is_empty());
@@ -306,15 +304,12 @@ fn hole_11_who_comes_back_is_given_what_they_missed() {
 fn hole_12_one_open_conversation_is_asked_for_by_whose_it_is() {
     // Whether the history or the first message comes first, and from however many tabs: the core finds or creates it.
     let mut first = Talk::ann();
-    let Call::SendMessage(send) = call(first.emit("message:send", &json!({"message": "hi"}))) else {
-        panic!()
-    };
+    let send: v1::SendMessageRequest = call(first.emit("message:send", &json!({"message": "hi"}))).request();
     let own = v1::conversation_ref::Name::Own(v1::OwnConversation { kind: "support".to_owned() });
     assert_eq!(send.conversation.as_ref().unwrap().name, Some(own));
     let mut second = Talk::ann();
-    let Call::CreateConversation(create) = call(second.emit_bare("customer:getMyConversation")) else {
-        panic!()
-    };
+    let create: v1::CreateConversationRequest =
+        call(second.emit_bare("customer:getMyConversation")).request();
     assert!(create.own && create.key.is_empty());
 }
 
@@ -328,9 +323,7 @@ fn hole_13_texts_lists_and_rates_are_bounded() {
         assert_eq!(sent(effects), [error(FAILED)]);
     }
     let longest = "x".repeat(4_000);
-    let Call::SendMessage(send) = call(ann.emit("message:send", &json!({"message": longest}))) else {
-        panic!()
-    };
+    let send: v1::SendMessageRequest = call(ann.emit("message:send", &json!({"message": longest}))).request();
     assert_eq!(send.text, longest);
     let pace = Support.wire().pace;
     assert_eq!((pace.burst, pace.per_second, pace.refuse, pace.max_frame_bytes), (200, 20, false, 65_536));
@@ -346,11 +339,8 @@ fn hole_14_a_closed_conversation_takes_messages_and_stays_heard() {
     assert!(matches!(subscribe(ann.answer(subscribed(8))), v1::topic::Name::Own(_)));
     assert!(ann.answer(subscribed(9)).is_empty());
     // The client still has its id.
-    let Call::SendMessage(send) =
-        call(ann.emit("message:send", &json!({"conversationId": 5, "message": "hi"})))
-    else {
-        panic!()
-    };
+    let send: v1::SendMessageRequest =
+        call(ann.emit("message:send", &json!({"conversationId": 5, "message": "hi"}))).request();
     assert_eq!(send.conversation.as_ref().unwrap().name, Some(v1::conversation_ref::Name::Number(5)));
     assert!(sent(ann.answer(stored())).is_empty());
 
@@ -358,7 +348,7 @@ fn hole_14_a_closed_conversation_takes_messages_and_stays_heard() {
     let mut talk = Talk::claims();
     talk.join(2, "CUSTOMER");
     talk.answer(attached(ann_person(), &[v1::Role::Customer]));
-    let Call::ListConversations(list) = call(talk.answer(subscribed(8))) else { panic!() };
+    let list: v1::ListConversationsRequest = call(talk.answer(subscribed(8))).request();
     assert_eq!(
         (list.page_size, list.statuses.as_slice()),
         (CLOSED_MAX, [v1::ConversationStatus::Closed as i32].as_slice())

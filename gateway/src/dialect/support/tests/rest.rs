@@ -3,7 +3,7 @@
 use super::*;
 
 fn exchanged(subject: &str) -> Answer {
-    Answer::ExchangeCredential(v1::ExchangeCredentialResponse {
+    Answer::from(v1::ExchangeCredentialResponse {
         token: "header.claims.mark".to_owned(),
         expire_time: Some(prost_types::Timestamp { seconds: NOW.seconds + 3_600, nanos: 0 }),
         user: Some(v1::User {
@@ -27,7 +27,7 @@ fn a_login_gives_the_user_and_a_token() {
     let mut talk = Talk::rest(mount());
     let effects = talk.request(Method::POST, "/api/auth/login", &[], LOGIN);
     let [Effect::Call { call, credential: Credential::Guest, .. }] = effects else { panic!("{effects:?}") };
-    let Call::ExchangeCredential(asked) = &**call else { panic!("{call:?}") };
+    let asked: v1::ExchangeCredentialRequest = call.request();
     assert_eq!((asked.tenant.as_str(), asked.issuer.as_str()), ("demo", "shop"));
     let effects = talk.answer(exchanged("2"));
     let expected = format!(
@@ -147,15 +147,14 @@ fn threads_are_conversations_with_their_messages() {
     assert_eq!(*credential, Credential::Bearer("roots".to_owned()));
     call(talk.answer(attached(root(), &[v1::Role::Staff])));
     let nobodys = v1::Conversation { number: 6, owner: None, ..conversation() };
-    let Call::ListMessages(first) = call(talk.answer(rows(vec![conversation(), nobodys.clone()]))) else {
-        panic!()
-    };
+    let first: v1::ListMessagesRequest =
+        call(talk.answer(rows(vec![conversation(), nobodys.clone()]))).request();
     assert_eq!(first.conversation.as_ref().unwrap().name, Some(v1::conversation_ref::Name::Number(5)));
     call(talk.answer(page(vec![from_ann(8, "a"), message(9, v1::AuthorKind::Staff, "b")])));
-    let effects = talk.answer(Answer::ListMessages(v1::ListMessagesResponse {
+    let effects = talk.answer(v1::ListMessagesResponse {
         conversation: Some(nobodys),
         ..v1::ListMessagesResponse::default()
-    }));
+    });
     let expected = format!(
         r#"[{{"id":5,"customerName":"Ann","customerEmail":"ann@x.test","avatar":"","lastMessage":"b","unread":1,"lastActive":"{ISO}","status":"OPEN","messages":[{{"id":8,"sender":"customer","text":"a","timestamp":"{ISO}","isRead":false}},{{"id":9,"sender":"admin","text":"b","timestamp":"{ISO}","isRead":false}}]}},{{"id":6,"customerName":"Unknown Customer","customerEmail":"","avatar":"","lastMessage":"","unread":1,"lastActive":"{ISO}","status":"OPEN","messages":[]}}]"#
     );
@@ -170,7 +169,7 @@ fn a_thread_that_is_not_there_is_not_found() {
         ("99", Some(Err(no_conversation()))),
         ("abc", None),
         ("0", None),
-        ("1", Some(Ok(Answer::ListMessages(v1::ListMessagesResponse::default())))),
+        ("1", Some(Ok(Answer::from(v1::ListMessagesResponse::default())))),
     ] {
         let mut talk = Talk::rest(mount());
         talk.request(Method::GET, &format!("/api/admin/chat/{id}"), &token, "");

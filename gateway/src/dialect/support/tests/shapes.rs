@@ -16,7 +16,7 @@ fn a_message_arrives_with_its_conversation_and_customer() {
 fn the_list_shows_the_last_message_only() {
     let mut talk = Talk::admin();
     let asked = call(talk.emit_bare("admin:getConversations"));
-    let Call::ListConversations(asked) = asked else { panic!("{asked:?}") };
+    let asked: v1::ListConversationsRequest = asked.request();
     assert_eq!((asked.page_size, asked.kind.as_str(), asked.order_by_update), (1_000, "support", true));
     let talked = v1::Conversation { last_message: Some(from_ann(9, "hi")), ..conversation() };
     let avatar_url = "https://x.test/b.png".to_owned();
@@ -35,15 +35,15 @@ fn the_list_shows_the_last_message_only() {
 fn a_history_says_what_was_read() {
     let mut talk = Talk::admin();
     let asked = call(talk.emit("conversation:getMessages", &json!(5)));
-    let Call::ListMessages(asked) = asked else { panic!("{asked:?}") };
+    let asked: v1::ListMessagesRequest = asked.request();
     assert_eq!(asked.page_size, 500);
     let read = v1::Conversation { staff_read_sequence: 8, ..conversation() };
     let messages = vec![from_ann(7, "a"), message(8, v1::AuthorKind::Staff, "b"), from_ann(9, "c")];
-    let effects = talk.answer(Answer::ListMessages(v1::ListMessagesResponse {
+    let effects = talk.answer(v1::ListMessagesResponse {
         messages,
         conversation: Some(read),
         ..v1::ListMessagesResponse::default()
-    }));
+    });
     let line = |id, sender, content, is_read| {
         format!(
             r#"{{"id":{id},"conversationId":5,"sender":"{sender}","content":"{content}","isRead":{is_read},"createdAt":"{ISO}"}}"#
@@ -62,10 +62,10 @@ fn a_history_says_what_was_read() {
 fn an_own_conversation_holds_its_messages_twice() {
     let mut talk = Talk::ann();
     let asked = call(talk.emit_bare("customer:getMyConversation"));
-    let Call::CreateConversation(asked) = asked else { panic!("{asked:?}") };
+    let asked: v1::CreateConversationRequest = asked.request();
     assert_eq!((asked.own, asked.kind.as_str()), (true, "support"));
     let found = |created| {
-        Answer::CreateConversation(v1::CreateConversationResponse {
+        Answer::from(v1::CreateConversationResponse {
             conversation: Some(v1::Conversation { unread_count: 0, ..conversation() }),
             created,
         })
@@ -79,7 +79,7 @@ fn an_own_conversation_holds_its_messages_twice() {
 
     talk.emit_bare("customer:getMyConversation");
     call(talk.answer(found(false)));
-    let shown = Answer::ListMessages(v1::ListMessagesResponse {
+    let shown = Answer::from(v1::ListMessagesResponse {
         messages: vec![from_ann(9, "hi")],
         conversation: Some(v1::Conversation { unread_count: 0, ..conversation() }),
         ..v1::ListMessagesResponse::default()
