@@ -10,17 +10,20 @@ mod attend;
 mod keeper;
 mod roster;
 pub mod rpc;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use parlor_api::v1;
-use parlor_store::{Availability, PresenceRow, Roles, TenantId, User, UserId, What};
+use parlor_store::{PresenceRow, Roles, TenantId, User, UserId, What};
 
+pub(crate) use self::seen::Seen;
+use self::seen::{availability_from_proto, unseen};
 pub use self::{
-    keeper::{Announce, Options, Presence},
+    keeper::{Announce, MAX_LINGER, Options, Presence},
     roster::Counted,
 };
 use crate::{
@@ -28,68 +31,6 @@ use crate::{
     caller::{Caller, Principal},
     wire,
 };
-
-/// The longest linger a connection may ask for: more would show people who are gone.
-pub const MAX_LINGER: Duration = Duration::from_secs(60);
-
-/// One person as they are now: what is stored of them, and who they are.
-#[derive(Clone, Debug)]
-pub(crate) struct Seen {
-    pub user: Arc<User>,
-    pub row: PresenceRow,
-    pub connections: u32,
-}
-
-impl Seen {
-    /// A node says they are there.
-    pub fn reachable(&self) -> bool {
-        !self.row.leases.is_empty()
-    }
-
-    /// Others than staff see themselves, and staff and providers who have not chosen to be off.
-    pub fn visible_to(&self, principal: &Principal) -> bool {
-        sees(principal, &self.user.id.to_string(), self.user.roles, self.row.availability)
-    }
-
-    /// As the caller may see it.
-    pub fn to_proto(&self, principal: &Principal) -> v1::Presence {
-        let mut presence = self.to_full_proto();
-        hide_email(&mut presence, principal);
-        presence
-    }
-
-    /// As staff see it.
-    pub fn to_full_proto(&self) -> v1::Presence {
-        let since = self.row.leases.iter().map(|(_, _, since)| *since).min();
-        v1::Presence {
-            person: Some(wire::person(&self.user)),
-            reachable: self.reachable(),
-            availability: availability_to_proto(self.row.availability).into(),
-            connections: self.connections,
-            online_since: since.map(wire::timestamp),
-            last_seen: if since.is_some() { None } else { self.row.last_seen.map(wire::timestamp) },
-            roles: wire::roles(self.user.roles),
-        }
-    }
-}
-
-/// Others than staff see themselves, and staff and providers who have not chosen to be off.
-fn sees(principal: &Principal, user_id: &str, roles: Roles, availability: Availability) -> bool {
-    let offers = !roles.and(Roles::STAFF.with(Roles::ADMIN).with(Roles::PROVIDER)).is_empty();
-    principal.is_staff()
-        || principal.user_id().is_some_and(|own| own.to_string() == user_id)
-        || (offers && availability != Availability::Off)
-}
-
-/// E-mail addresses are for staff and for the person alone.
-fn hide_email(presence: &mut v1::Presence, principal: &Principal) {
-    if let Some(person) = &mut presence.person
-        && !principal.is_staff()
-        && principal.user_id().is_none_or(|own| own.to_string() != person.user_id)
-    {
-        person.email.clear();
-    }
-}
 
 impl Presence {
     /// Everybody online in a tenant, by number, and the revision that was read.
@@ -125,13 +66,15 @@ impl Presence {
         if seen.visible_to(principal) { Ok(seen) } else { Err(Error::NotFound(What::User)) }
     }
 
-    /// Sets what a person chose to show, and tells everybody.
+    /// Sets what somebody chose to show, and tells everybody.
     pub(crate) async fn choose(
         &self,
         caller: &Caller,
-        whom: Option<UserId>,
-        choice: Availability,
-    ) -> Result<Seen> {
+        request: &v1::SetAvailabilityRequest,
+    ) -> Result<v1::Presence> {
+        let choice = v1::Availability::try_from(request.availability)
+            .map_err(|_| Error::field("availability", "is not one of the choices"))?;
+        let whom = if request.user_id.is_empty() { None } else { Some(user_id(&request.user_id)?) };
         let principal = caller.principal()?;
         let own = principal.user_id();
         let id = whom
@@ -141,10 +84,11 @@ impl Presence {
             caller.staff()?;
         }
         self.store.user(principal.tenant, id).await?;
+        let choice = availability_from_proto(choice);
         let revision = self.store.set_availability(principal.tenant, id, choice, self.clock.now()).await?;
         let seen = self.person(principal.tenant, id).await?;
         self.tell(&seen, revision);
-        Ok(seen)
+        Ok(seen.to_proto(principal))
     }
 
     fn seen(&self, user: Arc<User>, row: PresenceRow) -> Seen {
@@ -153,28 +97,12 @@ impl Presence {
     }
 }
 
-fn unseen(tenant: TenantId, user_id: UserId) -> PresenceRow {
-    PresenceRow {
-        tenant,
-        user_id,
-        availability: Availability::Available,
-        last_seen: None,
-        leases: Vec::new(),
-    }
+/// The role somebody asks for; `None` if any will do.
+fn wanted_role(role: i32) -> Result<Option<Roles>> {
+    let role = v1::Role::try_from(role).map_err(|_| Error::field("role", "is not a role"))?;
+    Ok(wire::role(role))
 }
 
-fn availability_from_proto(availability: v1::Availability) -> Availability {
-    match availability {
-        v1::Availability::Unspecified | v1::Availability::Available => Availability::Available,
-        v1::Availability::Busy => Availability::Busy,
-        v1::Availability::Off => Availability::Off,
-    }
-}
-
-fn availability_to_proto(availability: Availability) -> v1::Availability {
-    match availability {
-        Availability::Available => v1::Availability::Available,
-        Availability::Busy => v1::Availability::Busy,
-        Availability::Off => v1::Availability::Off,
-    }
+fn user_id(text: &str) -> Result<UserId> {
+    UserId::parse(text).ok_or_else(|| Error::field("user_id", "is not a UUID"))
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     claims::{ClaimPaths, Profile, RoleMap},
     jwks::Jwks,
-    jwt::{self, Algorithm, Times, Unverified, invalid},
+    jwt::{self, Algorithm, Times, Unverified, VerifyingKey, invalid},
 };
 use crate::{Error, Result, clock::Clock};
 
@@ -102,13 +102,6 @@ pub struct Issuer {
     keys: Vec<VerifyingKey>,
     jwks: Option<Jwks>,
     mint_key: Option<(Option<String>, EncodingKey)>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct VerifyingKey {
-    pub kid: Option<String>,
-    pub algorithm: Algorithm,
-    pub key: DecodingKey,
 }
 
 /// A token whose signature and times are good.

@@ -21,7 +21,7 @@ use jsonwebtoken::{
 };
 use tokio::sync::Semaphore;
 
-use super::{issuer::VerifyingKey, jwt::Algorithm};
+use super::jwt::{Algorithm, VerifyingKey};
 use crate::clock::Clock;
 
 /// Key sets are a few KiB; more is not one.

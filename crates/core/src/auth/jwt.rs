@@ -61,6 +61,15 @@ impl From<Algorithm> for jsonwebtoken::Algorithm {
     }
 }
 
+/// A key that tokens are checked with.
+#[derive(Clone, Debug)]
+pub(super) struct VerifyingKey {
+    /// Its name in token headers.
+    pub kid: Option<String>,
+    pub algorithm: Algorithm,
+    pub key: DecodingKey,
+}
+
 /// A token nobody has checked.
 #[derive(Debug)]
 pub struct Unverified<'t> {

@@ -9,12 +9,8 @@ use tokio::time::Instant;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
-use super::{
-    Counted, MAX_LINGER, Presence,
-    rpc::{PresenceRpc, wanted_role},
-    watch::Feed,
-};
-use crate::{Error, Result, caller::Caller};
+use super::{Counted, MAX_LINGER, Presence, wanted_role, watch::Feed};
+use crate::{Error, Result, auth::Auth, caller::Caller, hub::Hub};
 
 /// A stream that says nothing for so long is dead, whatever its connection says.
 const LEASE: Duration = Duration::from_secs(30);
@@ -26,7 +22,8 @@ type Ended = Pin<Box<dyn Future<Output = Error> + Send>>;
 
 /// One stream.
 struct Attendance {
-    rpc: PresenceRpc,
+    presence: Presence,
+    hub: Hub,
     caller: Caller,
     user: Arc<User>,
     commands: Streaming<v1::AttendRequest>,
@@ -53,12 +50,14 @@ impl Drop for Online {
 
 /// The answers and events of an `Attend` call.
 pub(super) fn attend(
-    rpc: PresenceRpc,
+    presence: Presence,
+    hub: Hub,
+    auth: Arc<Auth>,
     caller: Caller,
     user: Arc<User>,
     commands: Streaming<v1::AttendRequest>,
 ) -> impl Stream<Item = Result<v1::AttendResponse, Status>> + Send {
-    let (auth, principal) = (Arc::clone(&rpc.auth), caller.principal.clone());
+    let principal = caller.principal.clone();
     let ended: Ended = Box::pin(async move {
         match principal {
             Some(principal) => auth.ended(&principal).await,
@@ -66,7 +65,8 @@ pub(super) fn attend(
         }
     });
     let lease_until = Instant::now() + LEASE;
-    let attendance = Attendance { rpc, caller, user, commands, online: None, feed: None, ended, lease_until };
+    let attendance =
+        Attendance { presence, hub, caller, user, commands, online: None, feed: None, ended, lease_until };
     stream::unfold(Some(attendance), async |state| {
         let mut attendance = state?;
         match attendance.next().await {
@@ -116,11 +116,11 @@ impl Attendance {
         match command {
             Command::Attach(attach) => self.attach(&attach).await?,
             Command::Heartbeat(_) => {}
-            Command::SetAvailability(request) => return self.rpc.set(&self.caller, &request).await,
+            Command::SetAvailability(request) => return self.presence.choose(&self.caller, &request).await,
             Command::Watch(watch) => self.watch(&watch).await?,
         }
         let principal = self.caller.principal()?;
-        Ok(self.rpc.presence.person(principal.tenant, self.user.id).await?.to_proto(principal))
+        Ok(self.presence.person(principal.tenant, self.user.id).await?.to_proto(principal))
     }
 
     async fn attach(&mut self, attach: &v1::AttendAttach) -> Result<()> {
@@ -138,8 +138,8 @@ impl Attendance {
         let tenant = self.caller.principal()?.tenant;
         let name = Uuid::now_v7().to_string().into();
         let connection = Counted { scope: "attend".into(), name };
-        self.rpc.presence.connect(tenant, &self.user, connection.clone()).await?;
-        let presence = self.rpc.presence.clone();
+        self.presence.connect(tenant, &self.user, connection.clone()).await?;
+        let presence = self.presence.clone();
         self.online = Some(Online { presence, tenant, user: self.user.id, connection, linger });
         Ok(())
     }
@@ -148,7 +148,7 @@ impl Attendance {
         self.feed = None;
         if watch.enabled {
             let principal = Arc::clone(self.caller.principal()?);
-            self.feed = Some(Feed::open(&self.rpc.hub, principal, wanted_role(watch.role)?).await?);
+            self.feed = Some(Feed::open(&self.hub, principal, wanted_role(watch.role)?).await?);
         }
         Ok(())
     }

@@ -15,10 +15,13 @@ use parlor_store::{Store, TenantId, User, UserId};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    MAX_LINGER, Seen,
     roster::{Connected, Counted, Edge, Key, Roster, Step},
+    seen::Seen,
 };
 use crate::{Error, Result, clock::Clock, wire};
+
+/// The longest linger a connection may ask for: more would show people who are gone.
+pub const MAX_LINGER: Duration = Duration::from_secs(60);
 
 /// How often this node says that it lives. What a crash leaves uncertain of "last seen" is at most this.
 const RENEW_EVERY: Duration = Duration::from_secs(5);

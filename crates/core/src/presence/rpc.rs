@@ -4,16 +4,15 @@ use std::{pin::Pin, sync::Arc};
 
 use futures::Stream;
 use parlor_api::v1::{self, presence_service_server::PresenceService};
-use parlor_store::{Roles, UserId};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Presence, availability_from_proto};
+use super::{Presence, attend, user_id, wanted_role, watch};
 use crate::{
     Error, Result,
     auth::Auth,
     caller::{Caller, Principal},
     hub::Hub,
-    page, wire,
+    page,
 };
 
 /// What `ListOnline` gives without a page size, and at most.
@@ -22,13 +21,13 @@ const PAGE: page::Sizes = page::Sizes { default: 100, maximum: 1000 };
 /// The service as it is called.
 #[derive(Clone)]
 pub struct PresenceRpc {
-    pub(super) presence: Presence,
-    pub(super) hub: Hub,
-    pub(super) auth: Arc<Auth>,
-    pub(super) pages: page::Pages,
+    presence: Presence,
+    hub: Hub,
+    auth: Arc<Auth>,
+    pages: page::Pages,
 }
 
-pub(super) type Events<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+type Events<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl PresenceRpc {
     /// Serves presence.
@@ -84,7 +83,7 @@ impl PresenceService for PresenceRpc {
         request: Request<v1::SetAvailabilityRequest>,
     ) -> Result<Response<v1::SetAvailabilityResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let presence = self.set(&caller, request.get_ref()).await?;
+        let presence = self.presence.choose(&caller, request.get_ref()).await?;
         Ok(Response::new(v1::SetAvailabilityResponse { presence: Some(presence) }))
     }
 
@@ -96,7 +95,7 @@ impl PresenceService for PresenceRpc {
     ) -> Result<Response<Self::WatchPresenceStream>, Status> {
         let principal = principal(&request)?;
         let role = wanted_role(request.get_ref().role)?;
-        let events = super::watch::watch(&self.hub, Arc::clone(&self.auth), principal, role).await?;
+        let events = watch::watch(&self.hub, Arc::clone(&self.auth), principal, role).await?;
         Ok(Response::new(Box::pin(events)))
     }
 
@@ -108,32 +107,10 @@ impl PresenceService for PresenceRpc {
     ) -> Result<Response<Self::AttendStream>, Status> {
         let caller = Caller::of(&request)?;
         let user = Arc::clone(caller.principal()?.user().ok_or(Error::RoleRequired("user"))?);
-        Ok(Response::new(Box::pin(super::attend::attend(self.clone(), caller, user, request.into_inner()))))
+        let commands = request.into_inner();
+        let (presence, hub, auth) = (self.presence.clone(), self.hub.clone(), Arc::clone(&self.auth));
+        Ok(Response::new(Box::pin(attend::attend(presence, hub, auth, caller, user, commands))))
     }
-}
-
-impl PresenceRpc {
-    /// Sets what somebody chose to show, for the unary call and the stream alike.
-    pub(super) async fn set(
-        &self,
-        caller: &Caller,
-        request: &v1::SetAvailabilityRequest,
-    ) -> Result<v1::Presence> {
-        let choice = v1::Availability::try_from(request.availability)
-            .map_err(|_| Error::field("availability", "is not one of the choices"))?;
-        let whom = if request.user_id.is_empty() { None } else { Some(user_id(&request.user_id)?) };
-        let seen = self.presence.choose(caller, whom, availability_from_proto(choice)).await?;
-        Ok(seen.to_proto(caller.principal()?))
-    }
-}
-
-pub(super) fn wanted_role(role: i32) -> Result<Option<Roles>> {
-    let role = v1::Role::try_from(role).map_err(|_| Error::field("role", "is not a role"))?;
-    Ok(wire::role(role))
-}
-
-fn user_id(text: &str) -> Result<UserId> {
-    UserId::parse(text).ok_or_else(|| Error::field("user_id", "is not a UUID"))
 }
 
 fn principal<T>(request: &Request<T>) -> Result<Arc<Principal>> {

@@ -1,8 +1,10 @@
 //! Presence over a real store: what is told, and what a restart leaves.
 
+use std::time::Duration;
+
 use parlor_api::v1::event::Payload;
 use parlor_bus as _;
-use parlor_store::{Store, Tenant, TenantId, UserUpsert, What};
+use parlor_store::{Availability, Store, Tenant, TenantId, UserUpsert, What};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -168,7 +170,12 @@ async fn availability_outlives_connections_and_decides_who_is_shown() {
 
     presence.connect(world.tenant, &sue, tab("desk")).await.unwrap();
     assert!(presence.visible_person(&customer, sue.id).await.is_ok());
-    presence.choose(&caller, Some(sue.id), Availability::Off).await.unwrap();
+    let off = v1::SetAvailabilityRequest {
+        user_id: sue.id.to_string(),
+        availability: v1::Availability::Off.into(),
+        ..Default::default()
+    };
+    presence.choose(&caller, &off).await.unwrap();
     assert_eq!(presence.visible_person(&customer, sue.id).await.unwrap_err(), Error::NotFound(What::User));
     assert!(presence.visible_person(&world.staff(), sue.id).await.unwrap().reachable());
 

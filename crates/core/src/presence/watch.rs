@@ -9,7 +9,7 @@ use parlor_api::v1::{self, event::Payload};
 use parlor_store::Roles;
 use tonic::Status;
 
-use super::{availability_from_proto, hide_email, sees};
+use super::seen::{availability_from_proto, hide_email, sees};
 use crate::{
     Result,
     auth::Auth,
