@@ -205,8 +205,6 @@ pub enum Credential {
     Bearer(String),
     /// The same, but only what a customer may do is wanted of it. For attaching.
     BearerAsCustomer(String),
-    /// An API key the client presented with this very request.
-    ApiKey(String),
     /// Nobody: a guest of the mount's tenant.
     Guest,
     /// An identity that is only claimed, by the subject of one of the mount's issuers. The core takes it only from a mount

@@ -327,7 +327,7 @@ impl Session {
         self.in_flight += 1;
         let proof = match credential {
             Credential::Connection => self.handle.clone().map(Proof::Handle),
-            Credential::Bearer(token) | Credential::ApiKey(token) => Some(Proof::Bearer(token)),
+            Credential::Bearer(token) => Some(Proof::Bearer(token)),
             Credential::Guest => Some(Proof::Guest),
             // For attaching: a call is made by whom the connection then is.
             Credential::BearerAsCustomer(_) | Credential::Claim { .. } => None,
@@ -376,7 +376,7 @@ impl Session {
             memory,
             credential: match credential {
                 Credential::Connection => self.handle.clone().map(Proof::Handle),
-                Credential::Bearer(token) | Credential::ApiKey(token) => Some(Proof::Bearer(token)),
+                Credential::Bearer(token) => Some(Proof::Bearer(token)),
                 Credential::Guest => Some(Proof::Guest),
                 Credential::BearerAsCustomer(token) => Some(Proof::BearerAsCustomer(token)),
                 Credential::Claim { subject, role } => Some(Proof::Claim { subject, role }),

@@ -78,7 +78,7 @@ impl Caller {
     pub fn principal(&self) -> Result<&Arc<Principal>> {
         let principal = self.anywhere()?;
         if principal.tenant == Principal::NO_TENANT {
-            return Err(Error::field("parlor-tenant", "the credential opens several tenants: name one"));
+            return Err(Error::field("parlor-tenant", "must name a tenant: the credential opens several"));
         }
         Ok(principal)
     }

@@ -33,13 +33,13 @@ use self::{
 };
 use crate::{
     Error, Result,
+    auth::Auth,
     caller::{Caller, Principal},
     clock::Clock,
     hub::Hub,
     offset::Offsets,
     page::Pages,
     request::Requests,
-    rights::Rights,
 };
 
 pub use self::typing::LIFETIME as TYPING_LIFETIME;
@@ -50,7 +50,7 @@ pub struct Chat {
     store: Store,
     hub: Hub,
     clock: Clock,
-    rights: Arc<dyn Rights>,
+    rights: Arc<Auth>,
     pages: Pages,
     requests: Requests,
     offsets: Offsets,
@@ -119,7 +119,7 @@ impl Chat {
         store: Store,
         hub: Hub,
         clock: Clock,
-        rights: Arc<dyn Rights>,
+        rights: Arc<Auth>,
         opaque: Opaque,
         guesses: guesses::Options,
     ) -> Self {

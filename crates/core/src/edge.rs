@@ -38,9 +38,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 pub use self::past::Past;
 use self::registry::Registry;
-use crate::{
-    Error, Result, caller::Caller, chat::find::Finder, hub::Hub, presence::Presence, rights::Rights,
-};
+use crate::{Error, Result, auth::Auth, caller::Caller, chat::find::Finder, hub::Hub, presence::Presence};
 
 /// Names of gateways, epochs and connections have at most so many characters: they are kept for each connection.
 pub const MAX_NAME_CHARS: usize = 128;
@@ -85,7 +83,7 @@ struct Shared {
     chat: Finder,
     presence: Presence,
     hub: Hub,
-    rights: Arc<dyn Rights>,
+    rights: Arc<Auth>,
     past: Past,
     registry: Registry,
     tasks: TaskTracker,
@@ -102,7 +100,7 @@ impl Edge {
         chat: Finder,
         presence: Presence,
         hub: Hub,
-        rights: Arc<dyn Rights>,
+        rights: Arc<Auth>,
         past: Past,
     ) -> Self {
         let (registry, tasks, stop) = (Registry::default(), TaskTracker::new(), CancellationToken::new());

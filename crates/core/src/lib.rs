@@ -1,6 +1,6 @@
 //! The services: what is allowed, what happens, who is told.
 //!
-//! Right may use left: `clock, status, wire, caller, seal, offset, heads, page, auth, rights, hub, buckets ← directory, token ← chat, presence ←
+//! Right may use left: `clock, status, field, wire, caller, seal, offset, heads, page, auth, hub, buckets ← directory, token ← chat, presence ←
 //! announce, edge, health ← core`; `stack` stands before all services and knows none.
 
 pub mod announce;
@@ -12,6 +12,7 @@ pub mod clock;
 pub mod core;
 pub mod directory;
 pub mod edge;
+pub mod field;
 pub mod heads;
 pub mod health;
 pub mod hub;
@@ -21,7 +22,6 @@ pub mod page;
 pub mod password;
 pub mod presence;
 pub mod request;
-pub mod rights;
 pub mod seal;
 pub mod stack;
 pub mod status;

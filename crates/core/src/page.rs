@@ -22,7 +22,7 @@ impl Sizes {
         match usize::try_from(page_size) {
             Ok(0) => Ok(self.default),
             Ok(wanted) => Ok(wanted.min(self.maximum)),
-            Err(_) => Err(Error::field("page_size", "is negative")),
+            Err(_) => Err(Error::field("page_size", "must not be negative")),
         }
     }
 }

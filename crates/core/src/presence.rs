@@ -29,7 +29,7 @@ pub use self::{
 use crate::{
     Error, Result,
     caller::{Caller, Principal},
-    wire,
+    field, wire,
 };
 
 impl Presence {
@@ -73,13 +73,13 @@ impl Presence {
         request: &v1::SetAvailabilityRequest,
     ) -> Result<v1::Presence> {
         let choice = v1::Availability::try_from(request.availability)
-            .map_err(|_| Error::field("availability", "is not one of the choices"))?;
-        let whom = if request.user_id.is_empty() { None } else { Some(user_id(&request.user_id)?) };
+            .map_err(|_| Error::field("availability", "must be one of the choices"))?;
+        let whom = field::some_id("user_id", &request.user_id, UserId::parse)?;
         let principal = caller.principal()?;
         let own = principal.user_id();
         let id = whom
             .or(own)
-            .ok_or_else(|| Error::field("user_id", "a caller without an account names somebody"))?;
+            .ok_or_else(|| Error::field("user_id", "must name somebody: the caller has no account"))?;
         if Some(id) != own {
             caller.staff()?;
         }
@@ -99,10 +99,6 @@ impl Presence {
 
 /// The role somebody asks for; `None` if any will do.
 fn wanted_role(role: i32) -> Result<Option<Roles>> {
-    let role = v1::Role::try_from(role).map_err(|_| Error::field("role", "is not a role"))?;
+    let role = v1::Role::try_from(role).map_err(|_| Error::field("role", "must be a role"))?;
     Ok(wire::role(role))
-}
-
-fn user_id(text: &str) -> Result<UserId> {
-    UserId::parse(text).ok_or_else(|| Error::field("user_id", "is not a UUID"))
 }

@@ -1,4 +1,4 @@
-//! What services ask of requests the same way: the length of a text, and that a repetition changes nothing.
+//! Repeatable requests: a repetition changes nothing.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use parlor_api::limits;
@@ -6,19 +6,7 @@ use parlor_store::{Mutation, RequestKey, Store};
 use prost::Message;
 use sha2::Sha256;
 
-use crate::{Error, Result, caller::Principal, clock::Clock};
-
-/// Checks the length of a text in Unicode scalar values, and that every store can keep it.
-pub fn text(field: &'static str, value: &str, least: usize, most: usize) -> Result<()> {
-    let chars = value.chars().count();
-    if chars < least || chars > most {
-        return Err(Error::field(field, format!("it has {chars} characters; {least} to {most} are allowed")));
-    }
-    if value.contains('\0') {
-        return Err(Error::field(field, "it contains U+0000"));
-    }
-    Ok(())
-}
+use crate::{Error, Result, caller::Principal, clock::Clock, field};
 
 /// Names repeatable requests.
 #[derive(Clone, Debug)]
@@ -44,7 +32,7 @@ impl Requests {
         request_id: &str,
         request: &impl Message,
     ) -> Result<Option<RequestKey>> {
-        text("request_id", request_id, 0, limits::REQUEST_ID_CHARS)?;
+        field::text("request_id", request_id, 0, limits::REQUEST_ID_CHARS)?;
         if request_id.is_empty() {
             return Ok(None);
         }
@@ -93,17 +81,4 @@ where
 pub struct Applied<T, R> {
     pub response: R,
     pub done: Option<T>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_are_counted_in_characters_and_both_ends_are_allowed() {
-        assert!(text("name", "éé", 2, 2).is_ok());
-        assert!(text("name", "é", 2, 3).is_err());
-        assert!(text("name", "éééé", 2, 3).is_err());
-        assert!(text("name", "a\0", 0, 3).is_err());
-    }
 }

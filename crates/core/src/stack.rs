@@ -6,6 +6,7 @@
 
 mod deadline;
 mod identify;
+mod layer;
 mod limits;
 mod measure;
 mod method;
@@ -15,16 +16,19 @@ mod trace;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use futures::future::BoxFuture;
 use http::{Request, Response};
-use tonic::{Status, body::Body, service::Routes};
-use tower::{BoxError, ServiceBuilder};
+use tonic::{body::Body, service::Routes};
+use tower::{BoxError, Service as _};
 
-use crate::{Error, Service, auth::Auth};
-
-/// What a request and its answer are between two layers.
-type BoxFuture = futures::future::BoxFuture<'static, Result<Response<Body>, BoxError>>;
+use self::{deadline::Deadline, identify::Identify, layer::Answer, limits::Limits, trace::Trace};
+use crate::{Service, auth::Auth};
 
 /// What operators may set.
 #[derive(Clone, Debug)]
@@ -50,32 +54,63 @@ impl Default for Options {
     }
 }
 
-/// Puts the chain before the services. From the outside in:
+/// Puts the chain before the services.
 pub fn wrap(routes: Routes, auth: &Arc<Auth>, options: &Options) -> Service {
-    let chain = ServiceBuilder::new()
-        .map_err(BoxError::from)
-        // First, so that every line logged below names the request; it also clears what came along with it.
-        .layer_fn(trace::Trace::new)
-        // Outside of all that may refuse, so that refusals are counted.
-        .layer_fn(measure::Measure::new)
-        // Outside of the rest, so that waiting anywhere in it is waiting.
-        .layer_fn(|inner| deadline::Deadline::new(inner, options.default_deadline, options.longest_deadline))
-        // Inside the above, so that a panic is measured and answered like any failure.
-        .layer_fn(panic::CatchPanic::new)
+    let layers = Layers {
+        trace: Trace::default(),
+        deadline: Deadline { default: options.default_deadline, longest: options.longest_deadline },
+        limits: Limits::new(options.calls_in_flight),
+        identify: Identify::new(auth.clone(), &options.edge_keys),
+    };
+    Service::new(Chain { layers: Arc::new(layers), routes: routes.prepare() })
+}
+
+/// What the layers keep between calls.
+struct Layers {
+    trace: Trace,
+    deadline: Deadline,
+    limits: Limits,
+    identify: Identify,
+}
+
+impl Layers {
+    /// Takes a request through the chain. A layer is a function around the next one, which it calls or does not.
+    async fn answer(&self, request: Request<Body>, mut routes: Routes) -> Answer {
+        // From the inside out. Last: nothing can come between what was proven and the service.
+        let next = |request| routes.call(request);
+        let next = |request| self.identify.around(request, next);
         // Before the caller is looked up: a flood is refused at no cost.
-        .layer_fn(|inner| limits::Limits::new(inner, options.calls_in_flight))
-        // Last: nothing can come between what was proven and the service.
-        .layer_fn(|inner| identify::Identify::new(inner, auth.clone(), &options.edge_keys))
-        .map_err(|never: std::convert::Infallible| -> BoxError { match never {} })
-        .service(routes.prepare());
-    Service::new(chain)
+        let next = |request| self.limits.around(request, next);
+        // Inside the below, so that a panic is measured and answered like any failure.
+        let next = |request| panic::around(request, next);
+        // Outside of the above, so that waiting anywhere in it is waiting.
+        let next = |request| self.deadline.around(request, next);
+        // Outside of all that may refuse, so that refusals are counted.
+        let next = |request| measure::around(request, next);
+        // First, so that every line logged in a call names the request; it also clears what came along with it.
+        self.trace.around(request, next).await
+    }
 }
 
-fn refusal(error: Error) -> Response<Body> {
-    Status::from(error).into_http()
+/// The chain as a service: one future for a call, however many layers there are.
+#[derive(Clone)]
+struct Chain {
+    layers: Arc<Layers>,
+    routes: Routes,
 }
 
-/// The method a request is for, put there by `trace`.
-fn method_of(request: &Request<Body>) -> &'static method::Method {
-    request.extensions().get::<trace::Call>().map_or_else(method::Method::unknown, |call| call.method)
+impl tower::Service<Request<Body>> for Chain {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<Body>, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        // Routes are always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (layers, routes) = (self.layers.clone(), self.routes.clone());
+        Box::pin(async move { layers.answer(request, routes).await.map_err(BoxError::from) })
+    }
 }

@@ -24,6 +24,7 @@ use crate::{
     auth::{Auth, api_key, inspect},
     caller::{Caller, Principal},
     clock::Clock,
+    field,
     password::Passwords,
     wire::{roles, timestamp},
 };
@@ -81,30 +82,30 @@ impl Tokens {
     ) -> Result<v1::RevokeTokenResponse> {
         use v1::revoke_token_request::Selector;
         let principal = caller.principal()?;
-        let revoked_at = match selector.ok_or_else(|| Error::field("selector", "it is missing"))? {
+        let revoked_at = match field::given("selector", selector)? {
             Selector::Token(token) if token.starts_with(api_key::MARK) => {
-                return Err(Error::field("token", "an API key is withdrawn by RevokeApiKey"));
+                return Err(Error::field("token", "must not be an API key: RevokeApiKey withdraws those"));
             }
             Selector::Token(token) => {
                 let found = self.auth.withdrawable(&token).await;
                 let found = found.map_err(|error| Error::field("token", error.to_string()))?;
                 if *found.tenant != *principal.tenant_slug {
-                    return Err(Error::field("token", "it is of another tenant"));
+                    return Err(Error::field("token", "must be of this tenant"));
                 }
-                self.auth.revoke_token(principal.tenant, &found.token_id, found.expires_at).await?
+                self.auth.standing().revoke_token(principal.tenant, &found.token_id, found.expires_at).await?
             }
             Selector::TokenId(id) => {
                 caller.admin()?;
-                crate::request::text("token_id", &id, 1, MAX_TOKEN_ID_CHARS)?;
-                self.auth.revoke_token(principal.tenant, &id, None).await?
+                field::text("token_id", &id, 1, MAX_TOKEN_ID_CHARS)?;
+                self.auth.standing().revoke_token(principal.tenant, &id, None).await?
             }
             Selector::UserId(id) => {
-                let id = UserId::parse(&id).ok_or_else(|| Error::field("user_id", "it is not a UUID"))?;
+                let id = field::id("user_id", &id, UserId::parse)?;
                 if principal.user_id() != Some(id) {
                     caller.admin()?;
                     self.store.user(principal.tenant, id).await?;
                 }
-                self.auth.revoke_user(principal.tenant, id).await?
+                self.auth.standing().revoke_user(principal.tenant, id).await?
             }
         };
         Ok(v1::RevokeTokenResponse { revoke_time: Some(timestamp(revoked_at)) })

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     core::Core,
     gateway::Gateway,
-    issuer::{Algorithm, Claims, Issuer, Key, MintIds, RoleName},
+    issuer::{Issuer, Key, MintIds, RoleName},
     listener::Listener,
     load::{Flags, load},
     mount::{Identity, Mount},
@@ -38,11 +38,10 @@ pub use self::{
 pub const DEFAULT_TOML: &str = include_str!("../parlor.default.toml");
 
 /// What this process does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Core and gateway in one process.
-    #[default]
     All,
     /// The services and the database.
     Core,
@@ -66,7 +65,7 @@ impl Role {
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     pub role: Role,
     pub node: String,
@@ -82,29 +81,10 @@ pub struct Config {
     pub secrets: Secrets,
     pub shutdown: Shutdown,
     pub listener: Vec<Listener>,
+    #[serde(default)]
     pub mount: Vec<Mount>,
+    #[serde(default)]
     pub issuer: Vec<Issuer>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            role: Role::All,
-            node: "parlor".to_owned(),
-            data_dir: PathBuf::from("parlor-data"),
-            dev: false,
-            log: Log::default(),
-            database: Database::default(),
-            bus: Bus::default(),
-            core: Core::default(),
-            gateway: Gateway::default(),
-            secrets: Secrets::default(),
-            shutdown: Shutdown::default(),
-            listener: vec![Listener::default()],
-            mount: Vec::new(),
-            issuer: Vec::new(),
-        }
-    }
 }
 
 impl Config {
@@ -143,6 +123,14 @@ impl Config {
     /// The configuration in force as TOML, without the secrets.
     pub fn print(&self) -> anyhow::Result<String> {
         Ok(toml::to_string_pretty(self)?)
+    }
+}
+
+#[cfg(test)]
+impl Default for Config {
+    /// What the manual says.
+    fn default() -> Self {
+        toml::from_str(DEFAULT_TOML).expect("the manual is a configuration")
     }
 }
 

@@ -1,9 +1,10 @@
 //! What `--dev` adds to a configuration: generated secrets, the "demo" issuer, and a mount for each dialect.
 
 use anyhow::Result;
+use parlor_core::auth::claims::ClaimPaths;
 
 use crate::{
-    config::{Claims, Config, Identity, Issuer, Key, MintIds, Mount, RoleName, Secret},
+    config::{Config, Identity, Issuer, Key, MintIds, Mount, RoleName, Secret},
     secrets::Kept,
 };
 
@@ -97,7 +98,7 @@ fn shop_issuer(secret: &str) -> Issuer {
         tenant: TENANT.to_owned(),
         mint: true,
         mint_ids: MintIds::Number,
-        claims: Claims {
+        claims: ClaimPaths {
             subject: path("id"),
             username: Vec::new(),
             name: Vec::new(),
@@ -111,9 +112,9 @@ fn shop_issuer(secret: &str) -> Issuer {
 }
 
 /// The shape the staff dialect's front-ends read: all in a `user` object.
-fn staff_claims() -> Claims {
+fn staff_claims() -> ClaimPaths {
     let path = |path: &str| vec![path.to_owned()];
-    Claims {
+    ClaimPaths {
         subject: path("user.id"),
         username: path("user.username"),
         name: Vec::new(),

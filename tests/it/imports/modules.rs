@@ -16,11 +16,11 @@ pub const CORE: Order = Order {
     rows: &[
         &["clock", "metric"],
         &["status"],
+        &["field"],
         &["caller"],
         &["seal"],
         &["wire", "page", "health", "offset", "heads"],
         &["auth"],
-        &["rights"],
         &["stack"],
         &["hub"],
         &["buckets", "password", "request"],

@@ -7,10 +7,16 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    OWN_ISSUER, claims,
+    claims,
     jwt::{self, Algorithm, Times, Unverified, invalid},
 };
 use crate::Result;
+
+/// The name of Parlor as an issuer: the `iss` of its tokens, and what a mount lists to accept them.
+pub const OWN_ISSUER: &str = "parlor";
+
+/// Common rule 3, for tokens of our own.
+pub(super) const OWN_LEEWAY_MS: i64 = 5_000;
 
 /// Signs and verifies. Keys of before verify only, so that a key can be changed while its tokens live.
 pub struct Access {

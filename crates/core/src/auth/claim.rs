@@ -9,6 +9,7 @@ use super::{Auth, Context};
 use crate::{
     Error, Result,
     caller::{Actor, Principal, Proof},
+    field,
 };
 
 /// Identities have at most so many characters.
@@ -25,11 +26,11 @@ impl Auth {
         if !context.claims {
             return Err(Error::CredentialMissing);
         }
-        let slug = context.tenant.as_deref().ok_or_else(|| Error::field("mount.tenant", "is missing"))?;
+        let slug = field::given("mount.tenant", context.tenant.as_deref())?;
         if subject.is_empty() || subject.chars().count() > MAX_SUBJECT_CHARS {
             return Err(Error::NotFound(What::User));
         }
-        let (tenant, tenant_slug) = self.tenant(slug).await?;
+        let (tenant, tenant_slug) = self.records.tenant(slug).await?;
         let (user, issuer) = self.claimed_user(tenant, subject, context).await?;
         let roles = allowed(&user, role)?;
         // Issued now: what is withdrawn later concerns it, and what was withdrawn before does not.
@@ -54,7 +55,7 @@ impl Auth {
             .extend(context.issuers.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
         for issuer in names {
             let identity = Identity { issuer, subject: subject.to_owned() };
-            match self.store.user_by_identity(tenant, &identity).await {
+            match self.records.store.user_by_identity(tenant, &identity).await {
                 Ok(user) => return Ok((user, identity.issuer)),
                 Err(StoreError::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
@@ -62,7 +63,7 @@ impl Auth {
         }
         let digits = subject.bytes().all(|byte| byte.is_ascii_digit());
         let number = subject.parse().ok().filter(|_| digits).ok_or(Error::NotFound(What::User))?;
-        Ok((self.store.user_by_number(tenant, number).await?, String::new()))
+        Ok((self.records.store.user_by_number(tenant, number).await?, String::new()))
     }
 }
 

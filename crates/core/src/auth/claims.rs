@@ -1,6 +1,7 @@
 //! Where an outside token keeps what Parlor wants to know, and the way back for tokens minted in its shape.
 
 use parlor_store::Roles;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Longer values are refused for a subject and cut for what people read.
@@ -10,7 +11,8 @@ const MAX_EMAIL_CHARS: usize = 320;
 
 /// For each thing the paths to look at, in order; a dot goes one object deeper. The first path with a value wins, and a
 /// minted token uses the first of each list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ClaimPaths {
     pub subject: Vec<String>,
     pub username: Vec<String>,

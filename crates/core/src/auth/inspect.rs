@@ -1,14 +1,14 @@
 //! Looking at a credential without using it: nobody is provisioned and nothing is kept.
 
-use std::sync::Arc;
-
 use parlor_store::Roles;
 use serde_json::Value;
 
 use super::{
-    Auth, Context, OWN_LEEWAY_MS, api_key, fingerprint,
-    issuer::Issuer,
-    jwt::{Unverified, invalid},
+    Auth, Context,
+    access::OWN_LEEWAY_MS,
+    api_key,
+    jwt::{Unverified, fingerprint, invalid},
+    provision,
 };
 use crate::{Error, Result, caller::Principal};
 
@@ -47,35 +47,13 @@ pub struct Withdrawable {
 impl Auth {
     /// Says what a credential is and what is wrong with it, for somebody in the tenant.
     pub async fn inspect(&self, text: &str, reader: &Principal) -> Result<Findings> {
-        if text.starts_with(api_key::MARK) {
-            return self.inspect_key(text, reader).await;
-        }
-        let token = match Unverified::parse(text) {
-            Ok(token) => token,
-            Err(error) => {
-                return Ok(Findings { problems: vec![error.to_string()], ..Findings::default() });
-            }
-        };
-        let mut findings = Findings {
-            issuer: token.text("iss").unwrap_or_default().to_owned(),
-            subject: token.text("sub").unwrap_or_default().to_owned(),
-            expires_at: token.moment("exp").ok().flatten(),
-            header_json: Value::Object(token.header.clone()).to_string(),
-            claims_json: Value::Object(token.claims.clone()).to_string(),
-            ..Findings::default()
-        };
-        let judged = if self.access.claims_to_be_ours(&token) {
-            findings.kind = Kind::Access;
-            self.inspect_own(&token, reader, &mut findings).await
-        } else {
-            self.inspect_outside(&token, text, reader, &mut findings).await
-        };
-        match judged {
+        let mut look = Look { auth: self, reader, now: self.clock.now(), findings: Findings::default() };
+        match look.at(text).await {
             Ok(()) => {}
             Err(error @ (Error::Internal(_) | Error::TryAgain)) => return Err(error),
-            Err(error) => findings.problems.push(error.to_string()),
+            Err(error) => look.findings.problems.push(error.to_string()),
         }
-        Ok(findings)
+        Ok(look.findings)
     }
 
     /// Finds out which token this is, if its signature is good. It may be over.
@@ -88,88 +66,83 @@ impl Auth {
             let (grant, _) = self.access.verify(&token, i64::MAX / 2, early)?;
             return Ok(Withdrawable { tenant: grant.tenant, token_id: grant.token_id, expires_at });
         }
-        let issuer = self.signer(&token).await?;
+        let issuer = self.issuers.signer(&token).await?;
         let token_id =
             token.text("jti").filter(|id| !id.is_empty()).map_or_else(|| fingerprint(text), str::to_owned);
         // Rights last for the leeway after `exp`, so the withdrawal has to be remembered for it too.
         let expires_at = expires_at.map(|at| at.saturating_add(issuer.leeway_ms()));
         Ok(Withdrawable { tenant: issuer.options().tenant.clone(), token_id, expires_at })
     }
+}
 
-    async fn inspect_own(
-        &self,
-        token: &Unverified<'_>,
-        reader: &Principal,
-        findings: &mut Findings,
-    ) -> Result<()> {
-        let (grant, times) = self.access.verify(token, OWN_LEEWAY_MS, self.clock.now())?;
-        findings.roles = grant.roles;
-        if *grant.tenant != *reader.tenant_slug {
-            return Err(invalid("it is of another tenant"));
+/// One look: what is found is filled in, and the error says why it would be refused.
+struct Look<'a> {
+    auth: &'a Auth,
+    reader: &'a Principal,
+    now: i64,
+    findings: Findings,
+}
+
+impl Look<'_> {
+    async fn at(&mut self, text: &str) -> Result<()> {
+        if text.starts_with(api_key::MARK) {
+            return self.at_key(text).await;
         }
-        let context = Context::default();
-        let principal = self.own_token(token, &context, self.clock.now()).await?;
-        findings.roles = principal.roles;
-        findings.expires_at = Some(times.expires_at);
-        if self.revocations.concern(&principal) { Err(Error::CredentialRevoked) } else { Ok(()) }
+        let token = Unverified::parse(text)?;
+        self.findings = Findings {
+            issuer: token.text("iss").unwrap_or_default().to_owned(),
+            subject: token.text("sub").unwrap_or_default().to_owned(),
+            expires_at: token.moment("exp").ok().flatten(),
+            header_json: Value::Object(token.header.clone()).to_string(),
+            claims_json: Value::Object(token.claims.clone()).to_string(),
+            ..Findings::default()
+        };
+        if self.auth.access.claims_to_be_ours(&token) {
+            self.at_own(&token).await
+        } else {
+            self.at_outside(&token, text).await
+        }
     }
 
-    async fn inspect_outside(
-        &self,
-        token: &Unverified<'_>,
-        text: &str,
-        reader: &Principal,
-        findings: &mut Findings,
-    ) -> Result<()> {
-        let issuer = self.signer(token).await?;
-        findings.kind = Kind::Issuer;
-        findings.issuer = issuer.options().name.clone();
-        let verified = issuer.read(token, self.clock.now())?;
-        findings.subject = verified.subject.clone();
-        findings.roles = verified.roles;
-        if *issuer.options().tenant != *reader.tenant_slug {
+    async fn at_own(&mut self, token: &Unverified<'_>) -> Result<()> {
+        self.findings.kind = Kind::Access;
+        let (grant, times) = self.auth.access.verify(token, OWN_LEEWAY_MS, self.now)?;
+        self.findings.roles = grant.roles;
+        if *grant.tenant != *self.reader.tenant_slug {
+            return Err(invalid("it is of another tenant"));
+        }
+        let principal = self.auth.own_token(token, &Context::default(), self.now).await?;
+        self.findings.roles = principal.roles;
+        self.findings.expires_at = Some(times.expires_at);
+        if self.auth.standing.is_withdrawn(&principal) { Err(Error::CredentialRevoked) } else { Ok(()) }
+    }
+
+    async fn at_outside(&mut self, token: &Unverified<'_>, text: &str) -> Result<()> {
+        let (auth, tenant) = (self.auth, self.reader.tenant);
+        let issuer = auth.issuers.signer(token).await?;
+        self.findings.kind = Kind::Issuer;
+        self.findings.issuer.clone_from(&issuer.options().name);
+        let verified = issuer.read(token, self.now)?;
+        self.findings.subject.clone_from(&verified.subject);
+        self.findings.roles = verified.roles;
+        if *issuer.options().tenant != *self.reader.tenant_slug {
             return Err(invalid("it is of another tenant"));
         }
         let token_id = verified.token_id.unwrap_or_else(|| fingerprint(text));
-        let identity = parlor_store::Identity { issuer: findings.issuer.clone(), subject: verified.subject };
-        let user = match self.store.user_by_identity(reader.tenant, &identity).await {
-            Ok(user) => Some(user),
-            Err(parlor_store::Error::NotFound(_)) if issuer.options().provision => None,
-            Err(parlor_store::Error::NotFound(_)) => return Err(invalid("its subject is unknown here")),
-            Err(error) => return Err(error.into()),
-        };
-        let user_id = user.map(|user| user.id);
-        let withdrawn = self.revocations.name(reader.tenant, &token_id, user_id, verified.times.issued_at);
+        let user = provision::known(&auth.records.store, tenant, issuer, &verified.subject).await?;
+        let (user, issued_at) = (user.map(|user| user.id), verified.times.issued_at);
+        let withdrawn = auth.standing.is_token_withdrawn(tenant, &token_id, user, issued_at);
         if withdrawn { Err(Error::CredentialRevoked) } else { Ok(()) }
     }
 
-    async fn inspect_key(&self, secret: &str, reader: &Principal) -> Result<Findings> {
-        let mut findings = Findings { kind: Kind::ApiKey, ..Findings::default() };
-        let found = match api_key::is_well_formed(secret) {
-            true => self.working_key(self.store.api_key_by_hash(api_key::hash(secret)).await),
-            false => Err(invalid("it is not an API key")),
-        };
-        match found {
-            Ok(key) => {
-                findings.subject = key.id.to_string();
-                findings.roles = api_key::actor(&key).1;
-                if !api_key::opens(&key, reader.tenant) {
-                    findings.problems.push("it does not open this tenant".to_owned());
-                }
-            }
-            Err(error @ (Error::Internal(_) | Error::TryAgain)) => return Err(error),
-            Err(error) => findings.problems.push(error.to_string()),
+    async fn at_key(&mut self, secret: &str) -> Result<()> {
+        self.findings.kind = Kind::ApiKey;
+        let key = self.auth.records.key_of(secret).await?;
+        self.findings.subject = key.id.to_string();
+        self.findings.roles = api_key::actor(&key).1;
+        if !api_key::opens(&key, self.reader.tenant) {
+            self.findings.problems.push("it does not open this tenant".to_owned());
         }
-        Ok(findings)
-    }
-
-    async fn signer(&self, token: &Unverified<'_>) -> Result<Arc<Issuer>> {
-        let algorithm = token.algorithm()?;
-        for issuer in self.issuers.iter() {
-            if issuer.has_signed(token, algorithm).await {
-                return Ok(issuer.clone());
-            }
-        }
-        Err(invalid("no accepted issuer has signed it"))
+        Ok(())
     }
 }

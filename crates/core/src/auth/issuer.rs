@@ -10,6 +10,7 @@ use parlor_store::Roles;
 use serde_json::{Value, json};
 
 use super::{
+    access::OWN_ISSUER,
     claims::{ClaimPaths, Profile, RoleMap},
     jwks::Jwks,
     jwt::{self, Algorithm, Times, Unverified, VerifyingKey, invalid},
@@ -121,7 +122,7 @@ impl Issuer {
         if options.algorithms.is_empty() {
             return Err(format!("issuer {}: algorithms is empty", options.name));
         }
-        if options.name.is_empty() || options.name == super::OWN_ISSUER {
+        if options.name.is_empty() || options.name == OWN_ISSUER {
             return Err(format!("issuer {:?}: the name is not free", options.name));
         }
         let keys: Vec<VerifyingKey> = options
@@ -246,6 +247,17 @@ impl Issuers {
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Arc<Issuer>> {
         self.0.iter().find(|issuer| issuer.options.name == name)
+    }
+
+    /// The first that has signed a token.
+    pub(super) async fn signer(&self, token: &Unverified<'_>) -> Result<&Issuer> {
+        let algorithm = token.algorithm()?;
+        for issuer in &self.0 {
+            if issuer.has_signed(token, algorithm).await {
+                return Ok(issuer);
+            }
+        }
+        Err(invalid("no accepted issuer has signed it"))
     }
 
     /// All, in order.

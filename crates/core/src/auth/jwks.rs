@@ -17,8 +17,10 @@ use hyper_util::{
 };
 use jsonwebtoken::{
     DecodingKey,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk},
 };
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::jwt::{Algorithm, VerifyingKey};
@@ -52,8 +54,16 @@ pub struct Jwks {
 #[derive(Clone, Debug, Default)]
 struct Known {
     keys: Arc<Vec<VerifyingKey>>,
+    /// Told when they came, and not again while they stay.
+    unusable: Arc<Vec<Unusable>>,
     fetched_at: Option<i64>,
     tried_at: Option<i64>,
+}
+
+/// A set as it is published: each key is read by itself, so that one of a kind we have never heard of spoils no other.
+#[derive(Deserialize)]
+struct JwkSet {
+    keys: Vec<Value>,
 }
 
 impl Jwks {
@@ -98,9 +108,14 @@ impl Jwks {
         }
         self.known.lock().unwrap_or_else(PoisonError::into_inner).tried_at = Some(now);
         match tokio::time::timeout(FETCH_TIMEOUT, self.fetch()).await {
-            Ok(Ok(keys)) => {
+            Ok(Ok(set)) => {
+                let (keys, unusable) = read(&set);
+                for (kid, alg) in unusable.iter().filter(|key| !known.unusable.contains(key)) {
+                    tracing::warn!(url = %self.url, kid, alg, "a published key cannot be used here");
+                }
                 let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
                 known.keys = Arc::new(keys);
+                known.unusable = Arc::new(unusable);
                 known.fetched_at = Some(now);
             }
             Ok(Err(problem)) => tracing::warn!(url = %self.url, problem, "key set not fetched"),
@@ -108,15 +123,14 @@ impl Jwks {
         }
     }
 
-    async fn fetch(&self) -> Result<Vec<VerifyingKey>, String> {
+    async fn fetch(&self) -> Result<JwkSet, String> {
         let response = self.client.get(self.url.clone()).await.map_err(|error| error.to_string())?;
         if !response.status().is_success() {
             return Err(format!("answered {}", response.status()));
         }
         let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await;
         let body = body.map_err(|error| error.to_string())?.to_bytes();
-        let set: JwkSet = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
-        Ok(set.keys.iter().filter_map(verifying).take(MAX_KEYS).collect())
+        serde_json::from_slice(&body).map_err(|error| error.to_string())
     }
 
     fn known(&self) -> Known {
@@ -133,25 +147,36 @@ fn matching(known: &Known, kid: Option<&str>, algorithm: Algorithm) -> Vec<Verif
         .collect()
 }
 
+/// A key of a set that cannot be used: its `kid` and `alg`, as it states them.
+type Unusable = (String, String);
+
+/// The keys of a set that may sign, and those that say so but are of no use here. A key for encryption is neither.
+fn read(set: &JwkSet) -> (Vec<VerifyingKey>, Vec<Unusable>) {
+    let (mut keys, mut unusable) = (Vec::new(), Vec::new());
+    for key in set.keys.iter().filter(|key| key["use"] != "enc") {
+        match Jwk::deserialize(key).ok().as_ref().and_then(verifying) {
+            Some(key) if keys.len() < MAX_KEYS => keys.push(key),
+            Some(_) => {}
+            None => unusable.push((named(key, "kid"), named(key, "alg"))),
+        }
+    }
+    (keys, unusable)
+}
+
+fn named(key: &Value, member: &str) -> String {
+    key[member].as_str().unwrap_or_default().to_owned()
+}
+
 /// A public signing key of an algorithm we know. A shared secret has no place in a published set.
 fn verifying(jwk: &Jwk) -> Option<VerifyingKey> {
-    if matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption)) {
-        return None;
-    }
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::Rs256,
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::Es256,
         AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => Algorithm::EdDsa,
         _ => return None,
     };
-    let stated = match jwk.common.key_algorithm {
-        None => algorithm,
-        Some(KeyAlgorithm::RS256) => Algorithm::Rs256,
-        Some(KeyAlgorithm::ES256) => Algorithm::Es256,
-        Some(KeyAlgorithm::EdDSA) => Algorithm::EdDsa,
-        Some(_) => return None,
-    };
-    if stated != algorithm {
+    let stated = jwk.common.key_algorithm.map(|stated| stated.to_string());
+    if stated.is_some_and(|stated| stated != algorithm.name()) {
         return None;
     }
     Some(VerifyingKey { kid: jwk.common.key_id.clone(), algorithm, key: DecodingKey::from_jwk(jwk).ok()? })

@@ -3,7 +3,9 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::DecodingKey;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use crate::{Error, Result};
 
@@ -17,11 +19,15 @@ const FORBIDDEN_HEADERS: [&str; 5] = ["jku", "jwk", "x5u", "x5c", "crit"];
 const MAX_CLOCK_SKEW_MS: i64 = 60_000;
 
 /// The algorithms Parlor knows. There is no `none`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Algorithm {
+    #[serde(rename = "HS256")]
     Hs256,
+    #[serde(rename = "RS256")]
     Rs256,
+    #[serde(rename = "ES256")]
     Es256,
+    #[serde(rename = "EdDSA")]
     EdDsa,
 }
 
@@ -169,6 +175,13 @@ impl<'t> Unverified<'t> {
 pub fn message(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}", part(header), part(claims))
+}
+
+/// Stands for a token without an id of its own.
+#[must_use]
+pub fn fingerprint(token: &str) -> String {
+    let digest = Sha256::digest(token.as_bytes());
+    format!("sha256:{}", URL_SAFE_NO_PAD.encode(digest))
 }
 
 pub(super) fn invalid(problem: impl Into<String>) -> Error {

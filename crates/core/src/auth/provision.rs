@@ -19,13 +19,7 @@ pub async fn user(
     profile: &Profile,
     now_ms: i64,
 ) -> Result<Arc<User>> {
-    let identity = Identity { issuer: issuer.options().name.clone(), subject: subject.to_owned() };
-    let known = match store.user_by_identity(tenant, &identity).await {
-        Ok(user) => Some(user),
-        Err(StoreError::NotFound(_)) if issuer.options().provision => None,
-        Err(StoreError::NotFound(_)) => return Err(invalid("its subject is unknown here")),
-        Err(error) => return Err(error.into()),
-    };
+    let known = known(store, tenant, issuer, subject).await?;
     match known {
         Some(user) if follows(&user, profile) => Ok(Arc::new(user)),
         Some(user) => {
@@ -33,6 +27,7 @@ pub async fn user(
             write(store, tenant, change, now_ms).await.map(Arc::new)
         }
         None => {
+            let identity = identity(issuer, subject);
             let newcomer =
                 UserUpsert { identities: vec![identity.clone()], create_only: true, ..said(profile) };
             match write(store, tenant, newcomer, now_ms).await {
@@ -44,6 +39,20 @@ pub async fn user(
             }
         }
     }
+}
+
+/// Who is known by the subject; none if the issuer's strangers are let in.
+pub async fn known(store: &Store, tenant: TenantId, issuer: &Issuer, subject: &str) -> Result<Option<User>> {
+    match store.user_by_identity(tenant, &identity(issuer, subject)).await {
+        Ok(user) => Ok(Some(user)),
+        Err(StoreError::NotFound(_)) if issuer.options().provision => Ok(None),
+        Err(StoreError::NotFound(_)) => Err(invalid("its subject is unknown here")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn identity(issuer: &Issuer, subject: &str) -> Identity {
+    Identity { issuer: issuer.options().name.clone(), subject: subject.to_owned() }
 }
 
 fn said(profile: &Profile) -> UserUpsert {

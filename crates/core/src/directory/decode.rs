@@ -3,7 +3,12 @@
 use parlor_api::{hex_id::MAX_NUMBER, v1};
 use parlor_store::{ApiKeyKind, Identity, Roles, Tenant, TenantId, UserId, UserUpsert};
 
-use crate::{Error, Result, password, request::text, wire::signed};
+use crate::{
+    Error, Result,
+    field::{self, text},
+    password,
+    wire::signed,
+};
 
 /// The longest DNS label, so that a slug can be one.
 const MAX_SLUG_CHARS: usize = 63;
@@ -39,7 +44,7 @@ pub fn tenant(wanted: &v1::Tenant, at: i64) -> Result<Tenant> {
 /// What a change of a tenant sets.
 pub fn patched(stored: Tenant, wanted: &v1::Tenant, paths: &[String]) -> Result<Tenant> {
     if paths.is_empty() {
-        return Err(Error::field("update_mask", "it names no field"));
+        return Err(Error::field("update_mask", "must name a field"));
     }
     paths.iter().try_fold(stored, |row, path| {
         Ok(match path.as_str() {
@@ -47,10 +52,7 @@ pub fn patched(stored: Tenant, wanted: &v1::Tenant, paths: &[String]) -> Result<
             "display_name" => Tenant { display_name: tenant_name(&wanted.display_name)?, ..row },
             "origins" => Tenant { origins: origins(&wanted.origins)?, ..row },
             _ => {
-                return Err(Error::field(
-                    "update_mask",
-                    "only number, display_name and origins can be changed",
-                ));
+                return Err(Error::field("update_mask", "must name number, display_name or origins"));
             }
         })
     })
@@ -65,12 +67,12 @@ pub fn user(wanted: &v1::User) -> Result<UserUpsert> {
     text("user.email", &wanted.email, 0, MAX_EMAIL_CHARS)?;
     text("user.avatar_url", &wanted.avatar_url, 0, MAX_URL_CHARS)?;
     if wanted.identities.len() > MAX_IDENTITIES {
-        return Err(Error::field("user.identities", format!("at most {MAX_IDENTITIES} are kept")));
+        return Err(Error::field("user.identities", format!("must be at most {MAX_IDENTITIES}")));
     }
     let given = |value: &String| Some(value.clone()).filter(|value| !value.is_empty());
     let id = match wanted.id.as_str() {
         "" => None,
-        id => Some(UserId::parse(id).ok_or_else(|| Error::field("user.id", "it is not a UUID"))?),
+        id => Some(field::id("user.id", id, UserId::parse)?),
     };
     let granted = roles("user.roles", &wanted.roles)?;
     Ok(UserUpsert {
@@ -100,7 +102,7 @@ pub fn roles(field: &'static str, wanted: &[i32]) -> Result<Roles> {
             Ok(v1::Role::Staff) => Roles::STAFF,
             Ok(v1::Role::Admin) => Roles::ADMIN,
             Ok(v1::Role::Provider) => Roles::PROVIDER,
-            Ok(v1::Role::Unspecified) | Err(_) => return Err(Error::field(field, "it names no role")),
+            Ok(v1::Role::Unspecified) | Err(_) => return Err(Error::field(field, "must name roles")),
         };
         Ok(roles.with(role))
     })
@@ -110,7 +112,7 @@ pub fn roles(field: &'static str, wanted: &[i32]) -> Result<Roles> {
 pub fn username(field: &'static str, value: &str) -> Result<()> {
     text(field, value, 1, MAX_USERNAME_CHARS)?;
     if value.trim().is_empty() {
-        return Err(Error::field(field, "it is blank"));
+        return Err(Error::field(field, "must not be blank"));
     }
     Ok(())
 }
@@ -126,7 +128,7 @@ pub fn key_kind(kind: i32) -> Result<ApiKeyKind> {
         Ok(v1::ApiKeyKind::Widget) => Ok(ApiKeyKind::Widget),
         Ok(v1::ApiKeyKind::Admin) => Ok(ApiKeyKind::Admin),
         Ok(v1::ApiKeyKind::Service) => Ok(ApiKeyKind::Service),
-        Ok(v1::ApiKeyKind::Unspecified) | Err(_) => Err(Error::field("api_key.kind", "it names no kind")),
+        Ok(v1::ApiKeyKind::Unspecified) | Err(_) => Err(Error::field("api_key.kind", "must be a kind")),
     }
 }
 
@@ -137,7 +139,7 @@ fn slug(slug: &str) -> Result<()> {
     if well_formed {
         Ok(())
     } else {
-        Err(Error::field("tenant.slug", "it is 2 to 63 of a-z, 0-9 and '-', beginning with a letter"))
+        Err(Error::field("tenant.slug", "must be 2 to 63 of a-z, 0-9 and '-', beginning with a letter"))
     }
 }
 
@@ -148,22 +150,19 @@ fn tenant_name(name: &str) -> Result<String> {
 
 fn number(number: u64) -> Result<Option<i64>> {
     if number > MAX_NUMBER {
-        return Err(Error::field("tenant.number", format!("it is at most {MAX_NUMBER}")));
+        return Err(Error::field("tenant.number", format!("must be at most {MAX_NUMBER}")));
     }
     Ok(Some(signed(number)).filter(|number| *number > 0))
 }
 
 fn origins(origins: &[String]) -> Result<Vec<String>> {
     if origins.len() > MAX_ORIGINS {
-        return Err(Error::field("tenant.origins", format!("at most {MAX_ORIGINS} are kept")));
+        return Err(Error::field("tenant.origins", format!("must be at most {MAX_ORIGINS}")));
     }
     for origin in origins {
         text("tenant.origins", origin, 1, MAX_ORIGIN_CHARS)?;
         if !is_origin(origin) {
-            return Err(Error::field(
-                "tenant.origins",
-                "an origin is like https://shop.example, without a path",
-            ));
+            return Err(Error::field("tenant.origins", "must be like https://shop.example, without a path"));
         }
     }
     Ok(origins.to_vec())

@@ -8,7 +8,8 @@ use crate::{
     Error, Result,
     auth::api_key,
     caller::{Caller, Principal},
-    request::{self, text},
+    field::{self, text},
+    request,
 };
 
 /// A key for more than this is a key for all.
@@ -21,7 +22,7 @@ impl Directory {
         request: v1::CreateApiKeyRequest,
     ) -> Result<v1::CreateApiKeyResponse> {
         let admin = admin_anywhere(caller)?;
-        let wanted = request.api_key.clone().ok_or_else(|| Error::field("api_key", "it is missing"))?;
+        let wanted = field::given("api_key", request.api_key.clone())?;
         text("api_key.display_name", &wanted.display_name, 0, MAX_NAME_CHARS)?;
         let kind = decode::key_kind(wanted.kind)?;
         let (tenants, slugs) = self.opened_by(caller, &wanted).await?;
@@ -76,7 +77,7 @@ impl Directory {
 
     pub(super) async fn revoke_api_key(&self, caller: &Caller, id: &str) -> Result<v1::RevokeApiKeyResponse> {
         let admin = admin_anywhere(caller)?;
-        let id = ApiKeyId::parse(id).ok_or_else(|| Error::field("id", "it is not a UUID"))?;
+        let id = field::id("id", id, ApiKeyId::parse)?;
         let key = self.store.api_key(id).await?;
         if caller.operator().is_err() {
             if !api_key::opens(&key, admin.tenant) {
@@ -87,7 +88,7 @@ impl Directory {
                 return Err(Error::NotOwner);
             }
         }
-        let revoked = self.auth.revoke_key(id).await?;
+        let revoked = self.auth.standing().revoke_key(id).await?;
         let slugs = self.slugs(admin, &revoked).await?;
         Ok(v1::RevokeApiKeyResponse { api_key: Some(convert::api_key(&revoked, slugs)) })
     }
@@ -97,12 +98,12 @@ impl Directory {
         if wanted.all_tenants {
             caller.operator()?;
             if !wanted.tenants.is_empty() {
-                return Err(Error::field("api_key.tenants", "it is for all tenants or for these"));
+                return Err(Error::field("api_key.tenants", "must be empty for a key of all tenants"));
             }
             return Ok((Vec::new(), Vec::new()));
         }
         if wanted.tenants.len() > MAX_TENANTS {
-            return Err(Error::field("api_key.tenants", format!("at most {MAX_TENANTS} are named")));
+            return Err(Error::field("api_key.tenants", format!("must be at most {MAX_TENANTS}")));
         }
         if wanted.tenants.is_empty() {
             let principal = caller.principal()?;

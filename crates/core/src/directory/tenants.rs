@@ -7,7 +7,7 @@ use super::{Directory, PAGE, convert, decode, probe, scope, slug};
 use crate::{
     Error, Result,
     caller::{Actor, Caller, Principal},
-    request,
+    field, request,
 };
 
 impl Directory {
@@ -17,7 +17,7 @@ impl Directory {
         request: v1::CreateTenantRequest,
     ) -> Result<v1::CreateTenantResponse> {
         let operator = caller.operator()?;
-        let wanted = request.tenant.clone().ok_or_else(|| Error::field("tenant", "it is missing"))?;
+        let wanted = field::given("tenant", request.tenant.clone())?;
         let tenant = decode::tenant(&wanted, self.clock.now())?;
         let key = self.requests.key(operator, "CreateTenant", &request.request_id, &request)?;
         let respond = |row: &Tenant| v1::CreateTenantResponse { tenant: Some(convert::tenant(row)) };
@@ -69,7 +69,7 @@ impl Directory {
         request: v1::UpdateTenantRequest,
     ) -> Result<v1::UpdateTenantResponse> {
         let operator = caller.operator()?;
-        let wanted = request.tenant.clone().ok_or_else(|| Error::field("tenant", "it is missing"))?;
+        let wanted = field::given("tenant", request.tenant.clone())?;
         let stored = self.store.tenant(&wanted.slug).await?;
         let paths = request.update_mask.clone().unwrap_or_default().paths;
         let tenant = decode::patched(stored, &wanted, &paths)?;

@@ -7,7 +7,7 @@ use super::{Directory, PAGE, convert, decode, probe, scope, slug};
 use crate::{
     Error, Result,
     caller::{Caller, Principal},
-    request,
+    field, request,
     wire::signed,
 };
 
@@ -18,7 +18,7 @@ impl Directory {
         request: v1::UpsertUserRequest,
     ) -> Result<v1::UpsertUserResponse> {
         let admin = caller.admin()?;
-        let wanted = request.user.clone().ok_or_else(|| Error::field("user", "it is missing"))?;
+        let wanted = field::given("user", request.user.clone())?;
         let mut upsert = decode::user(&wanted)?;
         let key = self.requests.key(admin, "UpsertUser", &request.request_id, &request)?;
         if let Some(key) = &key
@@ -43,7 +43,7 @@ impl Directory {
         let response = request::apply(&self.store, key, mutation, respond).await?.response;
         let changed = response.user.as_ref().and_then(|user| UserId::parse(&user.id));
         if let Some(id) = changed {
-            self.auth.forget_user(admin.tenant, id);
+            self.auth.standing().forget_user(admin.tenant, id);
         }
         Ok(response)
     }
@@ -74,10 +74,10 @@ impl Directory {
         use v1::get_user_request::Selector;
         let principal = caller.principal()?;
         let tenant = principal.tenant;
-        let selector = selector.ok_or_else(|| Error::field("selector", "it is missing"))?;
+        let selector = field::given("selector", selector)?;
         let found = match &selector {
             Selector::Id(id) => {
-                let id = UserId::parse(id).ok_or_else(|| Error::field("id", "it is not a UUID"))?;
+                let id = field::id("id", id, UserId::parse)?;
                 self.store.user(tenant, id).await
             }
             Selector::Identity(identity) => {

@@ -10,7 +10,7 @@ use tonic::{Status, Streaming};
 use uuid::Uuid;
 
 use super::{Counted, MAX_LINGER, Presence, wanted_role, watch::Feed};
-use crate::{Error, Result, auth::Auth, caller::Caller, hub::Hub};
+use crate::{Error, Result, auth::Auth, caller::Caller, field, hub::Hub};
 
 /// A stream that says nothing for so long is dead, whatever its connection says.
 const LEASE: Duration = Duration::from_secs(30);
@@ -109,9 +109,9 @@ impl Attendance {
     }
 
     async fn carry_out(&mut self, command: Option<Command>) -> Result<v1::Presence> {
-        let command = command.ok_or_else(|| Error::field("command", "is missing"))?;
+        let command = field::given("command", command)?;
         if self.online.is_none() && !matches!(command, Command::Attach(_)) {
-            return Err(Error::field("command", "the first one is attach"));
+            return Err(Error::field("command", "must be attach at first"));
         }
         match command {
             Command::Attach(attach) => self.attach(&attach).await?,
@@ -129,7 +129,7 @@ impl Attendance {
             Some(linger) => Duration::try_from(*linger)
                 .ok()
                 .filter(|linger| *linger <= MAX_LINGER)
-                .ok_or_else(|| Error::field("attach.linger", "is not between 0 and 60 seconds"))?,
+                .ok_or_else(|| Error::field("attach.linger", "must be 0 to 60 seconds"))?,
         };
         if let Some(online) = &mut self.online {
             online.linger = linger;

@@ -4,13 +4,15 @@ use std::{pin::Pin, sync::Arc};
 
 use futures::Stream;
 use parlor_api::v1::{self, presence_service_server::PresenceService};
+use parlor_store::UserId;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Presence, attend, user_id, wanted_role, watch};
+use super::{Presence, attend, wanted_role, watch};
 use crate::{
     Error, Result,
     auth::Auth,
     caller::{Caller, Principal},
+    field,
     hub::Hub,
     page,
 };
@@ -73,7 +75,7 @@ impl PresenceService for PresenceRpc {
         request: Request<v1::GetPresenceRequest>,
     ) -> Result<Response<v1::GetPresenceResponse>, Status> {
         let principal = principal(&request)?;
-        let id = user_id(&request.get_ref().user_id)?;
+        let id = field::id("user_id", &request.get_ref().user_id, UserId::parse)?;
         let seen = self.presence.visible_person(&principal, id).await?;
         Ok(Response::new(v1::GetPresenceResponse { presence: Some(seen.to_proto(&principal)) }))
     }

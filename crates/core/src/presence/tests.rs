@@ -173,7 +173,6 @@ async fn availability_outlives_connections_and_decides_who_is_shown() {
     let off = v1::SetAvailabilityRequest {
         user_id: sue.id.to_string(),
         availability: v1::Availability::Off.into(),
-        ..Default::default()
     };
     presence.choose(&caller, &off).await.unwrap();
     assert_eq!(presence.visible_person(&customer, sue.id).await.unwrap_err(), Error::NotFound(What::User));

@@ -1,39 +1,50 @@
 //! Ends calls at their deadline. Tonic's server does it for calls from outside; here it holds in one process too. For a
 //! stream it bounds the time until it answers at all.
 
-use std::{
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use tonic::body::Body;
-use tower::{BoxError, Service};
 
-use super::{BoxFuture, method_of, refusal};
-use crate::Error;
+use super::{
+    layer::{Answer, refused},
+    trace::method_of,
+};
+use crate::{Error, Result};
 
 const TIMEOUT: &str = "grpc-timeout";
 /// The specification's bound on the number in the header.
 const MAX_DIGITS: usize = 8;
 
-#[derive(Clone, Debug)]
-pub struct Deadline<S> {
-    inner: S,
-    default: Duration,
-    longest: Duration,
+/// How long calls get.
+#[derive(Debug)]
+pub struct Deadline {
+    pub default: Duration,
+    pub longest: Duration,
 }
 
-impl<S> Deadline<S> {
-    pub fn new(inner: S, default: Duration, longest: Duration) -> Self {
-        Self { inner, default, longest }
+impl Deadline {
+    pub async fn around<F>(&self, request: Request<Body>, next: impl FnOnce(Request<Body>) -> F) -> Answer
+    where
+        F: Future<Output = Answer>,
+    {
+        match self.of(&request) {
+            Ok(None) => next(request).await,
+            // It is over already: nothing is begun.
+            Ok(Some(Duration::ZERO)) => refused(Error::DeadlineExceeded),
+            Ok(Some(timeout)) => match tokio::time::timeout(timeout, next(request)).await {
+                Ok(answered) => answered,
+                Err(_) => refused(Error::DeadlineExceeded),
+            },
+            Err(error) => refused(error),
+        }
     }
 
-    fn of(&self, request: &Request<Body>) -> Result<Option<Duration>, Error> {
+    fn of(&self, request: &Request<Body>) -> Result<Option<Duration>> {
         let named = match request.headers().get(TIMEOUT) {
             Some(value) => {
                 let parsed = value.to_str().ok().and_then(parse);
-                Some(parsed.ok_or_else(|| Error::field(TIMEOUT, "it is not a timeout"))?)
+                Some(parsed.ok_or_else(|| Error::field(TIMEOUT, "must be a timeout"))?)
             }
             None => None,
         };
@@ -42,39 +53,6 @@ impl<S> Deadline<S> {
         } else {
             Ok(named)
         }
-    }
-}
-
-impl<S> Service<Request<Body>> for Deadline<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = BoxError>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = BoxFuture;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> BoxFuture {
-        let timeout = match self.of(&request) {
-            Ok(Some(timeout)) => timeout,
-            Ok(None) => return Box::pin(self.inner.call(request)),
-            Err(error) => return Box::pin(async { Ok(refusal(error)) }),
-        };
-        if timeout.is_zero() {
-            // It is over already: nothing is begun.
-            return Box::pin(async { Ok(refusal(Error::DeadlineExceeded)) });
-        }
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            match tokio::time::timeout(timeout, answer).await {
-                Ok(answered) => answered,
-                Err(_) => Ok(refusal(Error::DeadlineExceeded)),
-            }
-        })
     }
 }
 

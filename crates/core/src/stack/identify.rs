@@ -1,77 +1,52 @@
 //! Finds out who calls. A bad credential is refused here; a missing one is left to the service, because some calls are
 //! open to everybody.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use http::{HeaderMap, Request, Response, header::AUTHORIZATION, request::Parts};
+use http::{HeaderMap, Request, header::AUTHORIZATION, request::Parts};
 use parlor_api::metadata;
 use subtle::ConstantTimeEq as _;
 use tonic::body::Body;
-use tower::{BoxError, Service};
 
-use super::{BoxFuture, refusal, trace::Call};
+use super::{
+    layer::{Answer, refused},
+    trace::Call,
+};
 use crate::{
     Error, Result,
     auth::{self, Auth, RawCredential},
     caller::{Caller, Principal},
 };
 
-#[derive(Clone)]
-pub struct Identify<S> {
-    inner: S,
-    gate: Arc<Gate>,
-}
-
-struct Gate {
+/// What callers are known by.
+pub struct Identify {
     auth: Arc<Auth>,
     edge_keys: Vec<String>,
 }
 
-impl<S> Identify<S> {
-    pub fn new(inner: S, auth: Arc<Auth>, edge_keys: &[String]) -> Self {
+impl Identify {
+    pub fn new(auth: Arc<Auth>, edge_keys: &[String]) -> Self {
         let edge_keys = edge_keys.iter().filter(|key| !key.is_empty()).cloned().collect();
-        Self { inner, gate: Arc::new(Gate { auth, edge_keys }) }
-    }
-}
-
-impl<S> Service<Request<Body>> for Identify<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = BoxError> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = BoxFuture;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(context)
+        Self { auth, edge_keys }
     }
 
-    fn call(&mut self, request: Request<Body>) -> BoxFuture {
-        let clone = self.inner.clone();
-        // The one that was found ready does the work.
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        let gate = self.gate.clone();
-        Box::pin(async move {
-            let (mut head, body) = request.into_parts();
-            match gate.caller(&head).await {
-                Ok(caller) => {
-                    // Secrets end here; no service has a use for them.
-                    head.headers.remove(metadata::EDGE_KEY);
-                    head.headers.remove(AUTHORIZATION);
-                    head.extensions.insert(caller);
-                    inner.call(Request::from_parts(head, body)).await
-                }
-                Err(error) => Ok(refusal(error)),
+    pub async fn around<F>(&self, request: Request<Body>, next: impl FnOnce(Request<Body>) -> F) -> Answer
+    where
+        F: Future<Output = Answer>,
+    {
+        let (mut head, body) = request.into_parts();
+        match self.caller(&head).await {
+            Ok(caller) => {
+                // Secrets end here; no service has a use for them.
+                head.headers.remove(metadata::EDGE_KEY);
+                head.headers.remove(AUTHORIZATION);
+                head.extensions.insert(caller);
+                next(Request::from_parts(head, body)).await
             }
-        })
+            Err(error) => refused(error),
+        }
     }
-}
 
-impl Gate {
     async fn caller(&self, head: &Parts) -> Result<Caller> {
         let headers = &head.headers;
         let call = head.extensions.get::<Call>();

@@ -8,55 +8,26 @@ use std::{
 
 use bytes::Bytes;
 use futures::FutureExt as _;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request};
 use http_body::{Frame, SizeHint};
 use tonic::{Status, body::Body};
-use tower::{BoxError, Service};
 
-use super::{BoxFuture, method_of, refusal};
+use super::{
+    layer::{Answer, refused},
+    trace::method_of,
+};
 use crate::Error;
 
-#[derive(Clone, Debug)]
-pub struct CatchPanic<S> {
-    inner: S,
-}
-
-impl<S> CatchPanic<S> {
-    pub fn new(inner: S) -> Self {
-        Self { inner }
-    }
-}
-
-impl<S> Service<Request<Body>> for CatchPanic<S>
+pub async fn around<F>(request: Request<Body>, next: impl FnOnce(Request<Body>) -> F) -> Answer
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = BoxError>,
-    S::Future: Send + 'static,
+    F: Future<Output = Answer>,
 {
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = BoxFuture;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> BoxFuture {
-        let unary = method_of(&request).unary;
-        // Nothing of a call outlives it but what sits behind locks, and those are used without poison.
-        let called = std::panic::catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
-        Box::pin(async move {
-            let answered = match called {
-                Ok(answer) => AssertUnwindSafe(answer).catch_unwind().await,
-                Err(panic) => Err(panic),
-            };
-            match answered {
-                Ok(Ok(response)) if !unary => {
-                    Ok(response.map(|body| Body::new(CatchBody { inner: Some(body) })))
-                }
-                Ok(answered) => answered,
-                Err(panic) => Ok(refusal(defect(panic.as_ref()))),
-            }
-        })
+    let unary = method_of(&request).unary;
+    // Nothing of a call outlives it but what sits behind locks, and those are used without poison.
+    match AssertUnwindSafe(async { next(request).await }).catch_unwind().await {
+        Ok(Ok(response)) if !unary => Ok(response.map(|body| Body::new(CatchBody { inner: Some(body) }))),
+        Ok(answered) => answered,
+        Err(panic) => refused(defect(panic.as_ref())),
     }
 }
 

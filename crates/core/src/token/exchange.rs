@@ -18,7 +18,7 @@ use crate::{
     },
     caller::{Actor, Caller, Principal, Proof},
     directory,
-    request::text,
+    field::{self, text},
     wire::timestamp,
 };
 
@@ -32,10 +32,10 @@ impl Tokens {
         request: v1::ExchangeCredentialRequest,
     ) -> Result<v1::ExchangeCredentialResponse> {
         let tenant = tenant_of(caller, &request.tenant)?;
-        let credential = request.credential.ok_or_else(|| Error::field("credential", "it is missing"))?;
+        let credential = field::given("credential", request.credential)?;
         let principal = match credential {
             Credential::Bearer(token) if token.starts_with(api_key::MARK) => {
-                return Err(Error::field("bearer", "an API key goes into api_key"));
+                return Err(Error::field("bearer", "must not be an API key: it goes into api_key"));
             }
             Credential::Bearer(token) => self.shown(caller, tenant, RawCredential::Bearer(token)).await?,
             Credential::ApiKey(secret) => self.shown(caller, tenant, RawCredential::ApiKey(secret)).await?,
@@ -52,7 +52,9 @@ impl Tokens {
         }
         let minted = match (&issuer, principal.user()) {
             (Some(issuer), Some(user)) => self.in_shape(issuer, user, principal.roles, expires_at).await?,
-            (Some(_), None) => return Err(Error::field("issuer", "only a person's token has this shape")),
+            (Some(_), None) => {
+                return Err(Error::field("issuer", "must be left out: only a person's token has this shape"));
+            }
             (None, _) => self.own_for(&principal, expires_at)?,
         };
         Ok(v1::ExchangeCredentialResponse {
@@ -125,7 +127,7 @@ impl Tokens {
         if wanted.username.is_empty() {
             text("signup.email", &wanted.email, 1, directory::MAX_USERNAME_CHARS)?;
             if !wanted.email.contains('@') {
-                return Err(Error::field("signup.email", "it is not an address"));
+                return Err(Error::field("signup.email", "must be an address"));
             }
             wanted.username.clone_from(&wanted.email);
         }
@@ -155,7 +157,7 @@ impl Tokens {
 
     fn own_for(&self, principal: &Principal, expires_at: i64) -> Result<Minted> {
         if principal.tenant == Principal::NO_TENANT {
-            return Err(Error::field("tenant", "the key opens several tenants: name one"));
+            return Err(Error::field("tenant", "must be named: the key opens several"));
         }
         let proof = &principal.proof;
         let (subject, origin) = match &principal.actor {
@@ -165,7 +167,12 @@ impl Tokens {
             }
             Actor::Key(id) => (format!("{KEY_SUBJECT}{id}"), None),
             Actor::Guest => (format!("{GUEST_SUBJECT}{}", proof.subject), None),
-            Actor::Operator => return Err(Error::field("api_key", "an operator calls with the key itself")),
+            Actor::Operator => {
+                return Err(Error::field(
+                    "api_key",
+                    "must not be the operator's: they call with the key itself",
+                ));
+            }
         };
         Ok(self.own(&principal.tenant_slug, &subject, principal.roles, origin, expires_at))
     }
@@ -188,12 +195,12 @@ fn tenant_of(caller: &Caller, named: &str) -> Result<Option<String>> {
     match (&caller.tenant_wish, named) {
         (wish, "") => Ok(wish.clone()),
         (Some(wish), named) if caller.edge && wish != named => {
-            Err(Error::field("tenant", "this mount is of another tenant"))
+            Err(Error::field("tenant", "must be the tenant of this mount"))
         }
         (_, named) => Ok(Some(named.to_owned())),
     }
 }
 
 fn named(tenant: Option<String>) -> Result<String> {
-    tenant.ok_or_else(|| Error::field("tenant", "it is missing"))
+    field::given("tenant", tenant)
 }

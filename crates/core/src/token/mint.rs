@@ -11,7 +11,7 @@ use crate::{
     Error, Result,
     auth::{access::Grant, claims::Profile, issuer::Issuer},
     caller::{Caller, Principal},
-    directory,
+    directory, field,
     wire::{timestamp, unsigned},
 };
 
@@ -37,13 +37,12 @@ impl Tokens {
         request: &v1::MintTokenRequest,
     ) -> Result<v1::MintTokenResponse> {
         let admin = caller.admin()?;
-        let id =
-            UserId::parse(&request.user_id).ok_or_else(|| Error::field("user_id", "it is not a UUID"))?;
+        let id = field::id("user_id", &request.user_id, UserId::parse)?;
         let user = self.store.user(admin.tenant, id).await?;
         let asked = directory::roles("roles", &request.roles)?;
         let granted = if asked.is_empty() { user.roles } else { asked };
         if !holdable(&user).contains(granted) {
-            return Err(Error::field("roles", "the user has not all of them"));
+            return Err(Error::field("roles", "must be roles that the user has"));
         }
         if !grantable(admin).contains(granted) {
             return Err(Error::RoleRequired("admin"));
@@ -110,7 +109,7 @@ impl Tokens {
                 let known_as =
                     UserUpsert { id: Some(user.id), identities: vec![identity], ..UserUpsert::default() };
                 self.store.upsert_user(user.tenant, known_as, self.clock.now()).await?;
-                self.auth.forget_user(user.tenant, user.id);
+                self.auth.standing().forget_user(user.tenant, user.id);
                 subject
             }
         };
@@ -140,7 +139,7 @@ impl Tokens {
         let issuer = issuer.filter(|issuer| *issuer.options().tenant == *principal.tenant_slug);
         let issuer = issuer.filter(|_| accepted.is_empty() || accepted.iter().any(|other| other == name));
         match issuer {
-            None => Err(Error::field("issuer", "the tenant has no such issuer")),
+            None => Err(Error::field("issuer", "must be an issuer of the tenant")),
             Some(issuer) if !issuer.options().mint => {
                 Err(Error::SwitchedOff("minting in the shape of this issuer"))
             }
@@ -157,9 +156,10 @@ pub(super) fn ttl(
 ) -> Result<i64> {
     let ttl = match asked {
         Some(asked) => {
-            let wanted = Duration::try_from(*asked).map_err(|_| Error::field("ttl", "it is negative"))?;
+            let wanted =
+                Duration::try_from(*asked).map_err(|_| Error::field("ttl", "must not be negative"))?;
             if wanted < Duration::from_secs(1) || wanted > most {
-                return Err(Error::field("ttl", format!("it is 1 to {} seconds", most.as_secs())));
+                return Err(Error::field("ttl", format!("must be 1 to {} seconds", most.as_secs())));
             }
             wanted
         }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use parlor_core::auth::{claims::ClaimPaths, jwt::Algorithm};
 use serde::{Deserialize, Serialize};
 
 use super::{Refusal, Secret, secrets};
@@ -22,7 +23,7 @@ pub struct Issuer {
     pub mint_ttl_seconds: u64,
     pub mint_ids: MintIds,
     pub key: Vec<Key>,
-    pub claims: Claims,
+    pub claims: ClaimPaths,
     pub roles: BTreeMap<String, RoleName>,
 }
 
@@ -37,7 +38,7 @@ impl Default for Issuer {
         Self {
             name: String::new(),
             tenant: String::new(),
-            algorithms: vec![Algorithm::HS256],
+            algorithms: vec![Algorithm::Hs256],
             jwks_url: String::new(),
             issuer: String::new(),
             audience: String::new(),
@@ -47,7 +48,7 @@ impl Default for Issuer {
             mint_ttl_seconds: 12 * 60 * 60,
             mint_ids: MintIds::Hex,
             key: Vec::new(),
-            claims: Claims::default(),
+            claims: ClaimPaths::default(),
             roles: roles.into_iter().map(|(name, role)| (name.to_owned(), role)).collect(),
         }
     }
@@ -66,16 +67,6 @@ impl Issuer {
         }
         refusals
     }
-}
-
-/// The signature algorithms that exist here. There is no "none".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(clippy::upper_case_acronyms, reason = "they are written so in RFC 7518")]
-pub enum Algorithm {
-    HS256,
-    RS256,
-    ES256,
-    EdDSA,
 }
 
 /// What tokens that Parlor makes call a person whom the issuer has never named.
@@ -98,30 +89,6 @@ pub struct Key {
     pub secret_file: PathBuf,
     pub pem: String,
     pub pem_file: PathBuf,
-}
-
-/// Where in a token things are found; the first path that is there counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Claims {
-    pub subject: Vec<String>,
-    pub username: Vec<String>,
-    pub name: Vec<String>,
-    pub email: Vec<String>,
-    pub roles: Vec<String>,
-}
-
-impl Default for Claims {
-    fn default() -> Self {
-        let paths = |paths: &[&str]| paths.iter().map(|&path| path.to_owned()).collect();
-        Self {
-            subject: paths(&["sub", "user.id", "id"]),
-            username: paths(&["preferred_username", "user.username", "username"]),
-            name: paths(&["name", "user.name"]),
-            email: paths(&["email", "user.email"]),
-            roles: paths(&["roles", "user.role", "role"]),
-        }
-    }
 }
 
 /// What a person may be, as configuration and seed files write it.

@@ -32,12 +32,13 @@ pub struct Flags {
 /// Finds out what was said. Without a file it is a development server, unless a flag says otherwise. What cannot be
 /// read is told together with all else that is wrong.
 pub fn load(flags: &Flags) -> Result<Config> {
-    let mut figment = Figment::from(Toml::string(DEFAULT_TOML));
+    let manual = Figment::from(Toml::string(DEFAULT_TOML));
+    let mut figment = manual.clone();
     if let Some(file) = &flags.file {
         figment = figment.merge(read(file)?);
     }
     figment = figment.merge(Env::prefixed("PARLOR_").ignore(&NOT_KEYS).split("__"));
-    let (mut config, mut unread) = said::read(&figment)?;
+    let (mut config, mut unread) = said::read(&manual, &figment)?;
     config.dev = flags.dev || flags.file.is_none();
     if let Some(role) = flags.role {
         config.role = role;

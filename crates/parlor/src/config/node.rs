@@ -6,41 +6,28 @@ use serde::{Deserialize, Serialize, Serializer};
 
 /// What is logged, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct Log {
     pub filter: String,
     pub format: LogFormat,
 }
 
 /// For whom the log is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    #[default]
     Text,
     Json,
 }
 
-impl Default for Log {
-    fn default() -> Self {
-        Self { filter: "info,sea_orm_migration=warn".to_owned(), format: LogFormat::Text }
-    }
-}
-
 /// Where everything is remembered.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct Database {
     #[serde(serialize_with = "without_password")]
     pub url: String,
     pub read_connections: u32,
     pub migrate: bool,
-}
-
-impl Default for Database {
-    fn default() -> Self {
-        Self { url: String::new(), read_connections: 4, migrate: false }
-    }
 }
 
 impl fmt::Debug for Database {
@@ -72,31 +59,24 @@ pub(crate) fn mask_password(url: &str) -> String {
 }
 
 /// How core nodes tell each other what happened.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Bus {
     pub kind: BusKind,
 }
 
 /// The kinds of bus there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BusKind {
-    #[default]
     Memory,
 }
 
 /// How the process ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct Shutdown {
     pub grace_ms: u64,
-}
-
-impl Default for Shutdown {
-    fn default() -> Self {
-        Self { grace_ms: 10_000 }
-    }
 }
 
 impl Shutdown {

@@ -4,11 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use parlor_core::{
-    auth::{
-        self, IssuerKey, IssuerOptions, KeyMaterial,
-        claims::{ClaimPaths, RoleMap},
-        jwt,
-    },
+    auth::{self, IssuerKey, IssuerOptions, KeyMaterial, claims::RoleMap, jwt::Algorithm},
     chat::guesses,
     clock::Clock,
     edge, stack,
@@ -64,24 +60,16 @@ fn auth_options(config: &Config) -> Result<auth::Options> {
 }
 
 fn issuer(issuer: &config::Issuer) -> IssuerOptions {
-    let algorithms: Vec<_> = issuer.algorithms.iter().copied().map(algorithm).collect();
-    let claims = issuer.claims.clone();
     let roles = issuer.roles.iter().map(|(name, role)| (name.clone(), role_of(*role)));
     IssuerOptions {
         name: issuer.name.clone(),
         tenant: issuer.tenant.clone(),
         keys: issuer.key.iter().flat_map(|key| keys(key, &issuer.algorithms)).collect(),
-        algorithms,
+        algorithms: issuer.algorithms.clone(),
         jwks_url: given(&issuer.jwks_url),
         expected_issuer: given(&issuer.issuer),
         expected_audience: given(&issuer.audience),
-        claims: ClaimPaths {
-            subject: claims.subject,
-            username: claims.username,
-            name: claims.name,
-            email: claims.email,
-            roles: claims.roles,
-        },
+        claims: issuer.claims.clone(),
         roles: RoleMap(roles.collect()),
         leeway: Duration::from_secs(issuer.leeway_seconds),
         provision: issuer.provision,
@@ -92,24 +80,14 @@ fn issuer(issuer: &config::Issuer) -> IssuerOptions {
 }
 
 /// A key as the core takes it. A PEM counts once for each algorithm the issuer may use, and is dropped where it does not fit.
-fn keys(key: &config::Key, algorithms: &[config::Algorithm]) -> Vec<IssuerKey> {
+fn keys(key: &config::Key, algorithms: &[Algorithm]) -> Vec<IssuerKey> {
     let kid = given(&key.kid);
     if !key.secret.is_empty() {
         let secret = key.secret.expose().as_bytes().to_vec();
         return vec![IssuerKey { kid, material: KeyMaterial::Secret(secret) }];
     }
-    let material =
-        |&named: &config::Algorithm| KeyMaterial::Pem { algorithm: algorithm(named), pem: key.pem.clone() };
-    algorithms.iter().map(|named| IssuerKey { kid: kid.clone(), material: material(named) }).collect()
-}
-
-const fn algorithm(named: config::Algorithm) -> jwt::Algorithm {
-    match named {
-        config::Algorithm::HS256 => jwt::Algorithm::Hs256,
-        config::Algorithm::RS256 => jwt::Algorithm::Rs256,
-        config::Algorithm::ES256 => jwt::Algorithm::Es256,
-        config::Algorithm::EdDSA => jwt::Algorithm::EdDsa,
-    }
+    let material = |&algorithm: &Algorithm| KeyMaterial::Pem { algorithm, pem: key.pem.clone() };
+    algorithms.iter().map(|algorithm| IssuerKey { kid: kid.clone(), material: material(algorithm) }).collect()
 }
 
 const fn role_of(role: config::RoleName) -> Roles {

@@ -100,6 +100,6 @@ async fn a_claimed_handle_is_good_until_the_person_is_withdrawn() {
     assert_eq!(auth.open_handle(&handle).await.unwrap().roles, Roles::CUSTOMER);
     world.clock.advance(std::time::Duration::from_secs(1));
     let user = taken.user_id().unwrap();
-    auth.revoke_user(taken.tenant, user).await.unwrap();
+    auth.standing().revoke_user(taken.tenant, user).await.unwrap();
     assert_eq!(auth.open_handle(&handle).await.unwrap_err(), Error::CredentialRevoked);
 }

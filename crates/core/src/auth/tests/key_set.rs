@@ -186,6 +186,56 @@ async fn a_published_secret_is_no_key() {
 }
 
 #[tokio::test]
+async fn a_key_of_an_unknown_algorithm_is_told_once_and_spoils_no_other() {
+    let coordinate = URL_SAFE_NO_PAD.encode([1; 48]);
+    let late = json!({
+        "kty": "EC", "crv": "P-384", "alg": "ES384", "kid": "late", "x": coordinate, "y": coordinate,
+    });
+    let odd = json!({"kty": "AKP", "alg": "ML-DSA-44", "kid": "odd", "pub": "AA"});
+    let locked =
+        json!({"kty": "RSA", "use": "enc", "alg": "RSA-OAEP", "kid": "locked", "n": "AQAB", "e": "AQAB"});
+    let mut set: Value = serde_json::from_str(&published(&[("one", 1)])).unwrap();
+    set["keys"].as_array_mut().unwrap().splice(0..0, [late, odd, locked]);
+    let server = KeyServer::start(set.to_string()).await;
+    let world = trusting(&server).await;
+    let heard = Heard::default();
+    let ear = heard.clone();
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || ear.clone()).finish();
+    let _listening = tracing::subscriber::set_default(log);
+    for _ in 0..2 {
+        world.resolve(&token(&world, Some("one"), 1)).await.unwrap();
+        world.clock.advance(Duration::from_secs(600));
+    }
+    assert_eq!(server.asked(), 2);
+    let told = heard.text();
+    for (kid, alg) in [("late", "ES384"), ("odd", "ML-DSA-44")] {
+        assert_eq!(told.matches(&format!(r#"kid="{kid}" alg="{alg}""#)).count(), 1, "{told}");
+    }
+    assert!(!told.contains("locked"), "a key for encryption is as it should be: {told}");
+}
+
+/// What was logged by this thread.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<u8>>>);
+
+impl Heard {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Heard {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
 async fn static_keys_rotate_by_name() {
     let secret = |kid: Option<&str>, secret: &[u8]| IssuerKey {
         kid: kid.map(str::to_owned),

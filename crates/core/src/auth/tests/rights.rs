@@ -148,17 +148,17 @@ async fn a_withdrawal_ends_what_it_names_and_nothing_else() {
         assert!(futures::poll!(pending).is_pending());
     }
 
-    auth.revoke_token(one.tenant, "one", None).await.unwrap();
+    auth.standing().revoke_token(one.tenant, "one", None).await.unwrap();
     assert_eq!(ends_one.await, Error::CredentialRevoked);
     assert_eq!(auth.open_handle(&handle).await.unwrap_err(), Error::CredentialRevoked);
     assert!(futures::poll!(ends_two.as_mut()).is_pending());
 
     // A token without an id of its own is named by its hash.
-    auth.revoke_token(one.tenant, &nameless.proof.token_id, None).await.unwrap();
+    auth.standing().revoke_token(one.tenant, &nameless.proof.token_id, None).await.unwrap();
     assert_eq!(ends_nameless.await, Error::CredentialRevoked);
     assert!(futures::poll!(ends_two.as_mut()).is_pending());
 
-    auth.revoke_user(one.tenant, one.user_id().unwrap()).await.unwrap();
+    auth.standing().revoke_user(one.tenant, one.user_id().unwrap()).await.unwrap();
     assert_eq!(ends_two.await, Error::CredentialRevoked);
     assert!(futures::poll!(stays.as_mut()).is_pending());
     // Who asks later hears the same at once.
@@ -172,7 +172,7 @@ async fn everything_of_a_user_that_does_not_say_when_it_was_issued_is_withdrawn_
     let principal = world.resolve(&timeless()).await.unwrap();
     assert_eq!(principal.proof.issued_at, 0);
     let auth = world.core.auth();
-    auth.revoke_user(principal.tenant, principal.user_id().unwrap()).await.unwrap();
+    auth.standing().revoke_user(principal.tenant, principal.user_id().unwrap()).await.unwrap();
     world.clock.advance(Duration::from_secs(60));
     assert_eq!(world.resolve(&timeless()).await.unwrap_err(), Error::CredentialRevoked);
     world.resolve(&hs256(&world.good("42"))).await.unwrap();
@@ -186,9 +186,9 @@ async fn a_listener_that_lags_behind_many_withdrawals_still_hears_its_own() {
     let ended = auth.ended(&principal);
     tokio::pin!(ended);
     assert!(futures::poll!(&mut ended).is_pending());
-    auth.revoke_token(principal.tenant, "one", None).await.unwrap();
+    auth.standing().revoke_token(principal.tenant, "one", None).await.unwrap();
     for number in 0..300 {
-        auth.withdraw(
+        auth.standing().withdraw(
             Withdrawal::Token { tenant: principal.tenant, token_id: number.to_string() },
             i64::MAX,
             0,

@@ -8,7 +8,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use crate::{auth::revocation::Withdrawal, caller::Principal, clock::Clock, rights::Rights};
+use crate::{
+    auth::{Auth, revocation::Withdrawal},
+    caller::Principal,
+    clock::Clock,
+};
 
 /// Whose rights may have ended.
 pub(super) enum Ended {
@@ -40,7 +44,7 @@ pub(super) fn until(principal: &Principal) -> Option<i64> {
 
 impl RightsTimers {
     /// Hears of everything that is withdrawn from now on.
-    pub fn new(rights: &Arc<dyn Rights>, clock: Clock) -> Self {
+    pub fn new(rights: &Auth, clock: Clock) -> Self {
         let withdrawals = rights.withdrawals();
         Self { clock, withdrawals, next_generation: 0, ends: BTreeMap::new(), alarm: None }
     }

@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::{Config, Findings, check_secret};
-use crate::config::{Algorithm, Issuer, Key};
+use parlor_core::auth::{OWN_ISSUER, jwt::Algorithm};
 
-/// The name reserved for Parlor's own access tokens.
-const OWN_ISSUER: &str = "parlor";
+use super::{Config, Findings, check_secret};
+use crate::config::{Issuer, Key};
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     let mut names = HashSet::new();
@@ -32,7 +31,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
 
 fn check_algorithms(issuer: &Issuer, index: usize, findings: &mut Findings) {
     let key = format!("issuer[{index}].algorithms");
-    let shared = issuer.algorithms.contains(&Algorithm::HS256);
+    let shared = issuer.algorithms.contains(&Algorithm::Hs256);
     if issuer.algorithms.is_empty() {
         findings.refuse(key, "is empty, so no token could be accepted; name those the issuer uses");
     } else if shared && issuer.algorithms.len() > 1 {
@@ -57,7 +56,7 @@ fn check_algorithms(issuer: &Issuer, index: usize, findings: &mut Findings) {
 }
 
 fn check_keys(issuer: &Issuer, index: usize, dev: bool, findings: &mut Findings) {
-    let shared = issuer.algorithms.contains(&Algorithm::HS256);
+    let shared = issuer.algorithms.contains(&Algorithm::Hs256);
     let mut kids = HashSet::new();
     for (number, entry) in issuer.key.iter().enumerate() {
         let key = |name: &str| format!("issuer[{index}].key[{number}].{name}");

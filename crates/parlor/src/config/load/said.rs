@@ -5,13 +5,14 @@ use figment::{Figment, error::Kind, value::Value};
 
 use super::{Config, Refusal, Refused};
 
-/// Reads everything that can be read; what cannot has its default, and is told.
-pub(super) fn read(figment: &Figment) -> Result<(Config, Vec<Refusal>), Refused> {
+/// Reads everything that can be read; what cannot is as the manual has it, and is told.
+pub(super) fn read(manual: &Figment, figment: &Figment) -> Result<(Config, Vec<Refusal>), Refused> {
     let mut refusals = Vec::new();
     let explained = |error: figment::Error| {
         let told = error.into_iter().map(|one| explain(&one, ""));
         Refused(told.collect())
     };
+    let manual: Value = manual.extract().map_err(explained)?;
     let mut said: Value = figment.extract().map_err(explained)?;
     loop {
         let error = match said.deserialize::<Config>() {
@@ -19,7 +20,7 @@ pub(super) fn read(figment: &Figment) -> Result<(Config, Vec<Refusal>), Refused>
             Err(error) => error,
         };
         // Each turn takes something out, so there is a last one.
-        let Some(taken) = take_out(&mut said, &error.path) else {
+        let Some(taken) = take_out(&mut said, Some(&manual), &error.path) else {
             refusals.extend(explained(error).0);
             return Err(Refused(refusals));
         };
@@ -28,12 +29,23 @@ pub(super) fn read(figment: &Figment) -> Result<(Config, Vec<Refusal>), Refused>
     }
 }
 
-/// Takes out the value at a path of keys and places in lists. A place in a list keeps its number for those behind it.
-fn take_out(value: &mut Value, path: &[String]) -> Option<Value> {
+/// Takes out the value at a path of keys and places in lists, and puts the manual's in its place. A place in a list keeps
+/// its number for those behind it.
+fn take_out(value: &mut Value, manual: Option<&Value>, path: &[String]) -> Option<Value> {
     let (first, rest) = path.split_first()?;
     match value {
-        Value::Dict(_, table) if rest.is_empty() => table.remove(first),
-        Value::Dict(_, table) => take_out(table.get_mut(first)?, rest),
+        Value::Dict(_, table) => {
+            let manual = manual.and_then(|manual| manual.as_dict()?.get(first));
+            if !rest.is_empty() {
+                return take_out(table.get_mut(first)?, manual, rest);
+            }
+            let taken = table.remove(first)?;
+            // The manual's own value cannot be mended by itself.
+            if let Some(manual) = manual.filter(|manual| **manual != taken) {
+                table.insert(first.clone(), manual.clone());
+            }
+            Some(taken)
+        }
         Value::Array(_, list) => {
             let place = list.get_mut(first.parse::<usize>().ok()?)?;
             if rest.is_empty() {
@@ -41,7 +53,7 @@ fn take_out(value: &mut Value, path: &[String]) -> Option<Value> {
                 // A table of defaults is no better than what was there: the caller gives up, and tells what it has.
                 (*place != nothing).then(|| std::mem::replace(place, nothing))
             } else {
-                take_out(place, rest)
+                take_out(place, None, rest)
             }
         }
         _ => None,

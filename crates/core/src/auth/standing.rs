@@ -1,0 +1,186 @@
+//! What still stands: principals as they were verified, for a while, and the withdrawals that end them.
+//!
+//! What is withdrawn is durable, then known here, and only then told; what is verified is kept, and then held against what
+//! was withdrawn. [`super::revocation`] explains why that order is safe.
+
+use std::sync::Arc;
+
+use parlor_store::{ApiKey, ApiKeyId, Revocation, Store, TenantId, UserId};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use super::{
+    access::OWN_LEEWAY_MS,
+    cache::Cache,
+    revocation::{self, Revocations, Withdrawal},
+};
+use crate::{Error, Result, caller::Principal, clock::Clock};
+
+/// About a hundred bytes each; more callers at once than this verify more often.
+const CACHED_CREDENTIALS: usize = 65_536;
+
+/// What was verified, and what was withdrawn.
+pub struct Standing {
+    store: Store,
+    clock: Clock,
+    revocations: Revocations,
+    /// Verified tokens and keys, by the hash of what was shown.
+    credentials: Cache<[u8; 32], Arc<Principal>>,
+    handles: Cache<Box<str>, Arc<Principal>>,
+}
+
+impl Standing {
+    /// Reads what was withdrawn.
+    pub(super) async fn start(store: Store, clock: Clock) -> Result<Self> {
+        let now = clock.now();
+        let revocations = Revocations::new(store.revocations(now).await?, now);
+        let (credentials, handles) = (Cache::new(CACHED_CREDENTIALS), Cache::new(CACHED_CREDENTIALS));
+        Ok(Self { store, clock, revocations, credentials, handles })
+    }
+
+    /// Whom a token or key has proven before, by its hash.
+    pub(super) fn credential(&self, digest: &[u8; 32], now: i64) -> Option<Arc<Principal>> {
+        self.credentials.get(digest, now)
+    }
+
+    /// Whom a handle has named before.
+    pub(super) fn handle(&self, handle: &str, now: i64) -> Option<Arc<Principal>> {
+        self.handles.get(handle, now)
+    }
+
+    /// Keeps whom a token or key has proven, unless it was withdrawn meanwhile.
+    pub(super) fn keep(
+        &self,
+        digest: [u8; 32],
+        principal: Principal,
+        now: i64,
+        keep_ms: i64,
+    ) -> Result<Arc<Principal>> {
+        let principal = Arc::new(principal);
+        let until = principal.rights_until.unwrap_or(i64::MAX).min(now + keep_ms);
+        self.credentials.insert(digest, principal.clone(), now, until);
+        if self.is_withdrawn(&principal) {
+            self.credentials.remove(&digest);
+            return Err(Error::CredentialRevoked);
+        }
+        Ok(principal)
+    }
+
+    /// Keeps whom a handle names, unless that was withdrawn meanwhile.
+    pub(super) fn keep_handle(
+        &self,
+        handle: &str,
+        principal: Principal,
+        now: i64,
+        until: i64,
+    ) -> Result<Arc<Principal>> {
+        let principal = Arc::new(principal);
+        self.handles.insert(handle.into(), principal.clone(), now, until);
+        if self.is_withdrawn(&principal) {
+            self.handles.remove(handle);
+            return Err(Error::CredentialRevoked);
+        }
+        Ok(principal)
+    }
+
+    /// Hears of what is withdrawn from now on.
+    pub fn withdrawals(&self) -> broadcast::Receiver<Withdrawal> {
+        self.revocations.subscribe()
+    }
+
+    /// True if the proof of the principal was withdrawn.
+    pub fn is_withdrawn(&self, principal: &Principal) -> bool {
+        self.revocations.concern(principal)
+    }
+
+    /// True if such a token was withdrawn.
+    pub(super) fn is_token_withdrawn(
+        &self,
+        tenant: TenantId,
+        token_id: &str,
+        user: Option<UserId>,
+        issued_at: i64,
+    ) -> bool {
+        self.revocations.name(tenant, token_id, user, issued_at)
+    }
+
+    /// Completes when the principal's rights end: `CredentialExpired` at `rights_until`, or `CredentialRevoked` on a
+    /// withdrawal.
+    pub async fn ended(&self, principal: &Principal) -> Error {
+        // Before the index is read: what is withdrawn in between is heard.
+        let mut withdrawals = self.revocations.subscribe();
+        let expired = async {
+            match principal.rights_until {
+                Some(until) => self.clock.sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(expired);
+        if self.revocations.concern(principal) {
+            return Error::CredentialRevoked;
+        }
+        loop {
+            tokio::select! {
+                () = &mut expired => return Error::CredentialExpired,
+                heard = withdrawals.recv() => match heard {
+                    Ok(withdrawal) if withdrawal.concerns(principal) => return Error::CredentialRevoked,
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_)) if self.revocations.concern(principal) => {
+                        return Error::CredentialRevoked;
+                    }
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => unreachable!("self holds the sender"),
+                },
+            }
+        }
+    }
+
+    /// Withdraws a token by its id. `expires_at` is when it would have ended, if that is known.
+    pub async fn revoke_token(
+        &self,
+        tenant: TenantId,
+        token_id: &str,
+        expires_at: Option<i64>,
+    ) -> Result<i64> {
+        let withdrawal = Revocation::Token { tenant, token_id: token_id.to_owned() };
+        self.revoke(withdrawal, expires_at).await
+    }
+
+    /// Withdraws everything issued so far for a user, by whichever issuer.
+    pub async fn revoke_user(&self, tenant: TenantId, user: UserId) -> Result<i64> {
+        let at = self.clock.now();
+        self.revoke(Revocation::User { tenant, user, at }, None).await
+    }
+
+    /// Withdraws an API key and what it was traded for.
+    pub async fn revoke_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+        let now = self.clock.now();
+        let key = self.store.revoke_api_key(id, now).await?;
+        self.withdraw(Withdrawal::Key(id), now + revocation::KEPT_MS, now);
+        Ok(key)
+    }
+
+    /// Reads the user anew before the next call: their row was changed.
+    pub fn forget_user(&self, tenant: TenantId, user: UserId) {
+        let other =
+            |principal: &Arc<Principal>| principal.tenant != tenant || principal.user_id() != Some(user);
+        self.credentials.retain(other);
+        self.handles.retain(other);
+    }
+
+    async fn revoke(&self, revocation: Revocation, expires_at: Option<i64>) -> Result<i64> {
+        let now = self.clock.now();
+        let kept_until = now.saturating_add(revocation::KEPT_MS);
+        let keep_until = expires_at.map_or(kept_until, |at| at.saturating_add(OWN_LEEWAY_MS).max(now));
+        self.store.revoke(revocation.clone(), keep_until, now).await?;
+        self.withdraw(revocation.into(), keep_until, now);
+        Ok(now)
+    }
+
+    pub fn withdraw(&self, withdrawal: Withdrawal, keep_until: i64, now: i64) {
+        self.revocations.insert(&withdrawal, keep_until, now);
+        let kept = |principal: &Arc<Principal>| !withdrawal.concerns(principal);
+        self.credentials.retain(kept);
+        self.handles.retain(kept);
+        self.revocations.announce(withdrawal);
+    }
+}

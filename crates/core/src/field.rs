@@ -1,0 +1,47 @@
+//! What services ask of the fields of requests, and how they say what a field must be.
+
+use crate::{Error, Result};
+
+/// Checks the length of a text in Unicode scalar values, and that every store can keep it.
+pub fn text(field: &'static str, value: &str, least: usize, most: usize) -> Result<()> {
+    let chars = value.chars().count();
+    if chars < least || chars > most {
+        return Err(Error::field(field, format!("must have {least} to {most} characters, and has {chars}")));
+    }
+    if value.contains('\0') {
+        return Err(Error::field(field, "must not contain U+0000"));
+    }
+    Ok(())
+}
+
+/// Reads an id, by the `parse` of its type.
+pub fn id<T>(field: &'static str, text: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T> {
+    parse(text).ok_or_else(|| Error::field(field, "must be a UUID"))
+}
+
+/// Reads an id that may be left out.
+pub fn some_id<T>(
+    field: &'static str,
+    text: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>> {
+    if text.is_empty() { Ok(None) } else { id(field, text, parse).map(Some) }
+}
+
+/// What cannot be left out.
+pub fn given<T>(field: &'static str, value: Option<T>) -> Result<T> {
+    value.ok_or_else(|| Error::field(field, "must be given"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_counted_in_characters_and_both_ends_are_allowed() {
+        assert!(text("name", "éé", 2, 2).is_ok());
+        assert!(text("name", "é", 2, 3).is_err());
+        assert!(text("name", "éééé", 2, 3).is_err());
+        assert!(text("name", "a\0", 0, 3).is_err());
+    }
+}
