@@ -4,35 +4,32 @@ use std::sync::Arc;
 
 use parlor_api::v1;
 use parlor_bus::Bus;
-use parlor_store::{OnCommit, Store, StoredEvent, TenantId};
+use parlor_store::{OnCommit, Store, StoredEvent};
 use prost::Message as _;
 
 use crate::{
     Error, Result,
-    chat::convert,
     heads::Heads,
-    hub::{self, Announced, Source, Topic},
-    offset::Offsets,
+    hub::{self, Announced, Source, StateOf, Topic, state},
     presence::{self, Presence},
+    subject::Kinds,
 };
 
-/// What the store calls after each commit: each event is encoded once, and published in its conversation, if it is of
-/// one, and in the feed of its tenant, in commit order.
-pub fn on_commit(bus: Arc<dyn Bus>, offsets: Offsets, heads: Heads) -> OnCommit {
+/// What the store calls after each commit: each event is encoded once, and published in the log of its subject and
+/// in the feed of its tenant, in commit order.
+pub fn on_commit(bus: Arc<dyn Bus>, kinds: Kinds, heads: Heads) -> OnCommit {
     Box::new(move |events| {
         for event in &events {
-            announce(&*bus, &offsets, event);
+            announce(&*bus, &kinds, event);
             // Afterwards: who is marked as gone at this position was still told of it.
             heads.raise(event.tenant, event.position);
         }
     })
 }
 
-fn announce(bus: &dyn Bus, offsets: &Offsets, stored: &Arc<StoredEvent>) {
-    let encoded = convert::event(offsets, stored).encode_to_vec();
-    if let Some(id) = stored.subject.as_conversation() {
-        hub::publish(bus, Topic::Conversation(stored.tenant, id), stored.sequence, &encoded);
-    }
+fn announce(bus: &dyn Bus, kinds: &Kinds, stored: &Arc<StoredEvent>) {
+    let encoded = kinds.event(stored).encode_to_vec();
+    hub::publish(bus, Topic::Log(stored.tenant, stored.subject), stored.sequence, &encoded);
     hub::publish(bus, Topic::Feed(stored.tenant), stored.position, &encoded);
 }
 
@@ -40,7 +37,7 @@ fn announce(bus: &dyn Bus, offsets: &Offsets, stored: &Arc<StoredEvent>) {
 #[must_use]
 pub fn on_presence(bus: Arc<dyn Bus>) -> presence::Announce {
     Arc::new(move |tenant, revision, event| {
-        hub::publish(&*bus, Topic::Presence(tenant), revision, &event.encode_to_vec());
+        hub::publish(&*bus, Topic::State(tenant, StateOf::Presence), revision, &event.encode_to_vec());
     })
 }
 
@@ -49,14 +46,14 @@ pub fn on_presence(bus: Arc<dyn Bus>) -> presence::Announce {
 pub struct StoreSource {
     store: Store,
     presence: Presence,
-    offsets: Offsets,
+    kinds: Kinds,
 }
 
 impl StoreSource {
     /// Reads from this store.
     #[must_use]
-    pub fn new(store: Store, presence: Presence, offsets: Offsets) -> Self {
-        Self { store, presence, offsets }
+    pub fn new(store: Store, presence: Presence, kinds: Kinds) -> Self {
+        Self { store, presence, kinds }
     }
 }
 
@@ -64,29 +61,35 @@ impl StoreSource {
 impl Source for StoreSource {
     async fn head(&self, topic: Topic) -> Result<i64> {
         let head = match topic {
-            Topic::Conversation(tenant, id) => self.store.conversation_head(tenant, id).await?,
+            Topic::Log(tenant, subject) => self.store.subject_head(tenant, subject).await?,
             Topic::Feed(tenant) => self.store.tenant_head(tenant).await?,
-            Topic::Presence(_) | Topic::Typing(..) => return Err(not_a_log(topic)),
+            Topic::State(..) => return Err(not_a_log(topic)),
         };
         Ok(head)
     }
 
     async fn tail(&self, topic: Topic, after: i64, limit: u64) -> Result<Vec<Announced>> {
         let (events, number): (_, fn(&StoredEvent) -> i64) = match topic {
-            Topic::Conversation(tenant, id) => {
-                (self.store.conversation_events(tenant, id, after, limit).await?, |event| event.sequence)
+            Topic::Log(tenant, subject) => {
+                (self.store.subject_events(tenant, subject, after, limit).await?, |event| event.sequence)
             }
             Topic::Feed(tenant) => {
                 (self.store.tenant_events(tenant, after, limit).await?, |event| event.position)
             }
-            Topic::Presence(_) | Topic::Typing(..) => return Err(not_a_log(topic)),
+            Topic::State(..) => return Err(not_a_log(topic)),
         };
-        let announced = |event| Announced::new(number(event), convert::event(&self.offsets, event));
+        let announced = |event| Announced::new(number(event), self.kinds.event(event));
         Ok(events.iter().map(announced).collect())
     }
 
-    async fn presences(&self, tenant: TenantId) -> Result<(i64, Vec<v1::Presence>)> {
-        self.presence.presences(tenant).await
+    async fn state(&self, topic: Topic) -> Result<Option<(i64, v1::Event)>> {
+        match topic {
+            Topic::State(tenant, StateOf::Presence) => {
+                let (revision, presences) = self.presence.presences(tenant).await?;
+                Ok(Some((revision, state::presence_snapshot(revision, presences))))
+            }
+            Topic::State(_, StateOf::Typing(_)) | Topic::Log(..) | Topic::Feed(_) => Ok(None),
+        }
     }
 }
 

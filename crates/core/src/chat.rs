@@ -14,6 +14,7 @@ mod missed;
 mod page;
 mod rpc;
 mod send;
+pub mod subject;
 mod typing;
 mod watch;
 

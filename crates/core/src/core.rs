@@ -10,14 +10,14 @@ use std::{sync::Arc, time::Duration};
 
 use parlor_api::{limits, v1::presence_service_server::PresenceServiceServer};
 use parlor_bus::Bus;
-use parlor_store::{Store, TenantId};
+use parlor_store::{Store, SubjectKind, TenantId};
 use tonic::service::Routes;
 use uuid::Uuid;
 
 use crate::{
     Error, Result, Service, announce,
     auth::{self, Auth},
-    chat::{Chat, Opaque, guesses},
+    chat::{Chat, Opaque, guesses, subject::Conversations},
     clock::Clock,
     directory::Directory,
     edge::{self, Edge, Past},
@@ -30,6 +30,7 @@ use crate::{
     presence::{self, Presence, rpc::PresenceRpc},
     request::Requests,
     stack,
+    subject::{Kind, Kinds, Subjects},
     token::Tokens,
 };
 
@@ -80,8 +81,20 @@ impl Core {
         bus: Arc<dyn Bus>,
         clock: Clock,
     ) -> Result<Arc<Self>> {
+        Self::knowing(kinds(), options, store, bus, clock).await
+    }
+
+    /// A core that knows these kinds of subjects.
+    pub(crate) async fn knowing(
+        kinds: Vec<(SubjectKind, Arc<dyn Kind>)>,
+        options: Options,
+        store: parlor_store::Options,
+        bus: Arc<dyn Bus>,
+        clock: Clock,
+    ) -> Result<Arc<Self>> {
         let (offsets, heads) = (Offsets::new(&options.position_key), Heads::default());
-        let on_commit = announce::on_commit(bus.clone(), offsets.clone(), heads.clone());
+        let kinds = Kinds::new(kinds, offsets.clone());
+        let on_commit = announce::on_commit(bus.clone(), kinds.clone(), heads.clone());
         let store = Store::open(store, on_commit).await?;
         let auth = Auth::start(options.auth, store.clone(), clock.clone()).await?;
         let node = presence::Options {
@@ -91,7 +104,7 @@ impl Core {
         };
         let announced = announce::on_presence(bus.clone());
         let presence = Presence::start(store.clone(), clock.clone(), node, announced).await?;
-        let source = Arc::new(announce::StoreSource::new(store.clone(), presence.clone(), offsets.clone()));
+        let source = Arc::new(announce::StoreSource::new(store.clone(), presence.clone(), kinds.clone()));
         let hub = Hub::start(bus, source, clock.clone());
         let health = Health::start(store.clone(), clock.clone()).await;
 
@@ -106,7 +119,9 @@ impl Core {
             options.unknown_keys,
         );
         let past = Past::recall(store.clone(), clock.clone(), heads, &options.position_key).await?;
-        let edge = Edge::new(options.edge, chat.finder(), presence.clone(), hub.clone(), auth.clone(), past);
+        let subjects = Subjects::new(store.clone(), kinds);
+        let (finder, rights) = (chat.finder(), auth.clone());
+        let edge = Edge::new(options.edge, finder, presence.clone(), hub.clone(), rights, past, subjects);
         let parts = Parts { store, auth, clock, hub, presence, edge, health };
         let routes = parts.services(&chat, requests, pages)?;
         let service = stack::wrap(routes, &parts.auth, &options.stack);
@@ -136,6 +151,12 @@ impl Core {
         &self.parts.auth
     }
 
+    /// What is remembered.
+    #[cfg(test)]
+    pub(crate) fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
     /// The clock that everything here reads.
     #[must_use]
     pub fn clock(&self) -> &Clock {
@@ -162,6 +183,11 @@ impl Core {
         self.parts.edge.shutdown().await;
         self.parts.store.close().await;
     }
+}
+
+/// The kinds of subjects that there are.
+pub(crate) fn kinds() -> Vec<(SubjectKind, Arc<dyn Kind>)> {
+    vec![(SubjectKind::CONVERSATION, Arc::new(Conversations))]
 }
 
 impl Parts {

@@ -7,9 +7,10 @@
 //! ```text
 //! gateway                            one task: carries out commands, records what they came to
 //! attach, hear, fetch                what a command does before that: everything that waits for something
+//! shared                             what the tasks of all gateways need
 //! topics, registry                   who hears what; where a returning gateway finds its task
 //! connection                         what is known of one connection
-//! queue, past                        what waits for a gateway; what a connection may have missed
+//! queue, past, stream                what waits for a gateway; what a connection may have missed; requests and responses
 //! ```
 //!
 //! # Rules
@@ -27,71 +28,33 @@ mod hear;
 mod past;
 mod queue;
 mod registry;
+mod shared;
+mod stream;
 mod topics;
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, stream::BoxStream};
+use futures::StreamExt as _;
 use parlor_api::v1::{self, link_request::Command};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
-pub use self::past::Past;
-use self::registry::Registry;
-use crate::{Error, Result, auth::Auth, caller::Caller, chat::find::Finder, hub::Hub, presence::Presence};
-
-/// Names of gateways, epochs and connections have at most so many characters: they are kept for each connection.
-pub const MAX_NAME_CHARS: usize = 128;
-
-/// How links behave.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The core's name, for logs.
-    pub node: String,
-    /// A link that is silent for so long is broken, and a broken one may come back within so long.
-    pub lease: Duration,
-    /// How many bytes of events may wait for one gateway.
-    pub queue_bytes: usize,
-    /// How many connections one gateway may hold.
-    pub connections: usize,
-}
-
-impl Options {
-    /// The lease is long enough for a restart of a network, and short enough that nobody is shown who is gone. The queue
-    /// is a second of events for a gateway on a slow network. The connections are
-    /// what one machine can hold.
-    #[must_use]
-    pub fn new(node: impl Into<String>) -> Self {
-        Self {
-            node: node.into(),
-            lease: Duration::from_secs(15),
-            queue_bytes: 8 * 1024 * 1024,
-            connections: 250_000,
-        }
-    }
-}
+pub use self::{past::Past, shared::Options};
+use self::{
+    registry::Registry,
+    shared::Shared,
+    stream::{Requests, Responses, check_name},
+};
+use crate::{
+    Error, Result, auth::Auth, caller::Caller, chat::find::Finder, hub::Hub, presence::Presence,
+    subject::Subjects,
+};
 
 /// The links of this core. Cloning is cheap.
 #[derive(Clone)]
 pub struct Edge {
     shared: Arc<Shared>,
 }
-
-/// What the task of every gateway needs.
-struct Shared {
-    options: Options,
-    chat: Finder,
-    presence: Presence,
-    hub: Hub,
-    rights: Arc<Auth>,
-    past: Past,
-    registry: Registry,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-}
-
-type Requests = BoxStream<'static, Result<v1::LinkRequest, Status>>;
-type Responses = BoxStream<'static, Result<v1::LinkResponse, Status>>;
 
 impl Edge {
     /// Serves gateways with these rules.
@@ -102,9 +65,10 @@ impl Edge {
         hub: Hub,
         rights: Arc<Auth>,
         past: Past,
+        subjects: Subjects,
     ) -> Self {
         let (registry, tasks, stop) = (Registry::default(), TaskTracker::new(), CancellationToken::new());
-        let shared = Shared { options, chat, presence, hub, rights, past, registry, tasks, stop };
+        let shared = Shared { options, chat, presence, hub, rights, past, subjects, registry, tasks, stop };
         Self { shared: Arc::new(shared) }
     }
 
@@ -158,17 +122,6 @@ impl v1::edge_service_server::EdgeService for Edge {
         let caller = Caller::of(&request)?;
         Ok(Response::new(self.open(&caller, request.into_inner().boxed()).await?))
     }
-}
-
-fn check_name(field: &'static str, name: &str) -> Result<()> {
-    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
-        return Err(Error::field(field, format!("must have 1 to {MAX_NAME_CHARS} characters")));
-    }
-    Ok(())
-}
-
-fn duration(span: Duration) -> prost_types::Duration {
-    prost_types::Duration::try_from(span).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Who is told: one entry for each topic that somebody on this node listens to.
 //!
-//! Every topic is a *log* (conversation, feed: numbered without gaps, the store keeps its tail) or a *state* (presence,
-//! typing: only the latest matters, a snapshot replaces what was missed).
+//! Every topic is a *log* (of a subject, or of all that is stored in a tenant: numbered without gaps, the store keeps its
+//! tail) or a *state* (presence, typing: only the latest matters, a snapshot replaces what was missed).
 //!
 //! ```text
 //! commit ─► announce ─► bus ─► entry (orders, drops seen, fetches missing) ─► watchers (bounded in bytes)
@@ -21,7 +21,7 @@
 
 mod entry;
 pub mod mailbox;
-mod state;
+pub mod state;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -32,7 +32,7 @@ use std::{
 use bytes::{BufMut as _, Bytes, BytesMut};
 use parlor_api::v1;
 use parlor_bus::Bus;
-use parlor_store::{ConversationId, TenantId};
+use parlor_store::{ConversationId, Subject, TenantId};
 use prost::Message as _;
 use tokio::time::MissedTickBehavior;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -42,26 +42,24 @@ use crate::{Error, Result, clock::Clock};
 
 pub use self::{
     mailbox::{Item, Mailbox},
-    state::TYPING_LIFETIME,
+    state::{StateOf, TYPING_LIFETIME},
 };
 
 /// How often open logs compare their head with the store's: the longest an event stays lost on a quiet topic.
 pub const COMPARE_EVERY: Duration = Duration::from_secs(5);
 
-/// Presence is compared on every so many rounds only, since its comparison reads everybody who is online.
-const PRESENCE_ROUNDS: u64 = 6;
+/// States are compared on every so many rounds only, since a comparison reads all of it: everybody who is online.
+const STATE_ROUNDS: u64 = 6;
 
 /// What can be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// The log of a conversation, by sequence.
-    Conversation(TenantId, ConversationId),
-    /// The log of a tenant, by position.
+    /// The log of a subject, by sequence.
+    Log(TenantId, Subject),
+    /// The log of everything stored in a tenant, by position.
     Feed(TenantId),
-    /// The state of who is online, by revision.
-    Presence(TenantId),
-    /// The state of who is typing, numbered by this node.
-    Typing(TenantId, ConversationId),
+    /// A state.
+    State(TenantId, StateOf),
 }
 
 /// An event with its number in a topic, shared by all its watchers.
@@ -97,8 +95,8 @@ pub trait Source: Send + Sync + 'static {
     /// The events of a log above a number, in order.
     async fn tail(&self, topic: Topic, after: i64, limit: u64) -> Result<Vec<Announced>>;
 
-    /// Everybody online in a tenant, and the revision that this is.
-    async fn presences(&self, tenant: TenantId) -> Result<(i64, Vec<v1::Presence>)>;
+    /// A state as it is, and its number; none of what is stored nowhere.
+    async fn state(&self, topic: Topic) -> Result<Option<(i64, v1::Event)>>;
 }
 
 /// The open topics of this node. Cloning is cheap.
@@ -132,14 +130,33 @@ pub struct Watch {
 }
 
 impl Topic {
+    /// The log of a conversation.
+    #[must_use]
+    pub fn conversation(tenant: TenantId, id: ConversationId) -> Self {
+        Self::Log(tenant, id.into())
+    }
+
+    /// Who is typing in a conversation.
+    #[must_use]
+    pub fn typing(tenant: TenantId, id: ConversationId) -> Self {
+        Self::State(tenant, StateOf::Typing(id))
+    }
+
+    /// The conversation that it tells of, if it is one alone.
+    #[must_use]
+    pub fn conversation_id(self) -> Option<ConversationId> {
+        match self {
+            Self::Log(_, subject) => subject.as_conversation(),
+            Self::State(_, StateOf::Typing(id)) => Some(id),
+            Self::Feed(_) | Self::State(_, StateOf::Presence) => None,
+        }
+    }
+
     /// Whose it is.
     #[must_use]
     pub fn tenant(self) -> TenantId {
         match self {
-            Self::Conversation(tenant, _)
-            | Self::Feed(tenant)
-            | Self::Presence(tenant)
-            | Self::Typing(tenant, _) => tenant,
+            Self::Log(tenant, _) | Self::Feed(tenant) | Self::State(tenant, _) => tenant,
         }
     }
 
@@ -147,20 +164,17 @@ impl Topic {
     #[must_use]
     pub fn name(self) -> String {
         match self {
-            Self::Conversation(tenant, id) => format!("c/{}/{id}", tenant.0),
+            Self::Log(tenant, subject) => format!("l/{}/{}/{}", tenant.0, subject.kind.0, subject.id),
             Self::Feed(tenant) => format!("f/{}", tenant.0),
-            Self::Presence(tenant) => format!("p/{}", tenant.0),
-            Self::Typing(tenant, id) => format!("t/{}/{id}", tenant.0),
+            Self::State(tenant, StateOf::Presence) => format!("p/{}", tenant.0),
+            Self::State(tenant, StateOf::Typing(id)) => format!("t/{}/{id}", tenant.0),
         }
     }
 
     /// True if missed events can be fetched.
     #[must_use]
     pub fn is_log(self) -> bool {
-        match self {
-            Self::Conversation(..) | Self::Feed(_) => true,
-            Self::Presence(_) | Self::Typing(..) => false,
-        }
+        !matches!(self, Self::State(..))
     }
 }
 
@@ -245,7 +259,7 @@ impl Hub {
             let head = self.shared.source.head(Topic::Feed(tenant)).await?;
             // A tenant in which nothing was stored since the last round has nothing that could be lost.
             if lock(&self.shared.compared).insert(tenant, head) != Some(head) {
-                self.compare_logs(tenant);
+                self.compare(|topic| topic.is_log() && topic.tenant() == tenant);
             }
         }
         Ok(())
@@ -288,25 +302,17 @@ impl Hub {
             if let Err(error) = self.compare_heads().await {
                 tracing::warn!(%error, "heads could not be compared");
             }
-            if round.is_multiple_of(PRESENCE_ROUNDS) {
-                self.compare_presence();
+            if round.is_multiple_of(STATE_ROUNDS) {
+                self.compare(|topic| !topic.is_log());
             }
             round += 1;
         }
     }
 
-    /// Asks every log that is open now, so also those that were opened while the head was read.
-    fn compare_logs(&self, tenant: TenantId) {
+    /// Asks every topic that is open now, so also those that were opened while a head was read.
+    fn compare(&self, which: impl Fn(Topic) -> bool) {
         let topics = self.shared.topics();
-        let logs = topics.values().filter(|entry| entry.topic.is_log() && entry.topic.tenant() == tenant);
-        logs.for_each(|entry| entry.ask_to_compare());
-    }
-
-    fn compare_presence(&self) {
-        let topics = self.shared.topics();
-        for entry in topics.values().filter(|entry| matches!(entry.topic, Topic::Presence(_))) {
-            entry.ask_to_compare();
-        }
+        topics.values().filter(|entry| which(entry.topic)).for_each(|entry| entry.ask_to_compare());
     }
 }
 

@@ -25,6 +25,7 @@ pub mod request;
 pub mod seal;
 pub mod stack;
 pub mod status;
+pub mod subject;
 #[cfg(test)]
 mod testing;
 pub mod token;

@@ -14,6 +14,7 @@ use parlor_api::v1::{
     self, directory_service_client::DirectoryServiceClient, token_service_client::TokenServiceClient,
 };
 use parlor_bus::{Bus, Subscription, memory::Memory};
+use parlor_store::SubjectKind;
 use tokio::sync::watch;
 use tonic::Request;
 
@@ -22,8 +23,9 @@ use crate::{
     auth::{self, IssuerKey, IssuerOptions, KeyMaterial},
     chat::guesses,
     clock::Clock,
-    core::{Core, Options},
+    core::{self, Core, Options},
     edge, stack,
+    subject::Kind,
 };
 
 pub const OPERATOR: &str = "the operator's key of these tests";
@@ -51,7 +53,22 @@ impl World {
         Self::over(Arc::new(Memory::new(1024 * 1024)), change).await
     }
 
+    /// Of a core that knows one more kind of subject.
+    pub async fn knowing(kind: (SubjectKind, Arc<dyn Kind>)) -> Self {
+        let mut kinds = core::kinds();
+        kinds.push(kind);
+        Self::assembled(kinds, Arc::new(Memory::new(1024 * 1024)), |_| {}).await
+    }
+
     pub async fn over(bus: Arc<dyn Bus>, change: impl FnOnce(&mut Options)) -> Self {
+        Self::assembled(core::kinds(), bus, change).await
+    }
+
+    async fn assembled(
+        kinds: Vec<(SubjectKind, Arc<dyn Kind>)>,
+        bus: Arc<dyn Bus>,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", directory.path().join("test.db").display());
         parlor_migration::up(&url).await.unwrap();
@@ -59,7 +76,7 @@ impl World {
         change(&mut options);
         let clock = Clock::default();
         let store = parlor_store::Options { url, read_connections: 2 };
-        let core = Core::start(options, store, bus, clock.clone()).await.unwrap();
+        let core = Core::knowing(kinds, options, store, bus, clock.clone()).await.unwrap();
         let mut world = Self::of(core, clock).await;
         world._directory = Some(directory);
         world

@@ -1,7 +1,7 @@
 //! The topics that this gateway has open: for each, where it is, who hears it and who waits for it.
 //!
-//! A log delivers every event once and in order ([`Log`]). A state delivers what is newer than what it has, and a
-//! snapshot after a break; only its latest matters.
+//! A log delivers every event once and in order ([`Log`]). A state, which begins with a snapshot, delivers what is newer
+//! than what it has, and a snapshot after a break; only its latest matters. What the topic is of makes no difference.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -60,11 +60,9 @@ pub(crate) enum Key {
 
 impl Topic {
     fn new(name: &Name, tenant: &str, subscribed: &v1::LinkSubscribed) -> Self {
-        let order = match name {
-            Name::ConversationId(_) | Name::ConversationKey(_) | Name::Own(_) | Name::Feed(_) => {
-                Order::Log(Log::new(subscribed.position))
-            }
-            Name::Presence(_) | Name::Typing(_) => Order::State { revision: subscribed.position },
+        let order = match subscribed.snapshot {
+            None => Order::Log(Log::new(subscribed.position)),
+            Some(_) => Order::State { revision: subscribed.position },
         };
         Self {
             order,
@@ -74,7 +72,7 @@ impl Topic {
             rest: Rest::default(),
             due: None,
             handle: Some(subscribed.topic),
-            key: key(name, tenant, &subscribed.conversation_id),
+            key: key(name, tenant, subscribed),
         }
     }
 
@@ -311,12 +309,11 @@ impl Topics {
     }
 }
 
-fn key(name: &Name, tenant: &str, conversation_id: &str) -> Option<Key> {
-    match name {
-        Name::ConversationId(_) | Name::ConversationKey(_) | Name::Own(_) => {
-            Some(Key::Conversation { id: conversation_id.to_owned() })
-        }
-        Name::Feed(_) => Some(Key::Feed { tenant: tenant.to_owned() }),
-        Name::Presence(_) | Name::Typing(_) => None,
+/// Replies wait for the feed, and for the log of a conversation.
+fn key(name: &Name, tenant: &str, subscribed: &v1::LinkSubscribed) -> Option<Key> {
+    if matches!(name, Name::Feed(_)) {
+        return Some(Key::Feed { tenant: tenant.to_owned() });
     }
+    let is_conversation = subscribed.snapshot.is_none() && !subscribed.conversation_id.is_empty();
+    is_conversation.then(|| Key::Conversation { id: subscribed.conversation_id.clone() })
 }

@@ -22,7 +22,7 @@ pub const CORE: Order = Order {
         &["wire", "page", "health", "offset", "heads"],
         &["auth"],
         &["stack"],
-        &["hub"],
+        &["hub", "subject"],
         &["buckets", "password", "request"],
         &["directory"],
         &["token"],

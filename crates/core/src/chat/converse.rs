@@ -29,7 +29,7 @@ use super::{
 use crate::{
     Error, Result,
     caller::Caller,
-    hub::{Item, Topic},
+    hub::Item,
     wire::{signed, unsigned},
 };
 
@@ -210,11 +210,8 @@ impl Conversing {
     /// What is left in the inbox of a conversation that was closed is dropped, and so is what a tail has given.
     fn take(&mut self, item: Item<Arc<v1::Event>>) -> Result<Option<Arc<v1::Event>>> {
         let id = match &item {
-            Item::Event(Topic::Conversation(_, id) | Topic::Typing(_, id), _)
-            | Item::Lagged { topic: Topic::Conversation(_, id) | Topic::Typing(_, id), .. } => Some(*id),
+            Item::Event(topic, _) | Item::Lagged { topic, .. } => topic.conversation_id(),
             Item::Note(event) => ConversationId::parse(&event.conversation_id),
-            Item::Event(Topic::Feed(_) | Topic::Presence(_), _)
-            | Item::Lagged { topic: Topic::Feed(_) | Topic::Presence(_), .. } => None,
         };
         let Some(open) = id.and_then(|id| self.open.get_mut(&id)) else { return Ok(None) };
         if is_news(&item, &mut open.seen) { live(item, &open.listening.typing) } else { Ok(None) }

@@ -2,13 +2,14 @@
 
 use parlor_api::v1::{self, event::Payload};
 use parlor_store::{
-    Author, AuthorKind, Conversation, ConversationChange, ConversationStatus, EventBody, Message, Shown,
+    Author, AuthorKind, Conversation, ConversationChange, ConversationStatus, EventBody, Message,
     StoredEvent, UserId,
 };
 
 use crate::{
     caller::Principal,
     offset::Offsets,
+    subject::envelope,
     wire::{person, timestamp, unsigned},
 };
 
@@ -41,16 +42,17 @@ impl Viewer {
 /// its place in the tenant's order is told.
 #[must_use]
 pub fn event(offsets: &Offsets, stored: &StoredEvent) -> v1::Event {
-    v1::Event {
-        conversation_id: stored.subject.as_conversation().map(|id| id.to_string()).unwrap_or_default(),
-        sequence: unsigned(stored.sequence),
-        time: Some(timestamp(stored.at)),
-        audience: audience(stored.shown).into(),
-        origin_connection: stored.origin.clone(),
-        conversation: stored.conversation.as_deref().map(conversation),
-        payload: stored.subject.as_conversation().and_then(|_| payload(&stored.body)),
-        offset: offsets.of(stored.tenant, stored.position),
-    }
+    let mut event = envelope(offsets, stored);
+    tell(stored, &mut event);
+    event
+}
+
+/// Says in an event what happened to a conversation.
+pub(super) fn tell(stored: &StoredEvent, event: &mut v1::Event) {
+    let Some(id) = stored.subject.as_conversation() else { return };
+    event.conversation_id = id.to_string();
+    event.conversation = stored.conversation.as_deref().map(conversation);
+    event.payload = payload(&stored.body);
 }
 
 /// What happened to a conversation. What cannot be read, since a newer version wrote it, is passed over: those who wait for
@@ -80,13 +82,6 @@ fn payload(body: &EventBody) -> Option<Payload> {
             tracing::error!(%error, "an event is told without what it says");
             None
         }
-    }
-}
-
-fn audience(shown: Shown) -> v1::Audience {
-    match shown {
-        Shown::Participants => v1::Audience::Participants,
-        Shown::Staff => v1::Audience::Staff,
     }
 }
 

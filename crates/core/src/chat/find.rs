@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use parlor_api::v1;
-use parlor_store::{Conversation, ConversationId, Store, TenantId, UserId, What};
+use parlor_store::{Conversation, ConversationId, Store, UserId, What};
 
 use super::{
     access::{self, Named, Reference},
@@ -141,27 +141,10 @@ impl Finder {
         self.may_hear(principal, peer, &named).await
     }
 
-    /// Whether a principal may go on hearing a conversation that was opened to somebody else; `by_key` if that one knew the
-    /// key, and so whoever speaks now.
-    pub async fn may_hear_on(&self, principal: &Principal, id: ConversationId, by_key: bool) -> Result<bool> {
-        let named = if by_key { Named::Key { key: String::new(), id } } else { Named::Id(id) };
-        match self.found(principal, &named).await {
-            Ok(_) => Ok(true),
-            Err(Error::NotFound(_)) => Ok(by_key),
-            Err(Error::NotOwner) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// The id of the principal's own conversation of a kind, or of the one that will be created next.
     pub async fn own_or_next(&self, principal: &Principal, kind: &str) -> Result<ConversationId> {
         decode::check_kind("topic.own.kind", kind)?;
         Ok(self.store.own_conversation(principal.tenant, customer(principal)?, kind).await?.0)
-    }
-
-    /// The sequence of the oldest event of a conversation that is still kept.
-    pub async fn floor(&self, tenant: TenantId, id: ConversationId) -> Result<i64> {
-        Ok(self.store.conversation(tenant, id).await?.floor_sequence)
     }
 }
 

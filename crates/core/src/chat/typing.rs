@@ -23,7 +23,7 @@ impl Chat {
     pub async fn set_typing(&self, caller: &Caller, named: &Named, typing: bool) -> Result<()> {
         let principal = caller.principal()?;
         let conversation = self.find.accessible(principal, &caller.peer, named).await?;
-        let topic = Topic::Typing(principal.tenant, conversation.id);
+        let topic = Topic::typing(principal.tenant, conversation.id);
         let author = convert::author(&principal.author(""));
         let mark = v1::Event {
             conversation_id: conversation.id.to_string(),

@@ -98,10 +98,10 @@ impl Chat {
         let (tenant, id) = (principal.tenant, self.find.accessible(principal, &caller.peer, named).await?.id);
         let mut position = 0;
         let watcher = Arc::clone(inbox);
-        let log = self.hub.watch(Topic::Conversation(tenant, id), watcher, |began| position = began.position);
+        let log = self.hub.watch(Topic::conversation(tenant, id), watcher, |began| position = began.position);
         let log = log.await?;
         let (watcher, notes) = (Arc::clone(inbox), Arc::clone(inbox));
-        let typing = self.hub.watch(Topic::Typing(tenant, id), watcher, move |began| {
+        let typing = self.hub.watch(Topic::typing(tenant, id), watcher, move |began| {
             if let Some(snapshot) = began.snapshot.filter(|snapshot| is_anybody_typing(snapshot)) {
                 notes.note(snapshot);
             }
@@ -157,14 +157,12 @@ impl Watching {
 /// False for a stored event that the client has seen: it may know more than this node had heard when its watch began.
 pub(super) fn is_news(item: &Item<Arc<v1::Event>>, seen: &mut i64) -> bool {
     match item {
-        Item::Event(Topic::Conversation(..), announced) if announced.number <= *seen => false,
-        Item::Event(Topic::Conversation(..), announced) => {
-            *seen = announced.number;
-            true
+        Item::Event(topic, announced) if topic.is_log() => {
+            let is_news = announced.number > *seen;
+            *seen = announced.number.max(*seen);
+            is_news
         }
-        Item::Event(Topic::Feed(_) | Topic::Presence(_) | Topic::Typing(..), _)
-        | Item::Lagged { .. }
-        | Item::Note(_) => true,
+        Item::Event(..) | Item::Lagged { .. } | Item::Note(_) => true,
     }
 }
 
@@ -173,8 +171,8 @@ pub(super) fn live(item: Item<Arc<v1::Event>>, typing: &Watch) -> Result<Option<
     match item {
         Item::Event(_, announced) => Ok(Some(announced.event)),
         Item::Note(event) => Ok(Some(event)),
-        Item::Lagged { topic: Topic::Typing(..), .. } => Ok(typing.at_head(|began| began.snapshot)),
-        Item::Lagged { .. } => Err(Error::SlowReader),
+        Item::Lagged { topic, .. } if topic.is_log() => Err(Error::SlowReader),
+        Item::Lagged { .. } => Ok(typing.at_head(|began| began.snapshot)),
     }
 }
 
@@ -207,8 +205,7 @@ impl Tail {
     /// The next stored event; `None` once there is none. Nothing is lost if the future is dropped.
     pub async fn next(&mut self, chat: &Chat) -> Result<Option<v1::Event>> {
         if self.page.is_empty() && self.after < self.through {
-            let events =
-                chat.store.conversation_events(self.tenant, self.conversation, self.after, TAIL_PAGE);
+            let events = chat.store.subject_events(self.tenant, self.conversation, self.after, TAIL_PAGE);
             self.page = events.await?.into();
             if self.page.is_empty() {
                 self.after = self.through;

@@ -6,9 +6,9 @@ use parlor_api::v1::{self, link_attach::Credential};
 use parlor_store::{Roles, UserId};
 
 use super::{
-    Shared,
     connection::{Attached, Earlier, Present, Redelivery},
     hear,
+    shared::Shared,
 };
 use crate::{
     Error, Result,

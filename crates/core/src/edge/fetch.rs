@@ -6,8 +6,8 @@ use parlor_api::v1;
 use prost::Message as _;
 
 use super::{
-    Shared,
     queue::{FETCH_BYTES, Handle},
+    shared::Shared,
 };
 use crate::{
     Error, Result,
@@ -63,12 +63,8 @@ pub(super) async fn fetch(
     let head = unsigned(head).max(last.unwrap_or_default());
     let through = last.unwrap_or(request.after.min(head));
     let floor = match topic {
-        Topic::Conversation(tenant, id) => match shared.chat.floor(tenant, id).await {
-            Ok(floor) => unsigned(floor),
-            Err(Error::NotFound(_)) => 1,
-            Err(error) => return Err(error),
-        },
-        Topic::Feed(_) | Topic::Presence(_) | Topic::Typing(..) => 1,
+        Topic::Log(tenant, subject) => unsigned(shared.subjects.floor(tenant, subject).await?),
+        Topic::Feed(_) | Topic::State(..) => 1,
     };
     Ok(v1::LinkFetched { number, topic: handle, events, through, head, floor })
 }

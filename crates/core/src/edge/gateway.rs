@@ -31,11 +31,12 @@ use tonic::Status;
 
 use self::rights::{Ended, RightsTimers};
 use super::{
-    Options, Responses, Shared, check_name,
     connection::{Attached, Connection, Hearing, Present},
-    duration, fetch, hear,
+    fetch, hear,
     queue::Queue,
     registry::{Door, Stream},
+    shared::{Options, Shared},
+    stream::{Requests, Responses, check_name, duration},
     topics::Topics,
 };
 use crate::{Error, Result, caller::Principal};
@@ -96,7 +97,7 @@ enum Done {
 pub(super) async fn link(
     shared: &Arc<Shared>,
     hello: v1::LinkHello,
-    requests: super::Requests,
+    requests: Requests,
 ) -> Result<Responses> {
     let (begun, served) = (CancellationToken::new(), CancellationToken::new());
     let mut stream = Stream { requests, begun: begun.clone(), _served: served.clone().drop_guard() };

@@ -1,18 +1,19 @@
 //! What a connection may hear: now that it asks, and still when it has proved to be somebody else.
 
 use parlor_api::v1::{self, topic::Name};
-use parlor_store::ConversationId;
+use parlor_store::{ConversationId, Subject, SubjectKind};
+use uuid::Uuid;
 
 use super::{
-    Shared,
     connection::{Earlier, Heard, Hearing},
     queue::Handle,
+    shared::Shared,
 };
 use crate::{
     Error, Result,
     caller::Principal,
     chat::access::{Named, check_key},
-    hub::Topic,
+    hub::{StateOf, Topic},
 };
 
 /// Authorises a connection to hear a topic, and opens it. `hears` are the topics that the connection hears already.
@@ -39,35 +40,46 @@ pub(super) async fn subscribe(
         }
         Some(Name::Feed(_)) if principal.is_staff() => Topic::Feed(tenant),
         Some(Name::Feed(_)) => return Err(Error::RoleRequired("staff")),
-        Some(Name::Presence(_)) => Topic::Presence(tenant),
+        Some(Name::Presence(_)) => Topic::State(tenant, StateOf::Presence),
         Some(Name::ConversationId(id)) => {
-            Topic::Conversation(tenant, shared.chat.may_hear(principal, peer, &named(&id)?).await?)
+            Topic::conversation(tenant, shared.chat.may_hear(principal, peer, &named(&id)?).await?)
         }
         Some(Name::ConversationKey(key)) => {
             check_key("topic.conversation_key", &key)?;
             let named = Named::by_key(tenant, key);
-            Topic::Conversation(tenant, shared.chat.may_hear(principal, peer, &named).await?)
+            Topic::conversation(tenant, shared.chat.may_hear(principal, peer, &named).await?)
         }
         Some(Name::Typing(id)) => {
             let named = named(&id)?;
             // Who hears a conversation, by whatever right, may hear who is typing in it.
-            let conversation = Topic::Conversation(tenant, named.id());
+            let conversation = Topic::conversation(tenant, named.id());
             if !hears.iter().any(|heard| heard.topic == conversation) {
                 shared.chat.may_hear(principal, peer, &named).await?;
             }
-            Topic::Typing(tenant, named.id())
+            Topic::typing(tenant, named.id())
         }
+        Some(Name::Subject(named)) => Topic::Log(tenant, subject(shared, principal, &named).await?),
         Some(Name::Own(own)) => {
-            Topic::Conversation(tenant, shared.chat.own_or_next(principal, &own.kind).await?)
+            Topic::conversation(tenant, shared.chat.own_or_next(principal, &own.kind).await?)
         }
         None => return Err(Error::field("topic", "must be named")),
     };
     let conversation_id = match topic {
-        Topic::Conversation(_, id) | Topic::Typing(_, id) => id.to_string(),
-        Topic::Feed(_) => only.map(|id| id.to_string()).unwrap_or_default(),
-        Topic::Presence(_) => String::new(),
+        Topic::Feed(_) => only,
+        Topic::Log(..) | Topic::State(..) => topic.conversation_id(),
     };
+    let conversation_id = conversation_id.map(|id| id.to_string()).unwrap_or_default();
     Ok(Hearing { topic, conversation_id, by_key, interest: shared.hub.open(topic).await? })
+}
+
+/// The subject that is named, if the principal may hear it.
+async fn subject(shared: &Shared, principal: &Principal, named: &v1::TopicSubject) -> Result<Subject> {
+    let kind =
+        i16::try_from(named.kind).map_err(|_| Error::field("topic.subject.kind", "must be a known one"))?;
+    let id = Uuid::parse_str(&named.id).map_err(|_| Error::field("topic.subject.id", "must be a UUID"))?;
+    let subject = Subject { kind: SubjectKind(kind), id };
+    shared.subjects.may_hear(principal, subject).await?;
+    Ok(subject)
 }
 
 /// What a connection heard that its new principal has no right to.
@@ -88,20 +100,22 @@ pub(super) async fn without_right(
     for heard in &earlier.heard {
         match heard.topic {
             Topic::Feed(_) => dropped.push(heard.handle),
-            Topic::Presence(_) => {}
-            Topic::Typing(_, id) => typing.push((heard.handle, id)),
-            Topic::Conversation(_, id) => {
-                if shared.chat.may_hear_on(principal, id, heard.by_key).await? {
-                    kept.push(id);
+            Topic::State(_, StateOf::Presence) => {}
+            Topic::State(_, StateOf::Typing(id)) => typing.push((heard.handle, Subject::from(id))),
+            Topic::Log(_, subject) => {
+                if shared.subjects.may_hear_on(principal, subject, heard.by_key).await? {
+                    kept.push(subject);
                 } else {
                     dropped.push(heard.handle);
                 }
             }
         }
     }
-    for (handle, id) in typing {
+    for (handle, conversation) in typing {
         // Who hears a conversation, by whatever right, may hear who is typing in it.
-        if !kept.contains(&id) && !shared.chat.may_hear_on(principal, id, false).await? {
+        if !kept.contains(&conversation)
+            && !shared.subjects.may_hear_on(principal, conversation, false).await?
+        {
             dropped.push(handle);
         }
     }

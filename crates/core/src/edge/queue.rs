@@ -16,7 +16,7 @@ use prost::Message as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::Responses;
+use super::stream::Responses;
 use crate::{
     hub::{Announced, Item, Mailbox, Topic, Watch, Watcher},
     wire::unsigned,

@@ -10,7 +10,10 @@ use parlor_api::v1::{LinkDrain, link_response::Body};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Requests, duration, queue::Queue};
+use super::{
+    queue::Queue,
+    stream::{Requests, duration},
+};
 use crate::{Error, Result};
 
 /// More gateways than this are a mistake in somebody's configuration.

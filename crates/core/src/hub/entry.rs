@@ -10,20 +10,14 @@ use std::{
 
 use parlor_api::v1;
 use parlor_bus::{Delivery, Subscription};
-use parlor_store::{Millis, TenantId};
+use parlor_store::Millis;
 use tokio::sync::{Notify, watch};
 
 use super::{
     Announced, Began, Shared, Topic, Watcher, lock,
-    state::{Presences, Typists},
+    state::{self, Applied, State},
 };
 use crate::{Error, Result, clock::Clock, wire};
-
-/// A topic that nobody watches stays open for so long: page loads leave and come back.
-const LINGER_MS: i64 = 2_000;
-
-/// Longer than a typing mark lives, so that who comes next still sees it.
-const TYPING_LINGER_MS: i64 = 8_000;
 
 /// How many missing events are fetched at once.
 const TAIL_PAGE: u64 = 500;
@@ -46,17 +40,12 @@ pub(super) struct Entry {
 
 struct Live {
     head: i64,
-    state: State,
+    /// For a state, what it is.
+    state: Option<Box<dyn State>>,
     /// The state as an event, until it changes: everybody who begins meanwhile shares it.
     snapshot: Option<Arc<v1::Event>>,
     watchers: Vec<(u64, Arc<dyn Watcher>)>,
     next_id: u64,
-}
-
-enum State {
-    Log,
-    Presence(Presences),
-    Typing(Typists),
 }
 
 /// The task of one entry.
@@ -68,9 +57,8 @@ pub(super) struct Keeper {
 impl Entry {
     pub fn new(topic: Topic) -> Self {
         let state = match topic {
-            Topic::Conversation(..) | Topic::Feed(_) => State::Log,
-            Topic::Presence(_) => State::Presence(Presences::default()),
-            Topic::Typing(_, conversation) => State::Typing(Typists::new(conversation)),
+            Topic::Log(..) | Topic::Feed(_) => None,
+            Topic::State(_, of) => Some(of.unknown()),
         };
         Self {
             topic,
@@ -113,14 +101,17 @@ impl Entry {
 impl Live {
     fn began(&mut self) -> Began {
         if self.snapshot.is_none() {
-            let snapshot = match &self.state {
-                State::Log => None,
-                State::Presence(presences) => Some(presences.snapshot(self.head)),
-                State::Typing(typists) => Some(typists.snapshot()),
-            };
-            self.snapshot = snapshot.map(Arc::new);
+            self.snapshot = self.state.as_ref().map(|state| Arc::new(state.snapshot(self.head)));
         }
         Began { position: self.head, snapshot: self.snapshot.clone() }
+    }
+
+    /// The state is what the store says, as of this number.
+    fn restore(&mut self, head: i64, snapshot: v1::Event) {
+        self.head = head;
+        if let Some(state) = &mut self.state {
+            state.restore(snapshot);
+        }
     }
 
     /// Moves the head to the event and gives it to every watcher.
@@ -130,6 +121,13 @@ impl Live {
         for (_, watcher) in &self.watchers {
             watcher.hear(topic, announced);
         }
+    }
+
+    /// Tells the state as it is now; the time is said of what has just happened.
+    fn tell_state(&mut self, topic: Topic, number: i64, at: Option<Millis>) {
+        let Some(state) = &self.state else { return };
+        let event = v1::Event { time: at.map(wire::timestamp), ..state.snapshot(number) };
+        self.deliver(topic, &Announced::new(number, event));
     }
 }
 
@@ -187,18 +185,12 @@ impl Keeper {
             tracing::warn!(%error, "a topic cannot be heard");
             Error::TryAgain
         })?;
-        match topic {
-            Topic::Conversation(..) | Topic::Feed(_) => {
-                let head = self.shared.source.head(topic).await?;
-                self.entry.live().head = head;
-            }
-            Topic::Presence(tenant) => {
-                let (revision, presences) = self.shared.source.presences(tenant).await?;
-                let mut live = self.entry.live();
-                live.head = revision;
-                live.state = State::Presence(Presences::new(presences));
-            }
-            Topic::Typing(..) => {}
+        let source = &self.shared.source;
+        if topic.is_log() {
+            let head = source.head(topic).await?;
+            self.entry.live().head = head;
+        } else if let Some((head, snapshot)) = source.state(topic).await? {
+            self.entry.live().restore(head, snapshot);
         }
         Ok(heard)
     }
@@ -216,74 +208,59 @@ impl Keeper {
     }
 
     async fn take(&self, announced: Announced) {
-        match self.entry.topic {
-            Topic::Conversation(..) | Topic::Feed(_) => {
-                if announced.number > self.head() + 1 {
-                    self.catch_up(announced.number - 1).await;
-                }
-                let mut live = self.entry.live();
-                if announced.number == live.head + 1 {
-                    live.deliver(self.entry.topic, &announced);
-                }
-            }
-            Topic::Presence(tenant) => self.take_presence(tenant, &announced).await,
-            Topic::Typing(..) => self.take_typing(&announced),
+        if self.entry.topic.is_log() {
+            self.take_event(&announced).await;
+        } else if self.apply(&announced) == Applied::Missing {
+            self.compare().await;
         }
     }
 
-    async fn take_presence(&self, tenant: TenantId, announced: &Announced) {
-        {
-            let mut live = self.entry.live();
-            if announced.number <= live.head {
-                return;
-            }
-            if announced.number == live.head + 1 {
-                if let State::Presence(presences) = &mut live.state {
-                    presences.apply(&announced.event);
-                }
-                live.deliver(self.entry.topic, announced);
-                return;
-            }
+    async fn take_event(&self, announced: &Announced) {
+        if announced.number > self.head() + 1 {
+            self.catch_up(announced.number - 1).await;
         }
-        self.reload(tenant).await;
-    }
-
-    /// A mark travels as the number: 1 while typing, 0 when it stopped.
-    fn take_typing(&self, mark: &Announced) {
         let mut live = self.entry.live();
-        let State::Typing(typists) = &mut live.state else { return };
-        if typists.mark(&mark.event, mark.number == 1, self.shared.clock.now()) {
-            self.announce_typing(&mut live);
+        if announced.number == live.head + 1 {
+            live.deliver(self.entry.topic, announced);
         }
+    }
+
+    fn apply(&self, announced: &Announced) -> Applied {
+        let (topic, now) = (self.entry.topic, self.shared.clock.now());
+        let mut live = self.entry.live();
+        let head = live.head;
+        let Some(state) = &mut live.state else { return Applied::Nothing };
+        let applied = state.apply(announced, head, now);
+        match applied {
+            Applied::Told => live.deliver(topic, announced),
+            Applied::Changed => live.tell_state(topic, head + 1, Some(now)),
+            Applied::Nothing | Applied::Missing => {}
+        }
+        applied
     }
 
     fn expire(&self) {
+        let now = self.shared.clock.now();
         let mut live = self.entry.live();
-        let State::Typing(typists) = &mut live.state else { return };
-        if typists.expire(self.shared.clock.now()) {
-            self.announce_typing(&mut live);
+        if live.state.as_mut().is_some_and(|state| state.expire(now)) {
+            let next = live.head + 1;
+            live.tell_state(self.entry.topic, next, Some(now));
         }
     }
 
-    fn announce_typing(&self, live: &mut Live) {
-        if let State::Typing(typists) = &live.state {
-            let mut event = typists.snapshot();
-            event.time = Some(wire::timestamp(self.shared.clock.now()));
-            let announced = Announced::new(live.head + 1, event);
-            live.deliver(self.entry.topic, &announced);
-        }
-    }
-
+    /// Looks for what was lost on the way here.
     async fn compare(&self) {
-        match self.entry.topic {
-            topic @ (Topic::Conversation(..) | Topic::Feed(_)) => {
-                let source = &self.shared.source;
-                let head = persist("head", || source.head(topic)).await;
-                self.catch_up(head).await;
+        let (topic, source) = (self.entry.topic, &self.shared.source);
+        if topic.is_log() {
+            let head = persist("head", || source.head(topic)).await;
+            return self.catch_up(head).await;
+        }
+        if let Some((head, snapshot)) = persist("state", || source.state(topic)).await {
+            let mut live = self.entry.live();
+            if head > live.head {
+                live.restore(head, snapshot);
+                live.tell_state(topic, head, None);
             }
-            Topic::Presence(tenant) => self.reload(tenant).await,
-            // A lost mark is repeated by who is typing, and expires by itself.
-            Topic::Typing(..) => {}
         }
     }
 
@@ -304,33 +281,21 @@ impl Keeper {
         }
     }
 
-    async fn reload(&self, tenant: TenantId) {
-        let source = &self.shared.source;
-        let (revision, presences) = persist("presence", || source.presences(tenant)).await;
-        let mut live = self.entry.live();
-        if revision > live.head {
-            let presences = Presences::new(presences);
-            let snapshot = Announced::new(revision, presences.snapshot(revision));
-            live.state = State::Presence(presences);
-            live.deliver(self.entry.topic, &snapshot);
-        }
-    }
-
     fn head(&self) -> i64 {
         self.entry.live().head
     }
 
     fn next_expiry(&self) -> Option<Millis> {
-        match &self.entry.live().state {
-            State::Typing(typists) => typists.next_expiry(),
-            State::Log | State::Presence(_) => None,
-        }
+        self.entry.live().state.as_ref().and_then(|state| state.next_expiry())
     }
 
     fn idle_until(&self, before: Option<Millis>) -> Option<Millis> {
-        let linger = if matches!(self.entry.topic, Topic::Typing(..)) { TYPING_LINGER_MS } else { LINGER_MS };
         let idle = self.entry.interest.load(Ordering::Acquire) == 0;
-        idle.then(|| before.unwrap_or_else(|| self.shared.clock.now().saturating_add(linger)))
+        idle.then(|| before.unwrap_or_else(|| self.shared.clock.now().saturating_add(self.linger_ms())))
+    }
+
+    fn linger_ms(&self) -> Millis {
+        self.entry.live().state.as_ref().map_or(state::LINGER_MS, |state| state.linger_ms())
     }
 
     fn close(&self) -> bool {

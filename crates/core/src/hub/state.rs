@@ -1,136 +1,78 @@
-//! What the states of topics are: who is online, and who is typing.
+//! What topics keep that are no logs: of a state only the latest matters, and a snapshot replaces what was missed.
 
-use std::{collections::BTreeMap, time::Duration};
+mod presences;
+mod typists;
 
-use parlor_api::v1::{self, event::Payload};
+use parlor_api::v1;
 use parlor_store::{ConversationId, Millis};
 
-/// For so long a typing mark lives without a repetition.
-pub const TYPING_LIFETIME: Duration = Duration::from_millis(TYPING_LIFETIME_MS.unsigned_abs());
-const TYPING_LIFETIME_MS: i64 = 6_000;
+use self::{presences::Presences, typists::Typists};
+use super::Announced;
 
-/// How many can be shown typing in one conversation; more are not shown.
-const MAX_TYPISTS: usize = 50;
+pub use self::{presences::snapshot as presence_snapshot, typists::TYPING_LIFETIME};
 
-/// Everybody online in a tenant, by user id.
-#[derive(Debug, Default)]
-pub(super) struct Presences(BTreeMap<String, v1::Presence>);
+/// A topic that nobody watches stays open for so long: page loads leave and come back.
+pub(super) const LINGER_MS: Millis = 2_000;
 
-/// Everybody typing in a conversation.
-#[derive(Debug)]
-pub(super) struct Typists {
-    conversation: ConversationId,
-    marks: BTreeMap<String, (v1::Author, Millis)>,
+/// What there are states of. A new one is a variant here and a file in this folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StateOf {
+    /// Who is online, by revision.
+    Presence,
+    /// Who is typing in a conversation, numbered by this node.
+    Typing(ConversationId),
 }
 
-impl Presences {
-    pub fn new(presences: Vec<v1::Presence>) -> Self {
-        Self(presences.into_iter().map(|presence| (user_id(presence.person.as_ref()), presence)).collect())
+/// What was made of what came from the bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Applied {
+    /// It changed nothing that is shown.
+    Nothing,
+    /// It is told on as it came, with its number.
+    Told,
+    /// The state is told as it is now, with the next number.
+    Changed,
+    /// Something before it is missing: the state is to be read again.
+    Missing,
+}
+
+/// One state, as its topic keeps it.
+pub(super) trait State: Send {
+    /// Becomes what a snapshot shows.
+    fn restore(&mut self, snapshot: v1::Event);
+
+    /// Takes what came from the bus. `head` is the number that was told last.
+    fn apply(&mut self, announced: &Announced, head: i64, now: Millis) -> Applied;
+
+    /// The state as an event.
+    fn snapshot(&self, head: i64) -> v1::Event;
+
+    /// When something of it is over by itself.
+    fn next_expiry(&self) -> Option<Millis> {
+        None
     }
 
-    pub fn apply(&mut self, event: &v1::Event) {
-        let Some(Payload::PresenceChanged(changed)) = &event.payload else { return };
-        let Some(presence) = &changed.presence else { return };
-        let id = user_id(presence.person.as_ref());
-        if presence.reachable {
-            self.0.insert(id, presence.clone());
-        } else {
-            self.0.remove(&id);
-        }
+    /// Forgets what is over; true if there was something.
+    fn expire(&mut self, _now: Millis) -> bool {
+        false
     }
 
-    pub fn snapshot(&self, revision: i64) -> v1::Event {
-        let snapshot = v1::PresenceSnapshot {
-            revision: u64::try_from(revision).unwrap_or_default(),
-            presences: self.0.values().cloned().collect(),
-        };
-        v1::Event {
-            audience: v1::Audience::Participants.into(),
-            payload: Some(Payload::PresenceSnapshot(snapshot)),
-            ..Default::default()
-        }
+    /// How long it is kept after the last who was interested.
+    fn linger_ms(&self) -> Millis {
+        LINGER_MS
     }
 }
 
-impl Typists {
-    pub fn new(conversation: ConversationId) -> Self {
-        Self { conversation, marks: BTreeMap::new() }
-    }
-
-    /// Applies a mark; true if what is shown changed.
-    pub fn mark(&mut self, event: &v1::Event, typing: bool, now: Millis) -> bool {
-        let Some(Payload::TypingState(v1::TypingState { authors })) = &event.payload else { return false };
-        let Some(author) = authors.first() else { return false };
-        let known = user_id(author.person.as_ref());
-        // A guest has no id; the connection tells one from another.
-        let key = if known.is_empty() { format!("connection:{}", event.origin_connection) } else { known };
-        if !typing {
-            return self.marks.remove(&key).is_some();
-        }
-        if !self.marks.contains_key(&key) && self.marks.len() >= MAX_TYPISTS {
-            return false;
-        }
-        self.marks.insert(key, (author.clone(), now.saturating_add(TYPING_LIFETIME_MS))).is_none()
-    }
-
-    /// Forgets marks whose time is over; true if there were any.
-    pub fn expire(&mut self, now: Millis) -> bool {
-        let before = self.marks.len();
-        self.marks.retain(|_, (_, until)| *until > now);
-        self.marks.len() != before
-    }
-
-    pub fn next_expiry(&self) -> Option<Millis> {
-        self.marks.values().map(|(_, until)| *until).min()
-    }
-
-    pub fn snapshot(&self) -> v1::Event {
-        let authors = self.marks.values().map(|(author, _)| author.clone()).collect();
-        v1::Event {
-            conversation_id: self.conversation.to_string(),
-            audience: v1::Audience::Participants.into(),
-            payload: Some(Payload::TypingState(v1::TypingState { authors })),
-            ..Default::default()
+impl StateOf {
+    /// The state while nothing is known of it.
+    pub(super) fn unknown(self) -> Box<dyn State> {
+        match self {
+            Self::Presence => Box::new(Presences::default()),
+            Self::Typing(conversation) => Box::new(Typists::new(conversation)),
         }
     }
 }
 
 fn user_id(person: Option<&v1::Person>) -> String {
     person.map(|person| person.user_id.clone()).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mark(connection: &str) -> v1::Event {
-        v1::Event {
-            origin_connection: connection.into(),
-            payload: Some(Payload::TypingState(v1::TypingState { authors: vec![v1::Author::default()] })),
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn a_mark_lives_for_its_lifetime_after_its_last_repetition() {
-        let (mut typists, now) = (Typists::new(ConversationId::new()), 1_000);
-        assert!(typists.mark(&mark("a"), true, now));
-        let repeated = now + 3_000;
-        assert!(!typists.mark(&mark("a"), true, repeated));
-        assert_eq!(typists.next_expiry(), Some(repeated + TYPING_LIFETIME_MS));
-        assert!(!typists.expire(repeated + TYPING_LIFETIME_MS - 1));
-        assert!(typists.expire(repeated + TYPING_LIFETIME_MS));
-        assert_eq!(typists.next_expiry(), None);
-        assert!(!typists.mark(&mark("a"), false, now), "stopping twice shows nothing new");
-    }
-
-    #[test]
-    fn no_more_are_shown_typing_than_the_limit() {
-        let (mut typists, now) = (Typists::new(ConversationId::new()), 1_000);
-        for number in 0..MAX_TYPISTS {
-            assert!(typists.mark(&mark(&number.to_string()), true, now));
-        }
-        assert!(!typists.mark(&mark("one over"), true, now));
-        assert!(!typists.mark(&mark("0"), true, now), "who is shown may repeat");
-    }
 }

@@ -7,9 +7,11 @@ use parlor_store::{Author, AuthorKind, Cause, EnsureConversation, NewMessage, St
 use super::*;
 use crate::{
     announce::{self, StoreSource},
+    core,
     heads::Heads,
     offset::Offsets,
     presence::{self, Presence},
+    subject::Kinds,
 };
 
 /// More than anything here takes; a hub that never delivers fails instead of hanging.
@@ -28,8 +30,8 @@ impl World {
         let url = format!("sqlite://{}", directory.path().join("test.db").display());
         parlor_migration::up(&url).await.unwrap();
         let options = parlor_store::Options { url, read_connections: 2 };
-        let offsets = Offsets::new(b"the installation's secret");
-        let on_commit = announce::on_commit(bus.clone(), offsets.clone(), Heads::default());
+        let kinds = Kinds::new(core::kinds(), Offsets::new(b"the installation's secret"));
+        let on_commit = announce::on_commit(bus.clone(), kinds.clone(), Heads::default());
         let store = Store::open(options, on_commit).await.unwrap();
         let tenant = Tenant {
             id: TenantId(0),
@@ -44,7 +46,7 @@ impl World {
         let node = presence::Options { node: "a".into(), epoch: "1".into(), restart_linger: Duration::ZERO };
         let announced = announce::on_presence(bus.clone());
         let presence = Presence::start(store.clone(), clock.clone(), node, announced).await.unwrap();
-        let source = Arc::new(StoreSource::new(store.clone(), presence, offsets));
+        let source = Arc::new(StoreSource::new(store.clone(), presence, kinds));
         let hub = Hub::start(bus, source, clock);
         Self { _directory: directory, store, hub, tenant }
     }
@@ -78,7 +80,7 @@ impl World {
     /// the snapshot up to its position, then what it heard.
     async fn attach_amid(&self, before: usize, total: usize) -> Vec<i64> {
         let id = self.conversation().await;
-        let topic = Topic::Conversation(self.tenant, id);
+        let topic = Topic::conversation(self.tenant, id);
         let (reached, attach) = tokio::sync::oneshot::channel();
         let appending = async {
             let mut reached = Some(reached);
@@ -99,8 +101,8 @@ impl World {
         };
         let ((), (mailbox, _watch, position)) = futures::join!(appending, watching);
 
-        let head = self.store.conversation_head(self.tenant, id).await.unwrap();
-        let stored = self.store.conversation_events(self.tenant, id, 0, 1000).await.unwrap();
+        let head = self.store.subject_head(self.tenant, id).await.unwrap();
+        let stored = self.store.subject_events(self.tenant, id, 0, 1000).await.unwrap();
         let mut given: Vec<i64> =
             stored.iter().map(|event| event.sequence).filter(|sequence| *sequence <= position).collect();
         self.hub.compare_heads().await.unwrap();
@@ -165,8 +167,9 @@ impl Source for Nothing {
         Ok(Vec::new())
     }
 
-    async fn presences(&self, _: TenantId) -> Result<(i64, Vec<v1::Presence>)> {
-        Ok((4, Vec::new()))
+    async fn state(&self, topic: Topic) -> Result<Option<(i64, v1::Event)>> {
+        let is_stored = matches!(topic, Topic::State(_, StateOf::Presence));
+        Ok(is_stored.then(|| (4, state::presence_snapshot(4, Vec::new()))))
     }
 }
 
@@ -198,7 +201,7 @@ async fn typing(mailbox: &Mailbox<()>) -> usize {
 async fn a_repeated_typing_mark_is_told_once() {
     let (hub, _bus) = quiet_hub();
     let id = ConversationId::new();
-    let topic = Topic::Typing(TenantId(1), id);
+    let topic = Topic::typing(TenantId(1), id);
     let mailbox = Arc::new(Mailbox::<()>::new(4096));
     let _watch = hub.watch(topic, mailbox.clone(), |_| {}).await.unwrap();
     hub.publish(topic, 1, &mark(id));
@@ -230,7 +233,7 @@ async fn a_topic_nobody_watches_is_closed() {
 #[tokio::test]
 async fn a_gap_in_presence_becomes_a_snapshot() {
     let (hub, _bus) = quiet_hub();
-    let topic = Topic::Presence(TenantId(1));
+    let topic = Topic::State(TenantId(1), StateOf::Presence);
     let mailbox = Arc::new(Mailbox::<()>::new(4096));
     let mut position = 0;
     let _watch = hub.watch(topic, mailbox.clone(), |began| position = began.position).await.unwrap();
@@ -250,7 +253,7 @@ async fn a_topic_is_open_for_its_linger_after_the_last_interest() {
     let (bus, clock) = (Arc::new(Memory::default()), Clock::default());
     let hub = Hub::start(bus, Arc::new(Nothing), clock.clone());
     let id = ConversationId::new();
-    let topic = Topic::Typing(TenantId(1), id);
+    let topic = Topic::typing(TenantId(1), id);
     // As who sets a mark does: interested for a moment, and again before the first linger is over.
     for _ in 0..2 {
         clock.advance(TYPING_LIFETIME);
@@ -293,8 +296,8 @@ impl Source for Slow {
         Ok((after + 1..=stored).map(|number| Announced::new(number, v1::Event::default())).collect())
     }
 
-    async fn presences(&self, _: TenantId) -> Result<(i64, Vec<v1::Presence>)> {
-        Ok((0, Vec::new()))
+    async fn state(&self, _: Topic) -> Result<Option<(i64, v1::Event)>> {
+        Ok(None)
     }
 }
 
@@ -304,7 +307,7 @@ async fn a_topic_opened_while_heads_are_compared_is_compared_too() {
     let hub = Hub::start(Arc::new(Memory::default()), source.clone(), Clock::default());
     let open = async || {
         let mailbox = Arc::new(Mailbox::<()>::new(4096));
-        let topic = Topic::Conversation(TenantId(1), ConversationId::new());
+        let topic = Topic::conversation(TenantId(1), ConversationId::new());
         let watch = hub.watch(topic, mailbox.clone(), |_| {}).await.unwrap();
         (watch, mailbox)
     };

@@ -14,7 +14,7 @@ use crate::{
     Result,
     auth::Auth,
     caller::Principal,
-    hub::{Hub, Item, Mailbox, Topic, Watch},
+    hub::{Hub, Item, Mailbox, StateOf, Topic, Watch},
     wire,
 };
 
@@ -45,7 +45,8 @@ impl Feed {
                 snapshots.note(snapshot);
             }
         };
-        let watch = hub.watch(Topic::Presence(principal.tenant), mailbox.clone(), began).await?;
+        let watch =
+            hub.watch(Topic::State(principal.tenant, StateOf::Presence), mailbox.clone(), began).await?;
         Ok(Self { mailbox, watch, sight: Sight { principal, role }, given: 0 })
     }
 

@@ -18,8 +18,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    Cause, Conversation, ConversationId, Error, EventBody, Result, Shown, Store, StoredEvent, Subject,
-    SubjectKind, TenantId, UserId, bulk,
+    Cause, Conversation, ConversationId, Error, EventBody, Mutation, Result, Shown, Store, StoredEvent,
+    Subject, SubjectKind, TenantId, UserId, bulk,
     entity::{TenantOwned, conversation, event, message, tenant_counter},
     failure::Failure,
     query::{
@@ -30,30 +30,65 @@ use crate::{
 };
 
 impl Store {
-    /// The events of a conversation above a sequence, in order; none if it does not exist.
-    pub async fn conversation_events(
+    /// The sequence of a subject's newest event; 0 if there is none.
+    pub async fn subject_head(&self, tenant: TenantId, subject: impl Into<Subject>) -> Result<i64> {
+        let subject = subject.into();
+        match subject.as_conversation() {
+            Some(id) => self.conversation_head(tenant, id).await,
+            None => Ok(last(&self.readers, tenant, subject).await?),
+        }
+    }
+
+    /// The events of a subject above a sequence, in order; none if it does not exist.
+    pub async fn subject_events(
         &self,
         tenant: TenantId,
-        id: ConversationId,
+        subject: impl Into<Subject>,
         after: i64,
         limit: u64,
     ) -> Result<Vec<StoredEvent>> {
-        let head = self.conversation_head(tenant, id).await?;
+        let subject = subject.into();
+        let head = self.subject_head(tenant, subject).await?;
         if after >= head {
             return Ok(Vec::new());
         }
-        let sent = message::Entity::of(tenant)
-            .filter(message::Column::ConversationId.eq(id.0))
-            .filter(message::Column::Sequence.gt(after))
-            .filter(message::Column::Sequence.lte(head))
-            .order_by_asc(message::Column::Sequence)
-            .limit(limit);
-        let other = of(tenant, id.into())
+        let sent = subject.as_conversation().map(|id| {
+            message::Entity::of(tenant)
+                .filter(message::Column::ConversationId.eq(id.0))
+                .filter(message::Column::Sequence.gt(after))
+                .filter(message::Column::Sequence.lte(head))
+                .order_by_asc(message::Column::Sequence)
+                .limit(limit)
+        });
+        let other = of(tenant, subject)
             .filter(event::Column::Sequence.gt(after))
             .filter(event::Column::Sequence.lte(head))
             .order_by_asc(event::Column::Sequence)
             .limit(limit);
         Ok(self.tail(sent, other, limit).await?)
+    }
+
+    /// Tells what happened to a subject that is nothing but its events: its next number follows from its last. A subject
+    /// that keeps a row of its own has a query of its own, which counts there.
+    pub async fn tell(
+        &self,
+        cause: Cause,
+        subject: Subject,
+        kind: i16,
+        body: Vec<u8>,
+        shown: Shown,
+    ) -> Result<StoredEvent> {
+        if subject.as_conversation().is_some() {
+            return Err(Error::Defect("a conversation counts its events itself".to_owned()));
+        }
+        let new = NewEvent { cause, subject, sequence: 0, kind, body, shown };
+        let told = Mutation::new(new.cause.tenant, new, |new, tx| {
+            Box::pin(async move {
+                let last = last(tx.db(), new.cause.tenant, new.subject).await?;
+                tell(tx, NewEvent { sequence: last + 1, ..new.clone() }).await
+            })
+        });
+        self.apply(told).await
     }
 
     /// The position of a tenant's newest event; 0 if there is none.
@@ -83,17 +118,20 @@ impl Store {
             .filter(event::Column::Position.lte(head))
             .order_by_asc(event::Column::Position)
             .limit(limit);
-        Ok(self.tail(sent, other, limit).await?)
+        Ok(self.tail(Some(sent), other, limit).await?)
     }
 
     /// Merges the two halves of a tail. Position orders both kinds of tail: within a subject it rises with the sequence.
     async fn tail(
         &self,
-        sent: Select<message::Entity>,
+        sent: Option<Select<message::Entity>>,
         other: Select<event::Entity>,
         limit: u64,
     ) -> Result<Vec<StoredEvent>, Failure> {
-        let mut sent = sent.all(&self.readers).await?;
+        let mut sent = match sent {
+            Some(sent) => sent.all(&self.readers).await?,
+            None => Vec::new(),
+        };
         let mut other = other.all(&self.readers).await?;
         let mut positions: Vec<i64> =
             sent.iter().map(|row| row.position).chain(other.iter().map(|row| row.position)).collect();
@@ -115,7 +153,14 @@ pub(crate) fn of(tenant: TenantId, subject: Subject) -> Select<event::Entity> {
         .filter(event::Column::SubjectId.eq(subject.id))
 }
 
+/// The sequence of the last event of a subject that is not a message.
+async fn last(db: &impl ConnectionTrait, tenant: TenantId, subject: Subject) -> Result<i64, Failure> {
+    let row = of(tenant, subject).order_by_desc(event::Column::Sequence).one(db).await?;
+    Ok(row.map_or(0, |row| row.sequence))
+}
+
 /// An event that is to be told.
+#[derive(Clone)]
 pub(crate) struct NewEvent {
     pub cause: Cause,
     pub subject: Subject,

@@ -243,14 +243,14 @@ async fn tails_merge_messages_and_events(world: World) {
     store.mark_read(room, None, cause(world.tenant, staff(&agent), 300)).await.unwrap();
     store.append(world.message(room, customer(&agent), "b")).await.unwrap();
 
-    let tail = store.conversation_events(world.tenant, room, 0, 100).await.unwrap();
+    let tail = store.subject_events(world.tenant, room, 0, 100).await.unwrap();
     assert_eq!(tail.iter().map(word).collect::<Vec<_>>(), ["created", "message a", "read 2", "message b"]);
     assert_eq!(tail.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert!(tail.iter().all(|event| event.conversation.as_ref().unwrap().last_sequence == 4));
-    let page = store.conversation_events(world.tenant, room, 1, 2).await.unwrap();
+    let page = store.subject_events(world.tenant, room, 1, 2).await.unwrap();
     assert_eq!(page.iter().map(word).collect::<Vec<_>>(), ["message a", "read 2"]);
-    assert_eq!(store.conversation_events(world.tenant, room, 4, 2).await.unwrap(), []);
-    assert_eq!(store.conversation_head(world.tenant, room).await.unwrap(), 4);
+    assert_eq!(store.subject_events(world.tenant, room, 4, 2).await.unwrap(), []);
+    assert_eq!(store.subject_head(world.tenant, room).await.unwrap(), 4);
 
     let feed = store.tenant_events(world.tenant, 0, 100).await.unwrap();
     assert_eq!(feed.iter().map(|event| event.position).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
@@ -260,7 +260,7 @@ async fn tails_merge_messages_and_events(world: World) {
     for (heard, read) in world.heard().iter().zip(&feed) {
         assert_eq!((heard.position, &heard.body), (read.position, &read.body));
     }
-    assert_eq!(store.conversation_events(world.tenant, ConversationId::new(), 0, 5).await.unwrap(), []);
+    assert_eq!(store.subject_events(world.tenant, ConversationId::new(), 0, 5).await.unwrap(), []);
 }
 
 async fn another_tenant_sees_nothing(world: World) {
@@ -269,7 +269,7 @@ async fn another_tenant_sees_nothing(world: World) {
     store.append(world.message(room, guest(), "secret")).await.unwrap();
     let other = store.create_tenant(crate::world::new_tenant("other")).await.unwrap().id;
     assert_eq!(store.conversation(other, room).await, Err(Error::NotFound(What::Conversation)));
-    assert_eq!(store.conversation_head(other, room).await, Ok(0));
+    assert_eq!(store.subject_head(other, room).await, Ok(0));
     assert_eq!(store.list_messages(other, room, &MessageFilter::default(), 10).await, Ok(vec![]));
     assert_eq!(store.tenant_events(other, 0, 10).await, Ok(vec![]));
     assert_eq!(store.list_conversations(other, &ConversationFilter::default(), None, 10).await, Ok(vec![]));

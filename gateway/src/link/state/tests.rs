@@ -15,6 +15,8 @@ use crate::{
     tests::echo::message_event,
 };
 
+mod subject;
+
 const ROOM: &str = "the room";
 
 /// The state, and what it is told and asked.
@@ -360,17 +362,23 @@ fn a_state_begins_anew_with_a_core_that_counts_anew() {
     let mut bench = Bench::new();
     let outbox = bench.connection("one");
     let number = bench.subscribe("one", Name::Typing(ROOM.to_owned()));
-    bench.subscribed(number, "one", 7, 90);
+    let begun = |number: u64, topic: u64, position: u64, shown: &str| {
+        let snapshot = Some(v1::Event { conversation_id: shown.to_owned(), ..Default::default() });
+        let connection = "one".to_owned();
+        let conversation_id = ROOM.to_owned();
+        v1::LinkSubscribed { number, connection, topic, position, conversation_id, snapshot }
+    };
+    bench.say(Body::Subscribed(begun(number, 7, 90, "before")));
     bench.state.lost();
     bench.welcome(false);
     for (number, asked) in bench.asked() {
         match asked {
             Asked::Attach(attach) => bench.attached(number, &attach.connection),
-            _ => bench.subscribed(number, "one", 1, 2),
+            _ => bench.say(Body::Subscribed(begun(number, 1, 2, "after"))),
         }
     }
     bench.event(1, 3);
-    assert_eq!(heard(&outbox), ["answer", "event 3 hello"]);
+    assert_eq!(heard(&outbox), ["answer", "state before", "state after", "event 3 hello"]);
 }
 
 #[test]

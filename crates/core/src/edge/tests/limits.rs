@@ -5,8 +5,8 @@ use super::*;
 #[tokio::test]
 async fn names_are_as_long_as_the_limit_and_no_longer() {
     let world = World::new().await;
-    let longest = "é".repeat(MAX_NAME_CHARS);
-    let over = "é".repeat(MAX_NAME_CHARS + 1);
+    let longest = "é".repeat(stream::MAX_NAME_CHARS);
+    let over = "é".repeat(stream::MAX_NAME_CHARS + 1);
     let (mut gateway, _) = Gateway::link(&world, &longest, &longest).await;
     assert!(matches!(gateway.attach(&longest, Credential::Guest(true)).await, Body::Attached(_)));
     for name in ["", &over] {

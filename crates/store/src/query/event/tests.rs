@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
-use super::{NewEvent, of, tell};
 use crate::{
     Author, AuthorKind, Cause, ConversationId, EnsureConversation, EventBody, Millis, Missing, Mutation,
     NewMessage, Options, Shown, Store, StoredEvent, Subject, SubjectKind, Tenant, TenantId,
@@ -61,7 +60,9 @@ impl World {
     }
 
     async fn visit(&self, id: Uuid, page: &str) -> StoredEvent {
-        self.store.apply(visit(self.tenant, id, page)).await.unwrap()
+        let cause = Cause { origin: "o-1".into(), ..cause(self.tenant, guest(), 2) };
+        let subject = Subject { kind: VISIT, id };
+        self.store.tell(cause, subject, 9, page.into(), Shown::Staff).await.unwrap()
     }
 }
 
@@ -72,25 +73,6 @@ fn cause(tenant: TenantId, author: Author, at: Millis) -> Cause {
 
 fn guest() -> Author {
     Author { kind: AuthorKind::Customer, user_id: None, name: "Guest".into(), user: None }
-}
-
-/// Tells that a page was visited. A visit is nothing but its events, so its next number follows from their number.
-fn visit(tenant: TenantId, id: Uuid, page: &str) -> Mutation<StoredEvent> {
-    Mutation::new(tenant, (tenant, id, page.to_owned()), |(tenant, id, page), tx| {
-        Box::pin(async move {
-            let subject = Subject { kind: VISIT, id: *id };
-            let before = sea_orm::PaginatorTrait::count(of(*tenant, subject), tx.db()).await?;
-            let new = NewEvent {
-                cause: Cause { tenant: *tenant, author: guest(), at: 2, origin: "o-1".into() },
-                subject,
-                sequence: i64::try_from(before).unwrap() + 1,
-                kind: 9,
-                body: page.clone().into_bytes(),
-                shown: Shown::Staff,
-            };
-            tell(tx, new).await
-        })
-    })
 }
 
 async fn another_subject_is_in_the_same_order(url: &str) {
@@ -124,8 +106,12 @@ async fn another_subject_is_in_the_same_order(url: &str) {
     let missing = Missing { after: 0, limit: 100, messages_only: false };
     let missed = world.store.missed_in_tenant(world.tenant, missing).await.unwrap();
     assert!(missed.complete && missed.events == tail);
-    let room = world.store.conversation_events(world.tenant, world.room, 0, 100).await.unwrap();
+    let room = world.store.subject_events(world.tenant, world.room, 0, 100).await.unwrap();
     assert_eq!(room.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2, 3, 4], "and no visit");
+    let visit = Subject { kind: VISIT, id: ids[1] };
+    let tail = world.store.subject_events(world.tenant, visit, 1, 1).await.unwrap();
+    assert_eq!(tail.iter().map(|event| event.sequence).collect::<Vec<_>>(), [2]);
+    assert_eq!(world.store.subject_head(world.tenant, visit).await, Ok(3));
     world.store.close().await;
 }
 

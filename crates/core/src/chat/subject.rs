@@ -1,0 +1,41 @@
+//! Conversations as subjects: their events in the words of the contract, and who may hear them.
+
+use parlor_api::v1;
+use parlor_store::{ConversationId, Store, StoredEvent, TenantId};
+use uuid::Uuid;
+
+use super::{
+    access::{self, Named},
+    convert,
+};
+use crate::{Error, Result, caller::Principal, subject::Kind};
+
+/// The kind that chat keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversations;
+
+#[async_trait::async_trait]
+impl Kind for Conversations {
+    fn tell(&self, stored: &StoredEvent, event: &mut v1::Event) {
+        convert::tell(stored, event);
+    }
+
+    async fn may_hear(&self, store: &Store, principal: &Principal, id: Uuid, by_key: bool) -> Result<()> {
+        let id = ConversationId(id);
+        let named = if by_key { Named::Key { key: String::new(), id } } else { Named::Id(id) };
+        match store.conversation(principal.tenant, id).await.map_err(Error::from) {
+            Ok(conversation) => access::check(principal, &named, conversation.owner_id),
+            // By its key it need not exist yet.
+            Err(Error::NotFound(_)) if by_key => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn floor(&self, store: &Store, tenant: TenantId, id: Uuid) -> Result<i64> {
+        match store.conversation(tenant, ConversationId(id)).await.map_err(Error::from) {
+            Ok(conversation) => Ok(conversation.floor_sequence),
+            Err(Error::NotFound(_)) => Ok(1),
+            Err(error) => Err(error),
+        }
+    }
+}
