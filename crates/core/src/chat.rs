@@ -240,19 +240,20 @@ impl Chat {
         })
     }
 
-    /// Records how far the caller has read; `None` for everything stored so far.
+    /// Records how far the caller has read; `None` for everything stored so far. Answers the mark and the position.
     pub async fn mark_read(
         &self,
         caller: &Caller,
         named: &Named,
         through: Option<i64>,
-    ) -> Result<(Conversation, i64)> {
+    ) -> Result<((Conversation, i64), i64)> {
         let principal = caller.principal()?;
         let conversation = self.find.accessible(principal, &caller.peer, named).await?;
         if through.is_some_and(|through| through > conversation.last_sequence) {
             return Err(Error::field("through_sequence", "is above the newest event"));
         }
-        Ok(self.store.mark_read(conversation.id, through, caller.cause(&self.clock)?).await?)
+        let reading = Mutation::mark_read(conversation.id, through, caller.cause(&self.clock)?);
+        Ok(self.store.apply(reading.positioned()).await?)
     }
 
     async fn owner_of_new(&self, principal: &Principal, wish: Option<UserId>) -> Result<Option<UserId>> {

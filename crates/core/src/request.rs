@@ -1,12 +1,43 @@
-//! Repeatable requests: a repetition changes nothing.
+//! What services do with requests the same way: that a repetition changes nothing, and the answer.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use parlor_api::limits;
+use parlor_api::{limits, metadata};
 use parlor_store::{Mutation, RequestKey, Store};
 use prost::Message;
 use sha2::Sha256;
+use tonic::{Request, Response, Status, metadata::MetadataValue};
 
-use crate::{Error, Result, caller::Principal, clock::Clock, field};
+use crate::{
+    Error, Result,
+    caller::{Caller, Principal},
+    clock::Clock,
+    field,
+};
+
+/// Answers a call by its rule, for the caller that the chain has proven.
+pub async fn answered<S, T, R>(
+    service: &S,
+    request: Request<T>,
+    rule: impl AsyncFnOnce(&S, &Caller, T) -> Result<R>,
+) -> Result<Response<R>, Status> {
+    let caller = Caller::of(&request)?;
+    Ok(Response::new(rule(service, &caller, request.into_inner()).await?))
+}
+
+/// Answers a call by a rule that stores: a gateway is told the position that its own reply must wait for.
+pub async fn stored<S, T, R>(
+    service: &S,
+    request: Request<T>,
+    rule: impl AsyncFnOnce(&S, &Caller, T) -> Result<(R, Option<i64>)>,
+) -> Result<Response<R>, Status> {
+    let caller = Caller::of(&request)?;
+    let (answer, position) = rule(service, &caller, request.into_inner()).await?;
+    let mut response = Response::new(answer);
+    if let Some(position) = position.filter(|_| caller.edge) {
+        response.metadata_mut().insert(metadata::POSITION, MetadataValue::from(position));
+    }
+    Ok(response)
+}
 
 /// Names repeatable requests.
 #[derive(Clone, Debug)]
@@ -66,14 +97,14 @@ where
     R: Message + Default + 'static,
 {
     let Some(key) = key else {
-        let done = store.apply(mutation).await?;
+        let (done, position) = store.apply(mutation.positioned()).await?;
         let response = respond(&done);
-        return Ok(Applied { response, done: Some(done) });
+        return Ok(Applied { response, done: Some(done), position });
     };
     let once = store.apply_once(key, mutation, move |done| respond(done).encode_to_vec()).await?;
     let response = R::decode(once.response.as_slice())
         .map_err(|error| Error::Internal(format!("a recorded answer cannot be read: {error}")))?;
-    Ok(Applied { response, done: None })
+    Ok(Applied { response, done: None, position: once.position })
 }
 
 /// An answer, and what was done for it if that is known here.
@@ -81,4 +112,6 @@ where
 pub struct Applied<T, R> {
     pub response: R,
     pub done: Option<T>,
+    /// Where the tenant was then.
+    pub position: i64,
 }

@@ -22,6 +22,8 @@ use crate::{
 pub struct Once {
     pub response: Vec<u8>,
     pub replayed: bool,
+    /// The tenant's position after it.
+    pub position: i64,
 }
 
 /// A change that is not yet made, and what it answers.
@@ -51,9 +53,30 @@ impl<T: 'static> Mutation<T> {
         Self { tenant, change: Box::new(Step { args, make }), refuses_first: false }
     }
 
+    /// Answers with its tenant's position as well: nothing that was stored so far is above it.
+    pub fn positioned(self) -> Mutation<(T, i64)>
+    where
+        T: Send,
+    {
+        let Self { tenant, change, refuses_first } = self;
+        Mutation { tenant, change: Box::new(Positioned { tenant, change }), refuses_first }
+    }
+
     /// What it refuses, it refuses before it has written anything: it needs no savepoint.
     pub(crate) fn refuses_first(self) -> Self {
         Self { refuses_first: true, ..self }
+    }
+}
+
+/// A change that answers where its tenant is then.
+struct Positioned<T> {
+    tenant: TenantId,
+    change: Box<dyn Change<T>>,
+}
+
+impl<T: Send> Change<(T, i64)> for Positioned<T> {
+    fn make<'t>(&'t self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(T, i64), Failure>> {
+        Box::pin(async move { Ok((self.change.make(tx).await?, tx.position(self.tenant))) })
     }
 }
 
@@ -95,12 +118,12 @@ impl<T: Send> Change<Once> for Recorded<T> {
         Box::pin(async move {
             tx.lock([self.key.tenant]).await?;
             if let Some(response) = idempotency::first_answer(tx.db(), &self.key).await? {
-                return Ok(Once { response, replayed: true });
+                return Ok(Once { response, replayed: true, position: tx.position(self.key.tenant) });
             }
             let response = (self.encode)(&self.change.make(tx).await?);
             idempotency::record(tx.db(), &self.key, response.clone()).await?;
             tx.purge_at(self.key.at);
-            Ok(Once { response, replayed: false })
+            Ok(Once { response, replayed: false, position: tx.position(self.key.tenant) })
         })
     }
 }

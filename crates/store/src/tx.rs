@@ -83,6 +83,11 @@ impl Tx {
         Ok(&mut locked.now)
     }
 
+    /// The position of a locked tenant's newest event; 0 if it is not there.
+    pub(crate) fn position(&self, tenant: TenantId) -> i64 {
+        self.counters.get(&tenant).map_or(0, |locked| locked.now.position)
+    }
+
     /// Tells of an event after the commit.
     pub(crate) fn announce(&mut self, event: StoredEvent) {
         self.events.push(Arc::new(event));

@@ -276,7 +276,7 @@ async fn carry_out(
             Step::Respond(Box::new(answer(number, Answer::Typing(typing))))
         }
         Command::Read(request) => {
-            let read = chat.answer_mark_read(caller, request).await?;
+            let (read, _) = chat.answer_mark_read(caller, request).await?;
             Step::Respond(Box::new(answer(number, Answer::Read(read))))
         }
     };

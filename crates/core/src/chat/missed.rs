@@ -32,8 +32,9 @@ impl Chat {
     pub(super) async fn missed(
         &self,
         caller: &Caller,
-        request: &v1::ListMissedEventsRequest,
+        request: v1::ListMissedEventsRequest,
     ) -> Result<v1::ListMissedEventsResponse> {
+        let request = &request;
         let principal = caller.principal()?;
         let tenant = principal.tenant;
         let missing =

@@ -1,10 +1,10 @@
-//! TokenService on the wire: find the caller, call the rule, encode.
+//! TokenService on the wire: each call is answered by its rule.
 
 use parlor_api::v1::{self, token_service_server::TokenService};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::Tokens;
-use crate::caller::Caller;
+use crate::request::answered;
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -14,29 +14,27 @@ impl TokenService for Tokens {
         &self,
         request: Request<v1::ExchangeCredentialRequest>,
     ) -> Answer<v1::ExchangeCredentialResponse> {
-        let caller = Caller::of(&request)?;
-        Ok(Response::new(self.exchange(&caller, request.into_inner()).await?))
+        answered(self, request, Self::exchange).await
     }
 
     async fn mint_token(&self, request: Request<v1::MintTokenRequest>) -> Answer<v1::MintTokenResponse> {
-        let caller = Caller::of(&request)?;
-        Ok(Response::new(self.mint(&caller, request.get_ref()).await?))
+        answered(self, request, async |rules, caller, request| rules.mint(caller, &request).await).await
     }
 
     async fn inspect_token(
         &self,
         request: Request<v1::InspectTokenRequest>,
     ) -> Answer<v1::InspectTokenResponse> {
-        let caller = Caller::of(&request)?;
-        Ok(Response::new(self.inspect(&caller, &request.get_ref().token).await?))
+        answered(self, request, async |rules, caller, request| rules.inspect(caller, &request.token).await)
+            .await
     }
 
     async fn revoke_token(
         &self,
         request: Request<v1::RevokeTokenRequest>,
     ) -> Answer<v1::RevokeTokenResponse> {
-        let caller = Caller::of(&request)?;
-        Ok(Response::new(self.revoke(&caller, request.into_inner().selector).await?))
+        answered(self, request, async |rules, caller, request| rules.revoke(caller, request.selector).await)
+            .await
     }
 
     async fn get_jwks(&self, _request: Request<v1::GetJwksRequest>) -> Answer<v1::GetJwksResponse> {

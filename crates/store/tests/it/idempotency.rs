@@ -35,9 +35,9 @@ async fn create(world: &World, key: RequestKey, name: &str) -> Result<Once, Erro
 async fn a_repetition_gets_the_first_answer(world: World) {
     let whole = TenantId::INSTALLATION;
     let first = create(&world, key(whole, "r1", 1, 10), "one").await.unwrap();
-    assert_eq!(first, Once { response: b"one".to_vec(), replayed: false });
+    assert_eq!(first, Once { response: b"one".to_vec(), replayed: false, position: 0 });
     let second = create(&world, key(whole, "r1", 1, 20), "one").await.unwrap();
-    assert_eq!(second, Once { response: b"one".to_vec(), replayed: true });
+    assert_eq!(second, Once { response: b"one".to_vec(), replayed: true, position: 0 });
     assert_eq!(create(&world, key(whole, "r1", 2, 20), "two").await, Err(Error::RequestIdReused));
     assert_eq!(world.store.replay(&key(whole, "r1", 1, 20)).await, Ok(Some(b"one".to_vec())));
     assert_eq!(world.store.replay(&key(whole, "r1", 2, 20)).await, Err(Error::RequestIdReused));
@@ -55,8 +55,8 @@ async fn twins_in_one_batch_happen_once(world: World) {
         world.store.apply_once(key(world.tenant, "r1", 1, 50), change, |after| vec![u8::from(after.waiting)])
     };
     let (first, second) = tokio::join!(close(), close());
-    assert_eq!(first.unwrap(), Once { response: vec![1], replayed: false });
-    assert_eq!(second.unwrap(), Once { response: vec![1], replayed: true });
+    assert_eq!(first.unwrap(), Once { response: vec![1], replayed: false, position: 2 });
+    assert_eq!(second.unwrap(), Once { response: vec![1], replayed: true, position: 2 });
     assert_eq!(world.store.tenant_head(world.tenant).await, Ok(2));
 }
 
@@ -75,7 +75,7 @@ async fn an_answer_expires(world: World) {
     assert!(world.store.replay(&key(whole, "r1", 1, last)).await.unwrap().is_some());
     assert_eq!(world.store.replay(&key(whole, "r1", 1, last + 1)).await, Ok(None));
     let renewed = create(&world, key(whole, "r1", 2, last + 1), "two").await.unwrap();
-    assert_eq!(renewed, Once { response: b"two".to_vec(), replayed: false });
+    assert_eq!(renewed, Once { response: b"two".to_vec(), replayed: false, position: 0 });
 
     create(&world, key(whole, "r2", 1, last + 2), "three").await.unwrap();
     create(&world, key(whole, "r3", 1, last + 2 + REQUEST_LIFETIME_MS), "four").await.unwrap();

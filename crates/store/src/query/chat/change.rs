@@ -50,19 +50,14 @@ impl Store {
         self.apply(Mutation::update_conversation(id, patch, cause)).await
     }
 
-    /// Records what somebody has read. Staff share one mark (`staff_read_sequence`, `unread_count`), and
-    /// `staff_read_at` is when it was last asked for; a customer has a mark of their own. `through` = `None` is
-    /// everything stored so far. A mark never goes back, and a repetition makes no event. Answers the mark.
+    /// [`Mutation::mark_read`], applied.
     pub async fn mark_read(
         &self,
         id: ConversationId,
         through: Option<i64>,
         cause: Cause,
     ) -> Result<(Conversation, i64)> {
-        self.apply(Mutation::new(cause.tenant, (id, through, cause), |(id, through, cause), tx| {
-            Box::pin(mark_read(tx, *id, *through, cause))
-        }))
-        .await
+        self.apply(Mutation::mark_read(id, through, cause)).await
     }
 }
 
@@ -76,6 +71,17 @@ impl Mutation<(Conversation, bool)> {
             None => ConversationId::new(),
         };
         Self::new(wanted.cause.tenant, (id, wanted), |(id, wanted), tx| Box::pin(ensure(tx, *id, wanted)))
+    }
+}
+
+impl Mutation<(Conversation, i64)> {
+    /// Records what somebody has read. Staff share one mark (`staff_read_sequence`, `unread_count`), and
+    /// `staff_read_at` is when it was last asked for; a customer has a mark of their own. `through` = `None` is
+    /// everything stored so far. A mark never goes back, and a repetition makes no event. Answers the mark.
+    pub fn mark_read(id: ConversationId, through: Option<i64>, cause: Cause) -> Self {
+        Self::new(cause.tenant, (id, through, cause), |(id, through, cause), tx| {
+            Box::pin(mark_read(tx, *id, *through, cause))
+        })
     }
 }
 
