@@ -6,7 +6,11 @@ use parlor_api::{
 };
 use parlor_tests::{Chat, Plan, World, matrix};
 
-matrix!(what_was_missed_is_found_by_an_offset, many_first_messages_make_one_own_conversation);
+matrix!(
+    what_was_missed_is_found_by_an_offset,
+    a_reaction_is_found_after_a_crash,
+    many_first_messages_make_one_own_conversation,
+);
 
 const KIND: &str = "support";
 
@@ -62,6 +66,38 @@ async fn what_was_missed_is_found_by_an_offset(plan: Plan) {
     assert_eq!((texts(&all), all.complete), (vec!["an answer", "bob's"], true));
     assert_eq!(all.events[0].offset, hers.events[0].offset);
     assert!(missed(&mut of_ann, &all.offset).await.events.is_empty());
+}
+
+async fn a_reaction_is_found_after_a_crash(plan: Plan) {
+    let mut world = plan.start().await;
+    let [ann, staff] = ["customer", "staff"].map(|role| world.person(role));
+    let mut of_ann = world.chat_as(&ann.token).await;
+    let said = say(&mut of_ann, own().name.unwrap(), "hello").await;
+    let seen = missed(&mut of_ann, "never given out").await.offset;
+    let message_sequence = said.last_sequence;
+    let request = v1::ReactToMessageRequest {
+        conversation: Some(v1::ConversationRef { name: Some(Name::Number(said.number)) }),
+        message_sequence,
+        emoji: "👍".to_owned(),
+        ..Default::default()
+    };
+    world.chat_as(&staff.token).await.react_to_message(request).await.unwrap();
+
+    world.kill_core().await;
+    world.restart_core().await;
+    let mut of_ann = world.chat_as(&ann.token).await;
+    let after = v1::ListMissedEventsRequest { after_offset: seen, ..Default::default() };
+    let missed = of_ann.list_missed_events(after).await.unwrap().into_inner();
+    let Some(Payload::ReactionChanged(changed)) = &missed.events[0].payload else { panic!("{missed:?}") };
+    assert_eq!(
+        (changed.message_sequence, changed.emoji.as_str(), changed.count),
+        (message_sequence, "👍", 1)
+    );
+    assert_eq!((missed.events.len(), missed.complete), (1, true));
+    let list = v1::ListMessagesRequest { conversation: Some(own()), ..Default::default() };
+    let listed = of_ann.list_messages(list).await.unwrap().into_inner().messages;
+    let reaction = v1::Reaction { emoji: "👍".to_owned(), count: 1, own: false };
+    assert_eq!(listed[0].reactions, [reaction]);
 }
 
 async fn many_first_messages_make_one_own_conversation(plan: Plan) {

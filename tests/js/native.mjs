@@ -139,6 +139,12 @@ async function watches(writer, conversation) {
     assert.equal(event.offset, offset);
     assert.equal(event.originConnection, undefined);
   });
+  const messageSequence = heard[0][0].sequence;
+  const thumb = { conversation, messageSequence, emoji: '👍' };
+  const { reactions } = await call(writer, 'ReactToMessage', thumb);
+  assert.deepEqual([reactions[0].emoji, reactions[0].count, reactions[0].own], ['👍', 1, true]);
+  const [[reacted, place]] = await hears(reader, 'reactionChanged', 1);
+  assert.deepEqual([reacted.reactionChanged.messageSequence, reacted.offset], [messageSequence, place]);
   const late = await connected({ token: people.admin.token });
   await call(late, 'WatchConversation', { conversation, afterSequence: begun.afterSequence });
   assert.deepEqual(late.heard.filter(([event]) => event.messageSent).map((args) => args.length), Array(200).fill(1));

@@ -21,6 +21,18 @@ pub const LABEL_CHARS: usize = 64;
 /// Labels of a conversation: a row stays small.
 pub const TAGS: usize = 50;
 
+/// Characters of an emoji: families of four, with their skins and joiners, have eleven.
+pub const EMOJI_CHARS: usize = 16;
+
+/// Bytes of an emoji: it is part of a key.
+pub const EMOJI_BYTES: usize = EMOJI_CHARS * CHAR_BYTES;
+
+/// Different emoji on a message: more are a game, and every page carries them.
+pub const MESSAGE_EMOJI: usize = 20;
+
+/// Different emoji of one person on a message: some are left for the others.
+pub const PERSON_EMOJI: usize = 5;
+
 /// Messages per call. A person says fewer in a breath; a program that has more asks again.
 pub const BATCH_MESSAGES: usize = 100;
 
@@ -53,8 +65,9 @@ const PERSON_BYTES: usize = CHAR_BYTES * (2 * NAME_CHARS + 320 + 2_000) + 512;
 /// Bytes of a message to be stored: its text, how it names its conversation and itself, and what its guest is called.
 const SENDING_BYTES: usize = CHAR_BYTES * (TEXT_CHARS + REQUEST_ID_CHARS + KEY_CHARS + NAME_CHARS) + 256;
 
-/// Bytes of a stored message: what was sent, and who its author is by name.
-const MESSAGE_BYTES: usize = SENDING_BYTES + CHAR_BYTES * NAME_CHARS + 512;
+/// Bytes of a stored message: what was sent, who its author is by name, and what is put on it.
+const MESSAGE_BYTES: usize =
+    SENDING_BYTES + CHAR_BYTES * NAME_CHARS + MESSAGE_EMOJI * (EMOJI_BYTES + 16) + 512;
 
 /// Bytes of a conversation: its labels, its people and its newest message.
 const CONVERSATION_BYTES: usize =

@@ -18,11 +18,12 @@ pub mod subject;
 mod typing;
 mod watch;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
+use parlor_api::limits;
 use parlor_store::{
     Conversation, ConversationFilter, ConversationId, ConversationPatch, EnsureConversation, Message,
-    MessageFilter, Mutation, OwnConversation, RequestKey, Store, UserId,
+    MessageFilter, Mutation, OwnConversation, Reacting, Reaction, RequestKey, Store, UserId,
 };
 
 use self::{
@@ -109,6 +110,8 @@ pub struct Listing {
 pub struct MessagePage {
     pub conversation: Conversation,
     pub messages: Vec<Message>,
+    /// What is on them, by their sequences.
+    pub reactions: HashMap<i64, Vec<Reaction>>,
     pub from_sequence: i64,
     pub through_sequence: i64,
     pub next: Option<MessageCursor>,
@@ -231,9 +234,12 @@ impl Chat {
         if filter.descending {
             messages.reverse();
         }
+        let sequences = messages.iter().map(|message| message.sequence).collect();
+        let reactions = self.store.reactions(tenant, id, sequences, &principal.key()).await?;
         Ok(MessagePage {
             conversation,
             messages,
+            reactions,
             from_sequence: shown.from,
             through_sequence: shown.through,
             next,
@@ -254,6 +260,40 @@ impl Chat {
         }
         let reading = Mutation::mark_read(conversation.id, through, caller.cause(&self.clock)?);
         Ok(self.store.apply(reading.positioned()).await?)
+    }
+
+    /// What puts an emoji on a message, or takes it away, once the caller may see the message.
+    async fn reacting(
+        &self,
+        caller: &Caller,
+        named: &Named,
+        sequence: i64,
+        emoji: String,
+        remove: bool,
+    ) -> Result<Mutation<Vec<Reaction>>> {
+        let principal = caller.principal()?;
+        let conversation = self.find.accessible(principal, &caller.peer, named).await?;
+        let hidden = if principal.is_staff() { 0 } else { conversation.cleared_sequence };
+        let through_sequence = Some(sequence);
+        let alone =
+            MessageFilter { after_sequence: sequence - 1, through_sequence, ..MessageFilter::default() };
+        let (tenant, conversation_id) = (principal.tenant, conversation.id);
+        // Messages never change, so it is there when the store looks too.
+        if sequence <= hidden
+            || self.store.list_messages(tenant, conversation_id, &alone, 1).await?.is_empty()
+        {
+            return Err(Error::field("message_sequence", "must be a message's"));
+        }
+        Ok(Mutation::react(Reacting {
+            cause: caller.cause(&self.clock)?,
+            conversation_id,
+            sequence,
+            reactor: principal.key(),
+            emoji,
+            remove,
+            of_message: limits::MESSAGE_EMOJI,
+            of_person: limits::PERSON_EMOJI,
+        }))
     }
 
     async fn owner_of_new(&self, principal: &Principal, wish: Option<UserId>) -> Result<Option<UserId>> {

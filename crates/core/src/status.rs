@@ -184,6 +184,7 @@ impl From<parlor_store::Error> for Error {
             Store::NotFound(what) => Self::NotFound(what),
             Store::AlreadyExists(field) => Self::AlreadyExists(field),
             Store::RequestIdReused => Self::RequestIdReused,
+            Store::LimitReached { limit, maximum } => Self::LimitReached { limit, maximum },
             Store::Unavailable(detail) => {
                 tracing::warn!(detail, "the database did not answer");
                 Self::TryAgain

@@ -13,6 +13,7 @@ pub mod message;
 pub mod node_epoch;
 pub mod presence;
 pub mod presence_lease;
+pub mod reaction;
 pub mod read_mark;
 pub mod revocation;
 pub mod strings;

@@ -12,6 +12,9 @@ pub enum Error {
     /// The request id was used before with another payload.
     #[error("request id was used before with another payload")]
     RequestIdReused,
+    /// There is no room for another.
+    #[error("{limit} is at most {maximum}")]
+    LimitReached { limit: &'static str, maximum: u64 },
     /// The database is away, full or busy, or a commit's outcome is unknown. Safe to retry with the same request id.
     #[error("the database did not answer: {0}")]
     Unavailable(String),

@@ -80,6 +80,13 @@ pub enum ConversationChange {
     Changed(Vec<String>),
     /// Read up to this sequence.
     Read(i64),
+    /// An emoji was put on the message of this sequence, or taken away; so many have it there now.
+    Reacted {
+        sequence: i64,
+        emoji: String,
+        removed: bool,
+        count: i64,
+    },
 }
 
 /// Fields of a conversation that only the staff see change.
@@ -92,6 +99,9 @@ impl ConversationChange {
             Self::Created => Ok((1, Vec::new())),
             Self::Changed(fields) => Ok((2, to_json(fields)?)),
             Self::Read(through_sequence) => Ok((3, to_json(through_sequence)?)),
+            Self::Reacted { sequence, emoji, removed, count } => {
+                Ok((4, to_json(&(sequence, emoji, removed, count))?))
+            }
         }
     }
 
@@ -101,6 +111,12 @@ impl ConversationChange {
             1 => Ok(Self::Created),
             2 => from_json(bytes).map(Self::Changed),
             3 => from_json(bytes).map(Self::Read),
+            4 => from_json(bytes).map(|(sequence, emoji, removed, count)| Self::Reacted {
+                sequence,
+                emoji,
+                removed,
+                count,
+            }),
             unknown => Err(Error::Defect(format!("conversation event of kind {unknown}"))),
         }
     }
@@ -110,7 +126,7 @@ impl ConversationChange {
             Self::Changed(fields) if fields.iter().all(|field| STAFF_FIELDS.contains(&field.as_str())) => {
                 Shown::Staff
             }
-            Self::Created | Self::Changed(_) | Self::Read(_) => Shown::Participants,
+            Self::Created | Self::Changed(_) | Self::Read(_) | Self::Reacted { .. } => Shown::Participants,
         }
     }
 }

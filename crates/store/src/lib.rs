@@ -24,7 +24,7 @@ pub use event::{ConversationChange, EventBody, Shown, StoredEvent, Subject, Subj
 pub use ids::*;
 pub use mutation::{Mutation, Once};
 pub use query::{
-    chat::{Missed, Missing, OwnConversation, Pick},
+    chat::{Missed, Missing, OwnConversation, Pick, Reacting, Reaction},
     idempotency::{REQUEST_LIFETIME_MS, RequestKey},
     presence::Arrival,
 };

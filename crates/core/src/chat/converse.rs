@@ -279,6 +279,10 @@ async fn carry_out(
             let (read, _) = chat.answer_mark_read(caller, request).await?;
             Step::Respond(Box::new(answer(number, Answer::Read(read))))
         }
+        Command::React(request) => {
+            let (reacted, _) = chat.answer_react(caller, request).await?;
+            Step::Respond(Box::new(answer(number, Answer::Reacted(reacted))))
+        }
     };
     Ok(step)
 }

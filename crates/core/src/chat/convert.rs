@@ -2,7 +2,7 @@
 
 use parlor_api::v1::{self, event::Payload};
 use parlor_store::{
-    Author, AuthorKind, Conversation, ConversationChange, ConversationStatus, EventBody, Message,
+    Author, AuthorKind, Conversation, ConversationChange, ConversationStatus, EventBody, Message, Reaction,
     StoredEvent, UserId,
 };
 
@@ -78,6 +78,15 @@ fn payload(body: &EventBody) -> Option<Payload> {
             reader: author,
             through_sequence: unsigned(through),
         })),
+        Ok(ConversationChange::Reacted { sequence, emoji, removed, count }) => {
+            Some(Payload::ReactionChanged(v1::ReactionChanged {
+                author,
+                message_sequence: unsigned(sequence),
+                emoji,
+                removed,
+                count: u32::try_from(count).unwrap_or_default(),
+            }))
+        }
         Err(error) => {
             tracing::error!(%error, "an event is told without what it says");
             None
@@ -108,6 +117,12 @@ pub fn event_for(viewer: Viewer, event: &v1::Event) -> Option<v1::Event> {
         }
         Payload::ConversationChanged(changed) => veil_author(viewer, changed.author.as_mut()),
         Payload::MessagesRead(read) => veil_author(viewer, read.reader.as_mut()),
+        Payload::ReactionChanged(changed) => {
+            if changed.message_sequence <= cleared {
+                return None;
+            }
+            veil_author(viewer, changed.author.as_mut());
+        }
         Payload::TypingState(typing) => {
             typing.authors.iter_mut().for_each(|author| veil_author(viewer, Some(author)));
         }
@@ -162,7 +177,19 @@ pub fn message(row: &Message) -> v1::Message {
         author: Some(author(&row.author)),
         text: row.text.clone(),
         create_time: Some(timestamp(row.created_at)),
+        reactions: Vec::new(),
     }
+}
+
+/// What is on a message.
+#[must_use]
+pub fn reactions(rows: &[Reaction]) -> Vec<v1::Reaction> {
+    let one = |row: &Reaction| v1::Reaction {
+        emoji: row.emoji.clone(),
+        count: u32::try_from(row.count).unwrap_or_default(),
+        own: row.own,
+    };
+    rows.iter().map(one).collect()
 }
 
 /// A message, as a viewer sees it.

@@ -1,7 +1,7 @@
 //! From requests of the contract to what the rules take: every bound of the contract is held here, by name.
 
 use parlor_api::{
-    limits::{self, LABEL_CHARS, NAME_CHARS, REQUEST_ID_CHARS, TAGS, TEXT_CHARS},
+    limits::{self, EMOJI_BYTES, EMOJI_CHARS, LABEL_CHARS, NAME_CHARS, REQUEST_ID_CHARS, TAGS, TEXT_CHARS},
     v1::{self, conversation_ref::Name},
 };
 use parlor_store::{
@@ -85,6 +85,16 @@ pub fn check_text(text: &str) -> Result<()> {
     }
     if text.contains('\0') {
         return Err(Error::field("text", "contains U+0000"));
+    }
+    Ok(())
+}
+
+pub fn emoji(emoji: &str) -> Result<()> {
+    if emoji.is_empty() || emoji.len() > EMOJI_BYTES || emoji.chars().count() > EMOJI_CHARS {
+        return Err(Error::field("emoji", format!("must have 1 to {EMOJI_CHARS} characters")));
+    }
+    if emoji.chars().any(|char| char.is_control() || char.is_whitespace()) {
+        return Err(Error::field("emoji", "contains white space or control characters"));
     }
     Ok(())
 }
@@ -226,6 +236,16 @@ mod tests {
         let over = "é".repeat(TEXT_CHARS + 1);
         for bad in ["", " \n\t\u{2003}", "a\0b", over.as_str()] {
             assert!(matches!(check_text(bad), Err(Error::Field { field: "text", .. })), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_emoji_is_bounded_and_holds_nothing_unseen() {
+        for good in ["👍", "👩🏽‍👩🏽‍👧🏽‍👦🏽", "+1", &"👍".repeat(EMOJI_CHARS)] {
+            assert_eq!(emoji(good), Ok(()));
+        }
+        for bad in ["", "a b", "\0", "\u{85}", "👍\n", &"👍".repeat(EMOJI_CHARS + 1)] {
+            assert!(matches!(emoji(bad), Err(Error::Field { field: "emoji", .. })), "{bad:?}");
         }
     }
 

@@ -2,13 +2,13 @@
 
 use futures::stream::BoxStream;
 use parlor_api::v1;
-use parlor_store::{Appended, Conversation};
+use parlor_store::{Appended, Conversation, Message, Reaction};
 use tonic::{Request, Response, Status};
 
 use super::{
     Chat, Listing,
     access::{self, Named},
-    convert::{Viewer, conversation_for, message_for},
+    convert::{Viewer, conversation_for, message_for, reactions},
     decode,
     page::MessageCursor,
     typing,
@@ -133,8 +133,12 @@ impl Chat {
         }
         let viewer = Viewer::of(principal);
         let next = page.next.map(|cursor| self.pages.seal(&scope, &cursor));
+        let shown = |row: &Message| v1::Message {
+            reactions: page.reactions.get(&row.sequence).map(|on_it| reactions(on_it)).unwrap_or_default(),
+            ..message_for(viewer, row)
+        };
         Ok(v1::ListMessagesResponse {
-            messages: page.messages.iter().map(|row| message_for(viewer, row)).collect(),
+            messages: page.messages.iter().map(shown).collect(),
             next_page_token: next.unwrap_or_default(),
             from_sequence: unsigned(page.from_sequence),
             through_sequence: unsigned(page.through_sequence),
@@ -154,6 +158,23 @@ impl Chat {
         let conversation = Some(conversation_for(Viewer::of(principal), &row));
         let answer = v1::MarkReadResponse { conversation, through_sequence: unsigned(through) };
         Ok((answer, Some(position)))
+    }
+
+    pub(super) async fn answer_react(
+        &self,
+        caller: &Caller,
+        request: v1::ReactToMessageRequest,
+    ) -> Result<(v1::ReactToMessageResponse, Option<i64>)> {
+        let principal = caller.principal()?;
+        decode::emoji(&request.emoji)?;
+        let named = self.find.meant(principal, request.conversation.clone()).await?;
+        let id = Some(named.id());
+        let key = self.request_key(principal, "ReactToMessage", &request.request_id, id, &request)?;
+        let sequence = signed(request.message_sequence);
+        let reacting = self.reacting(caller, &named, sequence, request.emoji, request.remove).await?;
+        let respond = |rows: &Vec<Reaction>| v1::ReactToMessageResponse { reactions: reactions(rows) };
+        let applied = request::apply(&self.store, key, reacting, respond).await?;
+        Ok((applied.response, Some(applied.position)))
     }
 
     pub(super) async fn answer_set_typing(
@@ -250,6 +271,13 @@ impl v1::chat_service_server::ChatService for Chat {
 
     async fn mark_read(&self, request: Request<v1::MarkReadRequest>) -> Answer<v1::MarkReadResponse> {
         stored(self, request, Self::answer_mark_read).await
+    }
+
+    async fn react_to_message(
+        &self,
+        request: Request<v1::ReactToMessageRequest>,
+    ) -> Answer<v1::ReactToMessageResponse> {
+        stored(self, request, Self::answer_react).await
     }
 
     async fn set_typing(&self, request: Request<v1::SetTypingRequest>) -> Answer<v1::SetTypingResponse> {

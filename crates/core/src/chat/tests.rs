@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod own;
+mod reactions;
 mod several;
 mod streams;
 

@@ -20,7 +20,7 @@ use crate::{
     query::code::Code,
 };
 
-pub use change::OwnConversation;
+pub use change::{OwnConversation, Reacting, Reaction};
 pub use missed::{Missed, Missing, Pick};
 
 impl Store {

@@ -10,6 +10,7 @@ mod laws;
 mod missed;
 mod own;
 mod presence;
+mod reactions;
 mod schema;
 mod token;
 mod world;

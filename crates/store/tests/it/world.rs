@@ -140,6 +140,9 @@ pub fn word(event: &StoredEvent) -> String {
             ConversationChange::Created => "created".into(),
             ConversationChange::Changed(fields) => format!("changed {}", fields.join(",")),
             ConversationChange::Read(through_sequence) => format!("read {through_sequence}"),
+            ConversationChange::Reacted { sequence, emoji, removed, count } => {
+                format!("{sequence} {} {emoji} {count}", if removed { "lost" } else { "has" })
+            }
         },
     }
 }

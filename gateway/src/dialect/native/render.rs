@@ -108,6 +108,12 @@ fn veil(event: &mut v1::Event) -> Option<()> {
         }
         Payload::ConversationChanged(changed) => veil_author(changed.author.as_mut()),
         Payload::MessagesRead(read) => veil_author(read.reader.as_mut()),
+        Payload::ReactionChanged(changed) => {
+            if changed.message_sequence <= cleared {
+                return None;
+            }
+            veil_author(changed.author.as_mut());
+        }
         Payload::TypingState(typing) => {
             typing.authors.iter_mut().for_each(|author| veil_author(Some(author)));
         }

@@ -119,6 +119,7 @@ fn message(sequence: u64, kind: v1::AuthorKind, person: Option<v1::Person>, text
         author: Some(v1::Author { kind: kind.into(), person }),
         text: text.to_owned(),
         create_time: Some(NOW),
+        reactions: Vec::new(),
     }
 }
 

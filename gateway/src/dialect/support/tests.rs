@@ -163,6 +163,7 @@ fn message(number: u64, kind: v1::AuthorKind, text: &str) -> v1::Message {
         author: Some(v1::Author { kind: kind.into(), person: Some(ann()) }),
         text: text.to_owned(),
         create_time: Some(NOW),
+        reactions: Vec::new(),
     }
 }
 

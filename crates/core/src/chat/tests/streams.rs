@@ -212,3 +212,33 @@ async fn as_many_conversations_are_open_as_the_limit_and_no_more() {
     assert!(matches!(talk.next().await.unwrap(), Body::Answer(_)));
     talk.open(refs[MAX_OPEN].clone()).await;
 }
+
+#[tokio::test]
+async fn a_reaction_is_put_over_the_stream_and_told_on_it() {
+    let world = World::new().await;
+    create(&world, GUEST).await;
+    let message_sequence = send(&world, GUEST, "hello").await.sequence;
+    let mut talk = Talk::begin(&world, STAFF).await;
+    talk.open(keyed(KEY)).await;
+    let react = v1::ReactToMessageRequest {
+        conversation: keyed(KEY),
+        message_sequence,
+        emoji: "👍".into(),
+        ..Default::default()
+    };
+    talk.say(Command::React(react)).await;
+    let (mut answered, mut told) = (0, 0);
+    while (answered, told) != (1, 1) {
+        match talk.next().await.unwrap() {
+            Body::Answer(v1::ConverseAnswer { answer: Some(Answer::Reacted(reacted)), .. }) => {
+                assert_eq!(reacted.reactions[0].count, 1);
+                answered += 1;
+            }
+            Body::Event(event) => {
+                assert!(matches!(event.payload, Some(Payload::ReactionChanged(_))), "{event:?}");
+                told += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

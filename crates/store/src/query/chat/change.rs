@@ -3,6 +3,7 @@
 //! What changes a field is an event with a number; what changes nothing has none and consumes none.
 
 mod own;
+mod react;
 
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub use own::OwnConversation;
+pub use react::{Reacting, Reaction};
 
 impl Store {
     /// Stores a message together with all that is queued, and answers when it is durable.
