@@ -14,6 +14,7 @@ mod m20261121_000006_external_id;
 mod m20261121_000007_own_conversation;
 mod m20261128_000008_event;
 mod m20261129_000009_reaction;
+mod m20261129_000010_message_payload;
 
 use sea_orm_migration::{
     MigrationStatus,
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000007_own_conversation::Migration),
             Box::new(m20261128_000008_event::Migration),
             Box::new(m20261129_000009_reaction::Migration),
+            Box::new(m20261129_000010_message_payload::Migration),
         ]
     }
 }

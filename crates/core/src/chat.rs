@@ -129,7 +129,7 @@ impl Chat {
     ) -> Self {
         let Opaque { pages, requests, offsets } = opaque;
         let find = Finder::new(store.clone(), clock.clone(), Guesses::new(guesses));
-        let sender = Sender::new(store.clone(), clock.clone(), find.clone());
+        let sender = Sender::new(store.clone(), clock.clone(), find.clone(), requests.clone());
         Self { store, hub, clock, rights, pages, requests, offsets, find, sender }
     }
 

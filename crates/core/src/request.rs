@@ -73,15 +73,14 @@ impl Requests {
             method,
             request_id: request_id.to_owned(),
             // Keyed: a payload may hold a password, and its plain hash could be searched.
-            payload_hash: self
-                .payloads
-                .clone()
-                .chain_update(request.encode_to_vec())
-                .finalize()
-                .into_bytes()
-                .into(),
+            payload_hash: self.payload_hash(request),
             at: self.clock.now(),
         }))
+    }
+
+    /// What stands for all that a request says.
+    pub fn payload_hash(&self, request: &impl Message) -> [u8; 32] {
+        self.payloads.clone().chain_update(request.encode_to_vec()).finalize().into_bytes().into()
     }
 }
 

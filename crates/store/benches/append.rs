@@ -116,7 +116,10 @@ fn new_message(tenant: TenantId, conversation_id: ConversationId, producer: usiz
         conversation_id,
         author_key: format!("guest-{producer}"),
         leaves_unread: false,
-        request_id: Some(parlor_store::MessageId::new().to_string()),
+        request: Some(Box::new(parlor_store::MessageRequest {
+            id: parlor_store::MessageId::new().to_string(),
+            payload_hash: [0; 32],
+        })),
         text:
             "A message of about the length that people write when they ask for help with an order they made."
                 .into(),

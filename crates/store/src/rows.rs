@@ -207,11 +207,20 @@ pub struct NewMessage {
     pub conversation_id: ConversationId,
     /// Whose `request_id` it is; the scope in which repetitions are found. Never empty.
     pub author_key: String,
-    /// The caller's id for this message; `None` never merges.
-    pub request_id: Option<String>,
+    /// The caller's name for this message; `None` never merges.
+    pub request: Option<Box<MessageRequest>>,
     pub text: String,
     /// A message of staff reads what is before it, unless it leaves that unread.
     pub leaves_unread: bool,
+}
+
+/// The request of a message, by which a repetition is known.
+#[derive(Clone, Debug)]
+pub struct MessageRequest {
+    /// The caller's own.
+    pub id: String,
+    /// Of everything that the request says.
+    pub payload_hash: [u8; 32],
 }
 
 /// A message that is durable.

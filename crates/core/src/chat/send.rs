@@ -6,7 +6,9 @@ use parlor_api::{
     limits::BATCH_MESSAGES,
     v1::{self, send_messages_result::Outcome},
 };
-use parlor_store::{Appended, Cause, ConversationId, Mutation, NewMessage, OwnConversation, Store};
+use parlor_store::{
+    Appended, Cause, ConversationId, MessageRequest, Mutation, NewMessage, OwnConversation, Store,
+};
 use tonic::Status;
 
 use super::{
@@ -17,7 +19,7 @@ use super::{
     find::{Finder, customer},
     rpc::sent,
 };
-use crate::{Error, Result, caller::Caller, clock::Clock};
+use crate::{Error, Result, caller::Caller, clock::Clock, request::Requests};
 
 /// Sends messages. Cloning is cheap.
 #[derive(Clone)]
@@ -25,11 +27,12 @@ pub(super) struct Sender {
     store: Store,
     clock: Clock,
     find: Finder,
+    requests: Requests,
 }
 
 impl Sender {
-    pub fn new(store: Store, clock: Clock, find: Finder) -> Self {
-        Self { store, clock, find }
+    pub fn new(store: Store, clock: Clock, find: Finder, requests: Requests) -> Self {
+        Self { store, clock, find, requests }
     }
 
     /// Stores a message: durable when it answers.
@@ -117,9 +120,22 @@ impl Sender {
             conversation_id,
             author_key: principal.key(),
             leaves_unread: sending.leaves_unread,
-            request_id: sending.request_id,
+            request: self.request(&sending),
             text: sending.text,
         })
+    }
+
+    /// What a repetition is known by; `None` if the caller gave no id. How the conversation was named is no part of it.
+    fn request(&self, sending: &Sending) -> Option<Box<MessageRequest>> {
+        let id = sending.request_id.clone()?;
+        let payload = v1::SendMessageRequest {
+            conversation: None,
+            text: sending.text.clone(),
+            request_id: id.clone(),
+            guest_name: sending.guest_name.clone(),
+            leave_unread: sending.leaves_unread,
+        };
+        Some(Box::new(MessageRequest { id, payload_hash: self.requests.payload_hash(&payload) }))
     }
 
     /// The caller's own conversation of a kind, created if there is none.

@@ -96,7 +96,7 @@ async fn who_may_read_which_conversation() {
 }
 
 #[tokio::test]
-async fn a_repeated_message_is_stored_once_and_another_text_is_refused() {
+async fn a_repeated_message_is_stored_once_and_another_payload_is_refused() {
     let world = World::new().await;
     create(&world, GUEST).await;
     let first = chat(&world).send_message(call(message("hello", "r1"), GUEST)).await.unwrap();
@@ -106,8 +106,23 @@ async fn a_repeated_message_is_stored_once_and_another_text_is_refused() {
     let again = chat(&world).send_message(call(message("hello", "r1"), GUEST)).await.unwrap();
     assert_eq!(again.metadata().get("parlor-position").unwrap().to_str().unwrap(), position);
     assert_eq!(again.into_inner().message.unwrap(), first);
-    let other = chat(&world).send_message(call(message("bye", "r1"), GUEST)).await.unwrap_err();
-    assert_eq!(failure::reason(&other), v1::Reason::RequestIdReused);
+    let unlike = [
+        message("bye", "r1"),
+        v1::SendMessageRequest { guest_name: "Bob".into(), ..message("hello", "r1") },
+        v1::SendMessageRequest { leave_unread: true, ..message("hello", "r1") },
+    ];
+    for unlike in unlike {
+        let refused = chat(&world).send_message(call(unlike, GUEST)).await.unwrap_err();
+        assert_eq!(failure::reason(&refused), v1::Reason::RequestIdReused);
+    }
+    let by_key = chat(&world).send_message(call(message("of staff", "r1"), STAFF)).await.unwrap();
+    let by_key = by_key.into_inner().message.unwrap();
+    let by_id = v1::SendMessageRequest {
+        conversation: identified(&by_key.conversation_id),
+        ..message("of staff", "r1")
+    };
+    let again = chat(&world).send_message(call(by_id, STAFF)).await.unwrap().into_inner();
+    assert_eq!(again.message.unwrap(), by_key, "however the conversation is named");
 }
 
 #[tokio::test]

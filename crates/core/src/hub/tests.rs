@@ -58,7 +58,7 @@ impl World {
             conversation_id,
             author_key: "guest".into(),
             leaves_unread: false,
-            request_id: None,
+            request: None,
             text,
         };
         self.store.append(message).await.unwrap();

@@ -24,6 +24,8 @@ pub struct Model {
     pub author_key: String,
     pub request_id: Option<String>,
     pub text: String,
+    /// Of the request; messages from before it was kept have none.
+    pub payload_hash: Option<Vec<u8>>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -34,7 +34,7 @@ fn message(tenant: TenantId, room: ConversationId, n: usize) -> NewMessage {
         conversation_id: room,
         author_key: "guest".into(),
         leaves_unread: false,
-        request_id: Some(n.to_string()),
+        request: Some(Box::new(crate::MessageRequest { id: n.to_string(), payload_hash: [0; 32] })),
         text: "x".repeat(4_000),
     }
 }

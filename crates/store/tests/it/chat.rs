@@ -5,7 +5,9 @@ use parlor_store::{
     MessageFilter, NewMessage, What,
 };
 
-use crate::world::{World, cause, customer, guest, open, staff, word};
+use sea_orm::{ConnectionTrait, Database};
+
+use crate::world::{World, cause, customer, guest, named, open, staff, word};
 
 crate::stories!(
     a_key_makes_one_conversation,
@@ -19,6 +21,7 @@ crate::stories!(
     tails_merge_messages_and_events,
     another_tenant_sees_nothing,
     a_repeated_message_is_stored_once,
+    a_message_from_before_hashes_is_known_by_its_text,
     two_writers_see_what_the_other_did,
 );
 
@@ -281,9 +284,9 @@ async fn a_repeated_message_is_stored_once(world: World) {
     let store = &world.store;
     let room = world.conversation("room").await.id;
     let mut message = world.message(room, guest(), "once");
-    message.request_id = Some("r1".into());
+    message.request = Some(named("r1", 1));
     let mut differing = message.clone();
-    differing.text = "twice".into();
+    differing.request = Some(named("r1", 2));
     let mut elsewhere = message.clone();
     elsewhere.author_key = "somebody else".into();
     let (first, twin, reused) = tokio::join!(
@@ -301,6 +304,21 @@ async fn a_repeated_message_is_stored_once(world: World) {
     assert_eq!(store.append(differing).await.unwrap_err(), Error::RequestIdReused);
     assert!(!store.append(elsewhere).await.unwrap().replayed);
     assert_eq!(store.tenant_head(world.tenant).await, Ok(3));
+}
+
+async fn a_message_from_before_hashes_is_known_by_its_text(world: World) {
+    let store = &world.store;
+    let room = world.conversation("room").await.id;
+    let asked = |text: &str, payload| {
+        let request = Some(named("r1", payload));
+        store.append(NewMessage { request, ..world.message(room, guest(), text) })
+    };
+    asked("once", 1).await.unwrap();
+    let database = Database::connect(world.place.url()).await.unwrap();
+    database.execute_unprepared("UPDATE message SET payload_hash = NULL").await.unwrap();
+    database.close().await.unwrap();
+    assert!(asked("once", 2).await.unwrap().replayed);
+    assert_eq!(asked("twice", 1).await.unwrap_err(), Error::RequestIdReused);
 }
 
 async fn two_writers_see_what_the_other_did(world: World) {

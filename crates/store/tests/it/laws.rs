@@ -16,7 +16,7 @@ use proptest::{
 };
 use tokio::task::JoinSet;
 
-use crate::world::{Place, World, cause, change, guest, new_message, new_tenant, open};
+use crate::world::{Place, World, cause, change, guest, named, new_message, new_tenant, open};
 
 /// What one caller does next.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +52,7 @@ async fn carry_out(store: &Store, tenant: TenantId, room: ConversationId, deed: 
             let message = NewMessage {
                 author_key: format!("{kind:?}"),
                 leaves_unread: false,
-                request_id: request.map(|request| request.to_string()),
+                request: request.map(|request| named(&request.to_string(), 1)),
                 ..new_message(tenant, room, side(kind), "text")
             };
             store.append(message).await.map(|_| ())

@@ -67,7 +67,7 @@ async fn a_reaction_is_counted_once_for_each_person(world: World) {
     let gone = Reacting { remove: true, ..wanted(&world, message, "bob", "👍") };
     assert_eq!(react(&world, gone).await, Ok(vec![reaction("👍", 1, false), reaction("👋", 1, true)]));
     assert_eq!(told(&world), ["2 has 👍 1", "2 has 👋 1", "2 has 👍 2", "2 lost 👍 1"]);
-    let read = world.store.conversation_events(world.tenant, room, 2, 10).await.unwrap();
+    let read = world.store.subject_events(world.tenant, room, 2, 10).await.unwrap();
     assert_eq!(read.iter().map(word).collect::<Vec<_>>(), told(&world), "and is read back so");
     let last = world.store.conversation(world.tenant, room).await.unwrap();
     assert_eq!((last.last_sequence, last.last_message_sequence), (6, 2));

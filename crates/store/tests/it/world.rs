@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use parlor_store::{
     Author, AuthorKind, Cause, Conversation, ConversationChange, ConversationId, EnsureConversation, Error,
-    EventBody, Identity, Millis, NewMessage, Options, Store, StoredEvent, Tenant, TenantId, User, UserUpsert,
+    EventBody, Identity, MessageRequest, Millis, NewMessage, Options, Store, StoredEvent, Tenant, TenantId,
+    User, UserUpsert,
 };
 use parlor_testdb::Database;
 
@@ -110,9 +111,14 @@ pub fn new_message(
         conversation_id,
         author_key,
         leaves_unread: false,
-        request_id: None,
+        request: None,
         text: text.into(),
     }
+}
+
+/// The request of a message, by its id and what stands for all that it says.
+pub fn named(id: &str, payload: u8) -> Box<MessageRequest> {
+    Box::new(MessageRequest { id: id.into(), payload_hash: [payload; 32] })
 }
 
 /// Somebody does something at a time, over no connection.

@@ -2,7 +2,7 @@
 //!
 //! The conversations are read under the tenants' locks, unless the writer knows them; a message of a missing one is refused and does not touch the
 //! others. A message with a request id that is stored already, or that comes earlier in the same call, is answered with
-//! the stored one; with another text it is refused. The effects of the others on their conversation are computed one
+//! the stored one; with another payload it is refused. The effects of the others on their conversation are computed one
 //! after the other, so each event shows the conversation as it was right after it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
@@ -35,7 +35,7 @@ fn place(message: &NewMessage) -> Place {
 }
 
 fn request(message: &NewMessage) -> Option<Request> {
-    let id = message.request_id.clone()?;
+    let id = message.request.as_ref()?.id.clone();
     Some((place(message), message.author_key.clone(), id))
 }
 
@@ -132,10 +132,15 @@ impl Gathered {
         })
     }
 
-    /// The stored message of the same request; an error if it says something else.
+    /// The stored message of the same request; an error if the request says something else.
     fn known(&self, message: &NewMessage) -> Option<Result<&message::Model>> {
         let stored = self.requests.get(&request(message)?)?;
-        Some(if stored.text == message.text { Ok(stored) } else { Err(Error::RequestIdReused) })
+        let same = match (&stored.payload_hash, &message.request) {
+            (Some(stored), Some(request)) => *stored == request.payload_hash,
+            // Of a message from before hashes were kept only the text is known.
+            (None, _) | (_, None) => stored.text == message.text,
+        };
+        Some(if same { Ok(stored) } else { Err(Error::RequestIdReused) })
     }
 
     /// Numbers a new message, and does to its conversation what it does.
@@ -222,8 +227,9 @@ fn number(
         id: MessageId::new().0,
         number: counters.message_number,
         author_key: new.author_key.clone(),
-        request_id: new.request_id.clone(),
+        request_id: new.request.as_ref().map(|request| request.id.clone()),
         text: new.text.clone(),
+        payload_hash: new.request.as_ref().map(|request| request.payload_hash.to_vec()),
     })
 }
 

@@ -53,7 +53,7 @@ impl World {
             conversation_id: self.room,
             author_key: "guest".into(),
             leaves_unread: false,
-            request_id: None,
+            request: None,
             text: "hello".into(),
         };
         self.store.append(message).await.unwrap();
