@@ -31,6 +31,7 @@ mod hearing;
 mod join;
 mod render;
 mod socket;
+mod tags;
 mod wire;
 
 #[cfg(test)]

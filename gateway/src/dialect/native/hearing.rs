@@ -10,6 +10,7 @@
 
 use parlor_api::v1;
 
+use super::tags::Tags;
 use crate::dialect::{
     Answer, Audience, Credential, Effect, Tag, TopicHandle,
     refusal::{Kind, Refusal},
@@ -79,11 +80,11 @@ impl Beginning {
         requests: Vec<v1::WatchConversationRequest>,
         start: Start,
         audience: Audience,
-        next_tag: &mut impl FnMut() -> Tag,
+        tags: &mut Tags,
         effects: &mut Vec<Effect>,
     ) -> Self {
         let entries = requests.into_iter().map(|request| {
-            let tag = next_tag();
+            let tag = tags.next();
             let feed = v1::TopicFeed { conversation: request.conversation.clone() };
             effects.push(subscribe(tag, v1::topic::Name::Feed(feed), audience));
             Entry { request, tag: Some(tag), heard: None, refused: None, reach: None }
@@ -101,14 +102,14 @@ impl Beginning {
         tag: Tag,
         answer: Result<Answer, Refusal>,
         audience: Audience,
-        next_tag: &mut impl FnMut() -> Tag,
+        tags: &mut Tags,
         effects: &mut Vec<Effect>,
     ) -> bool {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.tag == Some(tag)) else { return false };
         entry.tag = None;
         match (answer, &mut entry.heard) {
             (Ok(Answer::Subscribed { topic, position, conversation_id }), None) => {
-                let typing = next_tag();
+                let typing = tags.next();
                 let name = v1::topic::Name::Typing(conversation_id.clone());
                 effects.push(subscribe(typing, name, audience));
                 entry.tag = Some(typing);

@@ -18,6 +18,7 @@ use super::{
     hearing::{Beginning, Begun, Start, Watched, subscribe},
     join::{self, Join},
     render::{self, Eyes},
+    tags::Tags,
     wire::{self, Reply, Request},
 };
 use crate::{
@@ -41,7 +42,7 @@ pub(super) struct Socket {
     kind: OpeningKind,
     /// What the request that opened it showed.
     authorization: Option<String>,
-    tag: Tag,
+    tags: Tags,
     phase: Phase,
     /// What came while something else was worked on. The transport withholds what it can.
     parked: VecDeque<Request>,
@@ -91,7 +92,7 @@ impl Socket {
             authorization: bearer.map(str::to_owned),
             mount: opening.mount,
             kind: opening.kind,
-            tag: 0,
+            tags: Tags::default(),
             phase: Phase::New,
             parked: VecDeque::new(),
             watched: Vec::new(),
@@ -99,11 +100,6 @@ impl Socket {
             eyes: Eyes { audience: Audience::Customer, user_id: String::new(), role: None },
             early: Vec::new(),
         }
-    }
-
-    fn next_tag(&mut self) -> Tag {
-        self.tag = self.tag.wrapping_add(1);
-        self.tag
     }
 }
 
@@ -170,7 +166,7 @@ impl Socket {
             None => return self.refuse(&join::token_missing(), effects),
         };
         let memory = Memory { redelivers: false, recover: join.pid.clone() };
-        effects.push(Effect::Attach { tag: self.next_tag(), credential: credential.clone(), memory });
+        effects.push(Effect::Attach { tag: self.tags.next(), credential: credential.clone(), memory });
         self.phase = Phase::Attaching(Box::new(Join { credential: Some(credential), ..join }));
     }
 
@@ -187,18 +183,12 @@ impl Socket {
         join.recovers = join.names_watches && !attached.pid.is_empty();
         join.attached = Some(attached);
         effects.push(Effect::Hold);
-        let (mut tag, audience) = (self.tag, self.eyes.audience);
-        let mut next_tag = || {
-            tag = tag.wrapping_add(1);
-            tag
-        };
-        let beginning = Beginning::start(watch, start, audience, &mut next_tag, effects);
-        self.tag = tag;
+        let beginning = Beginning::start(watch, start, audience, &mut self.tags, effects);
         if let Some(role) = join.presence {
             self.eyes.role = role;
             let topic = v1::topic::Name::Presence(v1::TopicPresence {});
-            effects.push(subscribe(self.next_tag(), topic, audience));
-            join.presence_tag = Some(self.tag);
+            effects.push(subscribe(self.tags.next(), topic, audience));
+            join.presence_tag = Some(self.tags.latest());
         }
         if beginning.is_empty() && join.presence_tag.is_none() {
             return self.enter(&join, &beginning, &[], effects);
@@ -231,13 +221,8 @@ impl Socket {
                 Err(_) => self.break_off(effects),
             };
         } else {
-            let (mut last, audience) = (self.tag, self.eyes.audience);
-            let mut next_tag = || {
-                last = last.wrapping_add(1);
-                last
-            };
-            join.all_answered |= beginning.answered(tag, answer, audience, &mut next_tag, effects);
-            self.tag = last;
+            let audience = self.eyes.audience;
+            join.all_answered |= beginning.answered(tag, answer, audience, &mut self.tags, effects);
         }
         if join.presence_tag.is_some() || !(join.all_answered || beginning.is_empty()) {
             self.phase = Phase::Entering(join, beginning);
@@ -246,10 +231,10 @@ impl Socket {
         if beginning.goes_on() && beginning.refusal().is_some() {
             return self.begin_anew(join, *beginning, effects);
         }
-        match beginning.ask(self.next_tag()) {
+        match beginning.ask(self.tags.next()) {
             Some(ask) => {
                 effects.push(ask);
-                join.page_tag = Some(self.tag);
+                join.page_tag = Some(self.tags.latest());
                 self.phase = Phase::Entering(join, beginning);
             }
             None => self.enter(&join, &beginning, &[], effects),
@@ -286,7 +271,7 @@ impl Socket {
         (join.pid, join.offset, join.all_answered) = (None, None, false);
         let credential = join.credential.clone().expect("it has proved itself by it");
         let memory = Memory::default();
-        effects.push(Effect::Attach { tag: self.next_tag(), credential, memory });
+        effects.push(Effect::Attach { tag: self.tags.next(), credential, memory });
         self.phase = Phase::Attaching(join);
     }
 
@@ -398,7 +383,7 @@ impl Socket {
         if !method.streams {
             let (path, message) = (method.path.clone(), method.request(argument)?);
             let call = Call { path, message, public: true };
-            effects.push(Effect::Call { tag: self.next_tag(), call, credential: Credential::Connection });
+            effects.push(Effect::Call { tag: self.tags.next(), call, credential: Credential::Connection });
             self.phase = Phase::Open(Some(Work::Call { name: name.to_owned(), method, reply }));
             return Ok(());
         }
@@ -416,7 +401,7 @@ impl Socket {
 
     fn answered(&mut self, tag: Tag, answer: Result<Answer, Refusal>, effects: &mut Vec<Effect>) {
         match std::mem::replace(&mut self.phase, Phase::Closed) {
-            Phase::Attaching(join) if tag == self.tag => match answer {
+            Phase::Attaching(join) if tag == self.tags.latest() => match answer {
                 Ok(Answer::Attached(attached)) => self.attached(join, attached, effects),
                 Err(refusal) if !refusal.is_outage() => self.refuse(&refusal, effects),
                 Ok(_) | Err(_) => self.break_off(effects),
@@ -432,10 +417,10 @@ impl Socket {
             Work::Watch { name, reply: Some(reply), beginning } => {
                 self.watch_answered(name, reply, beginning, tag, answer, effects);
             }
-            Work::Watch { name, reply: None, beginning } if tag == self.tag => {
+            Work::Watch { name, reply: None, beginning } if tag == self.tags.latest() => {
                 self.rest_answered(name, beginning, answer, effects);
             }
-            Work::Presence { name, reply } if tag == self.tag => {
+            Work::Presence { name, reply } if tag == self.tags.latest() => {
                 self.phase = Phase::Open(None);
                 let outcome = answer.map(|answer| {
                     if let Answer::Subscribed { topic, .. } = answer {
@@ -444,7 +429,7 @@ impl Socket {
                 });
                 effects.extend(done(reply, &name, outcome.as_ref().map(|()| json!({}))));
             }
-            Work::Call { name, method, reply } if tag == self.tag => {
+            Work::Call { name, method, reply } if tag == self.tags.latest() => {
                 self.phase = Phase::Open(None);
                 let outcome = answer.and_then(|answer| match answer {
                     Answer::Called(encoded) => method.response(encoded),

@@ -26,13 +26,8 @@ impl Socket {
             return Err(join::too_many_watches());
         }
         effects.push(Effect::Hold);
-        let (mut tag, audience) = (self.tag, self.eyes.audience);
-        let mut next_tag = || {
-            tag = tag.wrapping_add(1);
-            tag
-        };
-        let beginning = Beginning::start(vec![request], Start::Now, audience, &mut next_tag, effects);
-        self.tag = tag;
+        let audience = self.eyes.audience;
+        let beginning = Beginning::start(vec![request], Start::Now, audience, &mut self.tags, effects);
         let (name, reply, beginning) = (name.to_owned(), Some(reply), Box::new(beginning));
         let work = Work::Watch { name, reply, beginning };
         self.phase = Phase::Open(Some(work));
@@ -50,7 +45,7 @@ impl Socket {
         effects: &mut Vec<Effect>,
     ) {
         match answer {
-            Ok(page @ Answer::Called(_)) if tag == self.tag => {
+            Ok(page @ Answer::Called(_)) if tag == self.tags.latest() => {
                 let Ok(page) = page.read() else { return self.break_off(effects) };
                 beginning.reached(&page);
                 effects.extend(page.events.iter().filter_map(render::older).map(Effect::Send));
@@ -64,13 +59,8 @@ impl Socket {
                 self.break_off(effects);
             }
             answer => {
-                let (mut last, audience) = (self.tag, self.eyes.audience);
-                let mut next_tag = || {
-                    last = last.wrapping_add(1);
-                    last
-                };
-                let all = beginning.answered(tag, answer, audience, &mut next_tag, effects);
-                self.tag = last;
+                let audience = self.eyes.audience;
+                let all = beginning.answered(tag, answer, audience, &mut self.tags, effects);
                 if all && beginning.heard().next().is_none() {
                     return self.watch_begun(&name, reply, &beginning, effects);
                 }
@@ -121,7 +111,7 @@ impl Socket {
 
     /// Asks for the next page.
     pub(super) fn go_on(&mut self, work: Work, effects: &mut Vec<Effect>) {
-        let tag = self.next_tag();
+        let tag = self.tags.next();
         if let Work::Watch { beginning, .. } = &work {
             effects.extend(beginning.ask(tag));
         }
@@ -170,7 +160,7 @@ impl Socket {
         }
         self.eyes.role = Some(request.role()).filter(|role| *role != v1::Role::Unspecified);
         let topic = v1::topic::Name::Presence(v1::TopicPresence {});
-        effects.push(subscribe(self.next_tag(), topic, self.eyes.audience));
+        effects.push(subscribe(self.tags.next(), topic, self.eyes.audience));
         self.phase = Phase::Open(Some(Work::Presence { name: name.to_owned(), reply }));
     }
 
