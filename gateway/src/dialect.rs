@@ -43,6 +43,13 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// The machine of a new connection.
     fn open(&self, opening: Opening) -> Box<dyn Machine>;
 
+    /// Whether an audience may be shown what the core shows to `shown_to`: the core names the widest, and a dialect may
+    /// narrow it, never widen it. What is for staff alone is for nobody here, unless a dialect says which of its audiences
+    /// are staff.
+    fn may_see(&self, _audience: Audience, shown_to: v1::Audience) -> bool {
+        shown_to != v1::Audience::Staff
+    }
+
     /// How an event looks to everybody of an audience: made once, shared by all their sockets.
     fn render(&self, event: &v1::Event, audience: Audience) -> Rendered;
 
@@ -212,12 +219,10 @@ pub enum Credential {
     Claim { subject: String, role: v1::Role },
 }
 
-/// For whom an event is rendered. One connection may hear several topics as different audiences.
+/// For whom an event is rendered; a dialect numbers its audiences itself. One connection may hear several topics as
+/// different audiences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Audience {
-    Staff,
-    Customer,
-}
+pub struct Audience(pub u8);
 
 /// How an event looks to an audience.
 #[derive(Clone, Debug)]

@@ -161,7 +161,7 @@ impl Group {
 
     /// Returns the bytes of what is owed for it.
     fn deliver(&mut self, number: u64, event: &Arc<v1::Event>, ticket: &Ticket) -> usize {
-        if !may_see(event, self.audience) {
+        if !self.dialect.may_see(self.audience, event.audience()) {
             return 0;
         }
         let picky = self.picky.get_mut(&event.conversation_id);
@@ -200,15 +200,4 @@ impl Group {
 /// An event or a state for the machine of a connection.
 pub(crate) fn step(event: &Arc<v1::Event>, audience: Audience, ticket: Option<Ticket>) -> Item {
     Item::Input(Box::new(Input::Event { event: Arc::clone(event), audience }), ticket)
-}
-
-/// The core names the widest audience of an event; a dialect may narrow it, never widen it.
-fn may_see(event: &v1::Event, audience: Audience) -> bool {
-    match (event.audience(), audience) {
-        (v1::Audience::Staff, Audience::Customer) => false,
-        (v1::Audience::Staff, Audience::Staff)
-        | (v1::Audience::Participants | v1::Audience::Unspecified, Audience::Staff | Audience::Customer) => {
-            true
-        }
-    }
 }

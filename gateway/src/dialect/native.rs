@@ -70,6 +70,10 @@ impl Dialect for Native {
         }
     }
 
+    fn may_see(&self, audience: Audience, shown_to: v1::Audience) -> bool {
+        audience == render::STAFF || shown_to != v1::Audience::Staff
+    }
+
     /// What is stored is made once for all. Who is online depends on who asks, and states do not wait for what is older.
     fn render(&self, event: &v1::Event, audience: Audience) -> Rendered {
         if let Some(Payload::PresenceChanged(_) | Payload::TypingState(_)) = &event.payload {

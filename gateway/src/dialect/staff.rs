@@ -17,6 +17,7 @@
 use parlor_api::v1::{self, event::Payload};
 use parlor_socketio::Text;
 
+use self::wire::{CUSTOMER, STAFF};
 use super::{Audience, Dialect, Frame, Machine, Opening, OpeningKind, Rendered, Wire, rest::Exchange};
 
 mod admin;
@@ -49,18 +50,22 @@ impl Dialect for Staff {
         }
     }
 
+    fn may_see(&self, audience: Audience, shown_to: v1::Audience) -> bool {
+        audience == STAFF || shown_to != v1::Audience::Staff
+    }
+
     fn render(&self, event: &v1::Event, audience: Audience) -> Rendered {
         let Some(Payload::MessageSent(v1::MessageSent { message: Some(message) })) = &event.payload else {
             return Rendered::Nothing;
         };
         let text = match (audience, shape::author_kind(message)) {
-            (Audience::Staff, v1::AuthorKind::Customer) => {
+            (STAFF, v1::AuthorKind::Customer) => {
                 event.conversation.as_ref().map(|conversation| shape::customer_message(conversation, message))
             }
-            (Audience::Customer, v1::AuthorKind::Staff) if event.audience() == v1::Audience::Participants => {
+            (CUSTOMER, v1::AuthorKind::Staff) if event.audience() == v1::Audience::Participants => {
                 Some(shape::staff_reply(message))
             }
-            (Audience::Staff | Audience::Customer, _) => None,
+            _ => None,
         };
         text.map_or(Rendered::Nothing, |text| Rendered::Frame(Frame::Text(Text::from(text))))
     }

@@ -20,6 +20,7 @@ use parlor_api::{
     v1::{self, event::Payload},
 };
 
+use self::shape::{CUSTOMER, STAFF};
 use super::{
     AllowHeaders, Audience, Carriers, Cors, Dialect, Machine, Opening, OpeningKind, Oversized, Pace,
     Rendered, SocketEvent, Wire, rest::Exchange,
@@ -80,6 +81,10 @@ impl Dialect for Support {
         }
     }
 
+    fn may_see(&self, audience: Audience, shown_to: v1::Audience) -> bool {
+        audience == STAFF || shown_to != v1::Audience::Staff
+    }
+
     /// Every admin hears every message, so it is made once for all of them, and held back from those who catch up. A
     /// conversation has few sockets of its customer, and several of theirs are numbered apart: each drops what it has
     /// given out.
@@ -90,12 +95,12 @@ impl Dialect for Support {
             return Rendered::Nothing;
         }
         match (&event.payload, audience) {
-            (Some(Payload::MessageSent(_)), Audience::Staff) => {
+            (Some(Payload::MessageSent(_)), STAFF) => {
                 shape::received(event).map_or(Rendered::Nothing, Rendered::Frame)
             }
             // An admin's list changes; a customer's own conversation is another from here on.
-            (Some(Payload::MessageSent(_) | Payload::ConversationChanged(_)), Audience::Customer)
-            | (Some(Payload::MessagesRead(_)), Audience::Staff) => Rendered::Step,
+            (Some(Payload::MessageSent(_) | Payload::ConversationChanged(_)), CUSTOMER)
+            | (Some(Payload::MessagesRead(_)), STAFF) => Rendered::Step,
             _ => Rendered::Nothing,
         }
     }

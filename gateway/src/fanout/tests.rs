@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     dialect::{Frame, Machine, Opening, Wire},
     outbox::{Departure, OUTBOX_BYTES},
-    tests::echo::{Echo, message_event},
+    tests::echo::{ANYBODY, Echo, message_event},
 };
 
 /// Shows every message to all but the connection that it came from.
@@ -39,8 +39,7 @@ impl Room {
         let dialect: Arc<dyn Dialect> = Arc::new(Aside);
         for ((name, outbox), only) in [("ann", &room.ann), ("bob", &room.bob)].into_iter().zip(only) {
             let (connection, dialect) = (&Arc::from(name), &dialect);
-            let joining =
-                Joining { dialect, audience: Audience::Customer, connection, outbox, from: 0, only };
+            let joining = Joining { dialect, audience: ANYBODY, connection, outbox, from: 0, only };
             room.subscribers.join(&joining);
         }
         room

@@ -31,6 +31,9 @@ struct State {
     topic: Option<TopicHandle>,
 }
 
+/// All who hear it.
+pub const ANYBODY: Audience = Audience(0);
+
 const ATTACH: u32 = 1;
 const SUBSCRIBE: u32 = 2;
 const SEND: u32 = 3;
@@ -131,12 +134,7 @@ impl State {
             }
             "subscribe" => {
                 let topic = Name::ConversationKey(rest.to_owned());
-                effects.push(Effect::Subscribe {
-                    tag: SUBSCRIBE,
-                    topic,
-                    audience: Audience::Customer,
-                    replaces: None,
-                });
+                effects.push(Effect::Subscribe { tag: SUBSCRIBE, topic, audience: ANYBODY, replaces: None });
             }
             "unsubscribe" => {
                 effects.extend(self.topic.take().map(|topic| Effect::Unsubscribe { topic }));

@@ -5,11 +5,15 @@ use parlor_api::v1::{self, event::Payload};
 use super::{contract, wire};
 use crate::dialect::{Audience, Frame};
 
+/// The audiences of this dialect.
+pub(super) const CUSTOMER: Audience = Audience(0);
+pub(super) const STAFF: Audience = Audience(1);
+
 /// An event for everybody of an audience; `None` if it is not shown.
 pub(super) fn event(event: &v1::Event, audience: Audience) -> Option<Frame> {
     let mut event = event.clone();
     event.origin_connection.clear();
-    if audience == Audience::Customer {
+    if audience == CUSTOMER {
         veil(&mut event)?;
     }
     shown(&event)
@@ -73,14 +77,12 @@ impl Eyes {
         let serves = presence
             .roles()
             .any(|role| matches!(role, v1::Role::Staff | v1::Role::Admin | v1::Role::Provider));
-        self.audience == Audience::Staff
-            || is_own
-            || serves && presence.availability() != v1::Availability::Off
+        self.audience == STAFF || is_own || serves && presence.availability() != v1::Availability::Off
     }
 
     fn veil(&self, person: Option<&mut v1::Person>) {
         if let Some(person) = person
-            && self.audience == Audience::Customer
+            && self.audience == CUSTOMER
             && person.user_id != self.user_id
         {
             person.email.clear();

@@ -17,7 +17,7 @@ use super::{
     contract::{self, Method},
     hearing::{Beginning, Begun, Start, Watched, subscribe},
     join::{self, Join},
-    render::{self, Eyes},
+    render::{self, CUSTOMER, Eyes, STAFF},
     tags::Tags,
     wire::{self, Reply, Request},
 };
@@ -97,7 +97,7 @@ impl Socket {
             parked: VecDeque::new(),
             watched: Vec::new(),
             presence: None,
-            eyes: Eyes { audience: Audience::Customer, user_id: String::new(), role: None },
+            eyes: Eyes { audience: CUSTOMER, user_id: String::new(), role: None },
             early: Vec::new(),
         }
     }
@@ -171,7 +171,7 @@ impl Socket {
     }
 
     fn attached(&mut self, mut join: Box<Join>, attached: v1::LinkAttached, effects: &mut Vec<Effect>) {
-        let audience = if is_staff(&attached) { Audience::Staff } else { Audience::Customer };
+        let audience = if is_staff(&attached) { STAFF } else { CUSTOMER };
         let user_id = attached.person.as_ref().map(|person| person.user_id.clone()).unwrap_or_default();
         self.eyes = Eyes { audience, user_id, role: None };
         let start = match attached.recovered_from.filter(|_| join.pid.is_some()) {

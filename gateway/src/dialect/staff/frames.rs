@@ -23,9 +23,12 @@ use std::{
 use parlor_api::v1::{self, topic::Name};
 use serde_json::{Map, Value};
 
-use super::{read, shape};
+use super::{
+    read, shape,
+    wire::{CUSTOMER, STAFF},
+};
 use crate::dialect::{
-    Audience, Credential, Effect, Frame, Memory, TopicHandle,
+    Credential, Effect, Frame, Memory, TopicHandle,
     answers::is_staff,
     ask::Core,
     refusal::{Kind, Refusal},
@@ -214,7 +217,7 @@ impl Client {
         }
         let name = Name::ConversationKey(session_id.to_owned());
         let replaces = self.standing().session.as_ref().and_then(|session| session.topic.clone());
-        let heard = self.core.subscribe(name, Audience::Customer, replaces).await;
+        let heard = self.core.subscribe(name, CUSTOMER, replaces).await;
         let topic = Some(heard.map_err(|_refusal| NOT_REGISTERED)?);
         self.standing().session = Some(Session { id: session_id.to_owned(), topic });
         Ok(())
@@ -226,7 +229,7 @@ impl Client {
             return Ok(true);
         }
         self.standing().feed = Feed::Asked;
-        let heard = self.core.subscribe(Name::Feed(v1::TopicFeed::default()), Audience::Staff, None).await;
+        let heard = self.core.subscribe(Name::Feed(v1::TopicFeed::default()), STAFF, None).await;
         let mut standing = self.standing();
         let asked = mem::take(&mut standing.feed) == Feed::Asked;
         match heard {

@@ -4,7 +4,11 @@ use http::StatusCode;
 use parlor_api::limits::FRAME_BYTES;
 
 use super::shape;
-use crate::dialect::{AllowHeaders, Carriers, Cors, Pace, Response, Wire};
+use crate::dialect::{AllowHeaders, Audience, Carriers, Cors, Pace, Response, Wire};
+
+/// The audiences of this dialect.
+pub(super) const CUSTOMER: Audience = Audience(0);
+pub(super) const STAFF: Audience = Audience(1);
 
 pub(super) const WIRE: Wire = Wire {
     name: "staff",

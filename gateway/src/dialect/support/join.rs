@@ -15,10 +15,10 @@ use super::{
     identity::Proof,
     read::{Claim, Role},
     requests::latest,
-    shape,
+    shape::{self, CUSTOMER, STAFF},
 };
 use crate::dialect::{
-    Audience, Credential, Effect, Memory,
+    Credential, Effect, Memory,
     answers::is_staff,
     ask::Core,
     refusal::{Kind, Refusal},
@@ -62,7 +62,7 @@ async fn hear(core: &Core, role: Role) -> Result<(), Refusal> {
     match role {
         Role::Admin => {
             core.tell(Effect::Hold);
-            core.subscribe(Name::Feed(v1::TopicFeed::default()), Audience::Staff, None).await?;
+            core.subscribe(Name::Feed(v1::TopicFeed::default()), STAFF, None).await?;
             Ok(())
         }
         Role::Customer => hear_own(core).await,
@@ -70,13 +70,13 @@ async fn hear(core: &Core, role: Role) -> Result<(), Refusal> {
 }
 
 async fn hear_own(core: &Core) -> Result<(), Refusal> {
-    core.subscribe(own(), Audience::Customer, None).await?;
+    core.subscribe(own(), CUSTOMER, None).await?;
     let request = v1::ListConversationsRequest {
         statuses: vec![v1::ConversationStatus::Closed.into()],
         ..latest(CLOSED_MAX)
     };
     for closed in core.ask(request, &Credential::Connection).await?.conversations {
-        core.subscribe(Name::ConversationId(closed.id), Audience::Customer, None).await?;
+        core.subscribe(Name::ConversationId(closed.id), CUSTOMER, None).await?;
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ async fn catch_up(
 /// gives out what is missed now.
 pub(super) async fn hear_on(core: Core, closed: String) -> Done {
     for name in [Name::ConversationId(closed), own()] {
-        let _ = core.subscribe(name, Audience::Customer, None).await;
+        let _ = core.subscribe(name, CUSTOMER, None).await;
     }
     Done::Answered
 }

@@ -5,7 +5,11 @@ use parlor_api::v1;
 use serde::Serialize;
 
 use super::read::id_of_digits;
-use crate::dialect::{Frame, SocketEvent, javascript::iso};
+use crate::dialect::{Audience, Frame, SocketEvent, javascript::iso};
+
+/// The audiences of this dialect.
+pub(super) const CUSTOMER: Audience = Audience(0);
+pub(super) const STAFF: Audience = Audience(1);
 
 pub(super) const FAILED: &str = "Failed to send message";
 pub(super) const NOT_AUTHENTICATED: &str = "User not authenticated. Please reconnect.";

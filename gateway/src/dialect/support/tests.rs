@@ -6,11 +6,14 @@ use http::{HeaderMap, HeaderValue, Method};
 use parlor_api::v1;
 use serde_json::{Value, json};
 
-use super::Support;
+use super::{
+    Support,
+    shape::{CUSTOMER, STAFF},
+};
 use crate::{
     dialect::{
-        Answer, Audience, Call, Credential, Derived, Dialect as _, Effect, Frame, Input, OpeningKind,
-        Rendered, Response, SocketEvent, Tag,
+        Answer, Call, Credential, Derived, Dialect as _, Effect, Frame, Input, OpeningKind, Rendered,
+        Response, SocketEvent, Tag,
         kit::{
             self, NOW, acknowledged, asks_nothing, bad_token, message_number, no_conversation, refusal,
             response, sent, subscribed,

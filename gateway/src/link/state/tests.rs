@@ -12,7 +12,7 @@ use crate::{
     mount::Mount,
     outbox::OUTBOX_BYTES,
     registry,
-    tests::echo::message_event,
+    tests::echo::{ANYBODY, message_event},
 };
 
 mod subject;
@@ -109,7 +109,7 @@ impl Bench {
     }
 
     fn subscribe_instead(&mut self, name: &str, topic: Name, replaces: Option<TopicHandle>) -> u64 {
-        let wanted = Wanted { tag: 2, topic, audience: Audience::Customer, replaces };
+        let wanted = Wanted { tag: 2, topic, audience: ANYBODY, replaces };
         self.state.command(Command::Subscribe { connection: name.into(), wanted }, self.now);
         self.only_asked().0
     }

@@ -1,6 +1,9 @@
 //! How events look to staff and to customers.
 
-use super::*;
+use super::{
+    super::wire::{CUSTOMER, STAFF},
+    *,
+};
 use crate::dialect::{Audience, Rendered};
 
 fn event(message: v1::Message, audience: v1::Audience) -> v1::Event {
@@ -31,32 +34,32 @@ fn sent_by(kind: v1::AuthorKind, person: Option<v1::Person>, text: &str) -> v1::
 fn staff_hear_customers_and_customers_hear_staff() {
     let question = sent_by(v1::AuthorKind::Customer, None, "hello \"staff\"");
     let shown_to_staff = r#"{"type":"customer_message","sessionId":"session_1795206390007_yemuse1b4","message":"hello \"staff\"","customerName":"Customer","timestamp":"2026-11-20T20:26:30.007Z"}"#;
-    assert_eq!(shown(&question, Audience::Staff).as_deref(), Some(shown_to_staff));
-    assert_eq!(shown(&question, Audience::Customer), None, "nobody hears their own words");
+    assert_eq!(shown(&question, STAFF).as_deref(), Some(shown_to_staff));
+    assert_eq!(shown(&question, CUSTOMER), None, "nobody hears their own words");
 
     let reply = sent_by(v1::AuthorKind::Staff, Some(person()), "<b>hi</b>");
     let shown_to_customer =
         r#"{"type":"staff_reply","message":"<b>hi</b>","timestamp":"2026-11-20T20:26:30.007Z"}"#;
-    assert_eq!(shown(&reply, Audience::Customer).as_deref(), Some(shown_to_customer));
-    assert_eq!(shown(&reply, Audience::Staff), None, "other staff hear no reply");
+    assert_eq!(shown(&reply, CUSTOMER).as_deref(), Some(shown_to_customer));
+    assert_eq!(shown(&reply, STAFF), None, "other staff hear no reply");
 }
 
 #[test]
 fn a_signed_in_customer_is_called_by_the_username() {
     let question = sent_by(v1::AuthorKind::Customer, Some(person()), "hi");
-    assert!(shown(&question, Audience::Staff).unwrap().contains(r#""customerName":"ada""#));
+    assert!(shown(&question, STAFF).unwrap().contains(r#""customerName":"ada""#));
     let guest = v1::Person { display_name: "Grace".to_owned(), ..v1::Person::default() };
     let question = sent_by(v1::AuthorKind::Customer, Some(guest), "hi");
-    assert!(shown(&question, Audience::Staff).unwrap().contains(r#""customerName":"Grace""#));
+    assert!(shown(&question, STAFF).unwrap().contains(r#""customerName":"Grace""#));
     let nameless = v1::Person { username: String::new(), ..person() };
     let question = sent_by(v1::AuthorKind::Customer, Some(nameless), "hi");
-    assert!(shown(&question, Audience::Staff).unwrap().contains(r#""customerName":"Customer""#));
+    assert!(shown(&question, STAFF).unwrap().contains(r#""customerName":"Customer""#));
 }
 
 #[test]
 fn customers_are_shown_nothing_that_is_for_staff_only() {
     let note = event(message(1, v1::AuthorKind::Staff, Some(person()), "careful"), v1::Audience::Staff);
-    assert_eq!(shown(&note, Audience::Customer), None);
+    assert_eq!(shown(&note, CUSTOMER), None);
 }
 
 #[test]
@@ -67,8 +70,8 @@ fn nothing_but_messages_of_people_is_shown() {
         ..system.clone()
     };
     for event in [system, changed, v1::Event::default()] {
-        assert_eq!(shown(&event, Audience::Staff), None);
-        assert_eq!(shown(&event, Audience::Customer), None);
+        assert_eq!(shown(&event, STAFF), None);
+        assert_eq!(shown(&event, CUSTOMER), None);
     }
 }
 
@@ -76,6 +79,6 @@ fn nothing_but_messages_of_people_is_shown() {
 fn a_conversation_without_a_key_has_a_name_staff_can_use() {
     let mut question = sent_by(v1::AuthorKind::Customer, None, "hi");
     question.conversation.as_mut().unwrap().key.clear();
-    let text = shown(&question, Audience::Staff).unwrap();
+    let text = shown(&question, STAFF).unwrap();
     assert!(text.contains(&format!(r#""sessionId":"id:{CONVERSATION_ID}""#)));
 }

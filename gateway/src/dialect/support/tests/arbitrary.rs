@@ -175,7 +175,7 @@ proptest! {
                 }
                 Happening::StrayAnswer(_) => continue,
                 Happening::Event(event) => {
-                    talk.step(Input::Event { event: Arc::new(*event), audience: Audience::Customer })
+                    talk.step(Input::Event { event: Arc::new(*event), audience: CUSTOMER })
                 }
                 Happening::Timer => match talk.timers.pop() {
                     Some((tag, _)) => talk.step(Input::Timer(tag)),

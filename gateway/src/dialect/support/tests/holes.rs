@@ -79,8 +79,7 @@ fn hole_01_an_unknown_user_is_told_so_where_claims_are_believed() {
 fn hole_02_messages_are_heard_by_their_customer_and_by_admins_only() {
     // Before somebody has joined nothing is heard, whatever comes.
     for mut talk in [Talk::claims(), Talk::connected(mount(), None)] {
-        let input =
-            Input::Event { event: Arc::new(said(from_ann(1, "secret"))), audience: Audience::Customer };
+        let input = Input::Event { event: Arc::new(said(from_ann(1, "secret"))), audience: CUSTOMER };
         assert!(sent(talk.step(input)).is_empty());
     }
     // A customer hears their own conversations, by subscription; the feed is for admins.
@@ -97,7 +96,7 @@ fn hole_02_messages_are_heard_by_their_customer_and_by_admins_only() {
 #[test]
 fn hole_03_the_list_after_a_reading_goes_to_admins_only() {
     let mut admin = Talk::admin();
-    let effects = admin.hear(was_read(v1::AuthorKind::Staff), Audience::Staff);
+    let effects = admin.hear(was_read(v1::AuthorKind::Staff), STAFF);
     let list = changed(effects);
     assert!((list.ask)().is::<v1::ListConversationsRequest>());
     let frame = || (list.render)(Ok(rows(Vec::new())));
@@ -107,11 +106,11 @@ fn hole_03_the_list_after_a_reading_goes_to_admins_only() {
     assert!(admin.step(Input::Refreshed(frame())).is_empty());
     let mut admin = Talk::admin();
     // A customer's reading changes no list, and no customer is told of any.
-    assert!(admin.hear(was_read(v1::AuthorKind::Customer), Audience::Staff).is_empty());
+    assert!(admin.hear(was_read(v1::AuthorKind::Customer), STAFF).is_empty());
     let event = was_read(v1::AuthorKind::Staff);
-    assert!(matches!(Support.render(&event, Audience::Customer), Rendered::Nothing));
+    assert!(matches!(Support.render(&event, CUSTOMER), Rendered::Nothing));
     let mut ann = Talk::ann();
-    let input = Input::Event { event: Arc::new(event), audience: Audience::Customer };
+    let input = Input::Event { event: Arc::new(event), audience: CUSTOMER };
     assert!(ann.step(input).is_empty());
     // Nor can a customer mark anything.
     assert!(asks_nothing(ann.emit("conversation:markAsRead", &json!(5))));
@@ -281,8 +280,8 @@ fn hole_11_who_comes_back_is_given_what_they_missed() {
     let asked: v1::ListMissedEventsRequest = call(talk.answer(rows(Vec::new()))).request();
     assert_eq!((asked.after_position, asked.limit, asked.messages_only), (41, 500, true));
     // What comes meanwhile waits, so that nothing is given twice and nothing out of order.
-    assert!(talk.hear(said(message(8, v1::AuthorKind::Staff, "two")), Audience::Customer).is_empty());
-    assert!(talk.hear(said(message(9, v1::AuthorKind::Staff, "three")), Audience::Customer).is_empty());
+    assert!(talk.hear(said(message(8, v1::AuthorKind::Staff, "two")), CUSTOMER).is_empty());
+    assert!(talk.hear(said(message(9, v1::AuthorKind::Staff, "three")), CUSTOMER).is_empty());
     let one_and_two = ["one", "two"].into_iter().zip(7..);
     let events = one_and_two.map(|(text, number)| said(message(number, v1::AuthorKind::Staff, text)));
     let foreign = v1::Event {
@@ -334,7 +333,7 @@ fn hole_13_texts_lists_and_rates_are_bounded() {
 fn hole_14_a_closed_conversation_takes_messages_and_stays_heard() {
     let mut ann = Talk::ann();
     // It is closed: it stays heard, and so is the one that comes after it.
-    let effects = ann.hear(closed(), Audience::Customer);
+    let effects = ann.hear(closed(), CUSTOMER);
     assert_eq!(*subscribe(effects), v1::topic::Name::ConversationId(UUID.to_owned()));
     assert!(matches!(subscribe(ann.answer(subscribed(8))), v1::topic::Name::Own(_)));
     assert!(ann.answer(subscribed(9)).is_empty());
@@ -390,7 +389,7 @@ fn hole_16_nothing_new_is_said_to_these_clients() {
         ..said(from_ann(1, "x"))
     };
     for event in [online, typing] {
-        for audience in [Audience::Staff, Audience::Customer] {
+        for audience in [STAFF, CUSTOMER] {
             assert!(matches!(Support.render(&event, audience), Rendered::Nothing));
         }
     }
@@ -417,15 +416,14 @@ fn hole_18_presence_is_the_cores_and_counted_by_connection() {
     let mut first = Talk::ann();
     let mut second = Talk::ann();
     assert!(second.step(Input::Closed).is_empty());
-    assert_eq!(sent(first.hear(said(from_ann(1, "hi")), Audience::Customer)).len(), 1);
+    assert_eq!(sent(first.hear(said(from_ann(1, "hi")), CUSTOMER)).len(), 1);
 }
 
 #[test]
 fn hole_19_no_event_carries_an_offset() {
     // Recovery of the protocol would add one more argument to each; this dialect gives out again what was missed instead.
     let mut talk = Talk::ann();
-    let effects =
-        talk.hear(v1::Event { offset: "opaque".to_owned(), ..said(from_ann(1, "hi")) }, Audience::Customer);
+    let effects = talk.hear(v1::Event { offset: "opaque".to_owned(), ..said(from_ann(1, "hi")) }, CUSTOMER);
     let text: Value = serde_json::from_str(sent(effects)[0]).unwrap();
     assert_eq!(text.as_array().unwrap().len(), 2, "its name and one argument");
 }

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_message_arrives_with_its_conversation_and_customer() {
     let mut talk = Talk::ann();
-    let effects = talk.hear(said(from_ann(9, "Where is \"my\" order?")), Audience::Customer);
+    let effects = talk.hear(said(from_ann(9, "Where is \"my\" order?")), CUSTOMER);
     let expected = format!(
         r#"["message:received",{{"id":9,"conversationId":5,"sender":"CUSTOMER","content":"Where is \"my\" order?","isRead":false,"createdAt":"{ISO}","conversation":{{"id":5,"userId":2,"status":"OPEN","unreadCount":1,"createdAt":"{ISO}","updatedAt":"{ISO}","user":{{"id":2,"name":"Ann","email":"ann@x.test","avatar":null}}}}}}]"#
     );

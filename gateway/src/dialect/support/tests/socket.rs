@@ -221,9 +221,9 @@ fn events_are_held_during_a_join_up_to_a_bound() {
     talk.join(2, "CUSTOMER");
     talk.answer(attached(ann(), &[v1::Role::Customer]));
     for number in 0..HELD_MAX as u64 {
-        assert!(talk.hear(said(from_ann(number, "x")), Audience::Customer).is_empty());
+        assert!(talk.hear(said(from_ann(number, "x")), CUSTOMER).is_empty());
     }
-    let effects = talk.hear(said(from_ann(0, "x")), Audience::Customer);
+    let effects = talk.hear(said(from_ann(0, "x")), CUSTOMER);
     assert!(matches!(effects, [Effect::Close { code: 1013, .. }]), "{effects:?}");
 }
 
@@ -262,7 +262,7 @@ fn who_was_refused_may_try_again() {
 fn an_admin_whose_token_is_over_reads_and_hears_no_more() {
     let mut talk = Talk::admin();
     assert!(talk.step(Input::RightsEnded(v1::RightsEndedReason::Expired)).is_empty());
-    let input = Input::Event { event: Arc::new(said(from_ann(1, "x"))), audience: Audience::Staff };
+    let input = Input::Event { event: Arc::new(said(from_ann(1, "x"))), audience: STAFF };
     assert!(talk.step(input).is_empty());
     assert_eq!(sent(talk.emit_bare("admin:getConversations")), [r#"["admin:conversationsList",[]]"#]);
     let effects = talk.emit("message:send", &json!({"conversationId": 5, "message": "x"}));
