@@ -2,9 +2,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use parlor::{config::Config, server::Server};
+use parlor::{
+    config::{Config, DEFAULT_TOML},
+    server::Server,
+};
 use tokio::runtime::{Builder, Runtime};
-use toml::Table;
+use toml::{Table, Value};
 
 /// Tasks that are in the middle of a poll get so long to return from it.
 const KILL_BOUND: Duration = Duration::from_secs(10);
@@ -18,8 +21,9 @@ pub struct Node {
 impl Node {
     /// Starts a server with this configuration.
     pub async fn start(configuration: &Table) -> Self {
-        let config: Config =
-            configuration.clone().try_into().expect("the harness writes a valid configuration");
+        let mut said: Table = DEFAULT_TOML.parse().expect("the manual is TOML");
+        say_over(&mut said, configuration);
+        let config: Config = said.try_into().expect("the harness writes a valid configuration");
         let running = apart(move || {
             let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             let server = runtime.block_on(Server::start(config)).expect("the server starts");
@@ -70,4 +74,16 @@ impl Drop for Node {
 /// Does something with a runtime: no runtime may be waited for on another one's threads.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+/// Says something else than before, key by key; a list as a whole.
+fn say_over(before: &mut Table, now: &Table) {
+    for (key, value) in now {
+        match (before.get_mut(key), value) {
+            (Some(Value::Table(before)), Value::Table(value)) => say_over(before, value),
+            _ => {
+                before.insert(key.clone(), value.clone());
+            }
+        }
+    }
 }
