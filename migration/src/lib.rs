@@ -15,6 +15,7 @@ mod m20261121_000007_own_conversation;
 mod m20261128_000008_event;
 mod m20261129_000009_reaction;
 mod m20261129_000010_message_payload;
+mod m20261129_000011_participant;
 
 use sea_orm_migration::{
     MigrationStatus,
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000008_event::Migration),
             Box::new(m20261129_000009_reaction::Migration),
             Box::new(m20261129_000010_message_payload::Migration),
+            Box::new(m20261129_000011_participant::Migration),
         ]
     }
 }

@@ -30,6 +30,7 @@ pub fn on_commit(bus: Arc<dyn Bus>, kinds: Kinds, heads: Heads) -> OnCommit {
 fn announce(bus: &dyn Bus, kinds: &Kinds, stored: &Arc<StoredEvent>) {
     let encoded = kinds.event(stored).encode_to_vec();
     hub::publish(bus, Topic::Log(stored.tenant, stored.subject), stored.sequence, &encoded);
+    let encoded = if kinds.is_for_staff(stored) { encoded } else { kinds.in_feed(stored).encode_to_vec() };
     hub::publish(bus, Topic::Feed(stored.tenant), stored.position, &encoded);
 }
 
@@ -61,25 +62,26 @@ impl StoreSource {
 impl Source for StoreSource {
     async fn head(&self, topic: Topic) -> Result<i64> {
         let head = match topic {
-            Topic::Log(tenant, subject) => self.store.subject_head(tenant, subject).await?,
-            Topic::Feed(tenant) => self.store.tenant_head(tenant).await?,
+            Topic::Log(tenant, subject) => self.store.log.subject_head(tenant, subject).await?,
+            Topic::Feed(tenant) => self.store.log.tenant_head(tenant).await?,
             Topic::State(..) => return Err(not_a_log(topic)),
         };
         Ok(head)
     }
 
     async fn tail(&self, topic: Topic, after: i64, limit: u64) -> Result<Vec<Announced>> {
-        let (events, number): (_, fn(&StoredEvent) -> i64) = match topic {
+        let announced: Vec<Announced> = match topic {
             Topic::Log(tenant, subject) => {
-                (self.store.subject_events(tenant, subject, after, limit).await?, |event| event.sequence)
+                let events = self.store.log.subject_events(tenant, subject, after, limit).await?;
+                events.iter().map(|event| Announced::new(event.sequence, self.kinds.event(event))).collect()
             }
             Topic::Feed(tenant) => {
-                (self.store.tenant_events(tenant, after, limit).await?, |event| event.position)
+                let events = self.store.log.tenant_events(tenant, after, limit).await?;
+                events.iter().map(|event| Announced::new(event.position, self.kinds.in_feed(event))).collect()
             }
             Topic::State(..) => return Err(not_a_log(topic)),
         };
-        let announced = |event| Announced::new(number(event), self.kinds.event(event));
-        Ok(events.iter().map(announced).collect())
+        Ok(announced)
     }
 
     async fn state(&self, topic: Topic) -> Result<Option<(i64, v1::Event)>> {

@@ -326,7 +326,9 @@ impl Auth {
         };
         let (tenant, tenant_slug) = match (&context.tenant, only_tenant) {
             (Some(slug), _) => self.records.tenant(slug).await?,
-            (None, Some(only)) => (only, Arc::from(self.records.store.tenant_by_id(only).await?.slug)),
+            (None, Some(only)) => {
+                (only, Arc::from(self.records.store.directory.tenant_by_id(only).await?.slug))
+            }
             (None, None) => (Principal::NO_TENANT, Arc::from("")),
         };
         let proof = Proof { subject, ..Proof::default() };

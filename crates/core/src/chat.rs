@@ -2,7 +2,7 @@
 //!
 //! What a unary call and a stream command share is here once; `chat/rpc.rs` and `chat/converse.rs` only decode and encode.
 //! A rule that needs the row reads it right before it writes; what two writers could race for (keys, owners, request
-//! ids, sequences) is decided by the store inside the writing transaction.
+//! ids, sequences, and who may write a message) is decided by the store inside the writing transaction.
 
 pub mod access;
 mod converse;
@@ -22,8 +22,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use parlor_api::limits;
 use parlor_store::{
-    Conversation, ConversationFilter, ConversationId, ConversationPatch, EnsureConversation, Message,
-    MessageFilter, Mutation, OwnConversation, Reacting, Reaction, RequestKey, Store, UserId,
+    Access, Conversation, ConversationFilter, ConversationId, ConversationPatch, EnsureConversation, Message,
+    MessageFilter, Mutation, OwnConversation, Reacting, Reaction, RequestKey, SeenBy, Store, UserId,
 };
 
 use self::{
@@ -163,6 +163,8 @@ impl Chat {
             kind: creation.kind,
             waiting: creation.waiting,
             owner_id,
+            members: Vec::new(),
+            seen_by: SeenBy::Staff,
         }))
     }
 
@@ -177,11 +179,16 @@ impl Chat {
         let principal = caller.principal()?;
         if !principal.is_staff() {
             // A guest owns nothing, and reaches a conversation only by its key.
-            let Some(own) = principal.user_id() else { return Ok((Vec::new(), None)) };
-            filter.owner_id = Some(own);
+            if principal.user_id().is_none() {
+                return Ok((Vec::new(), None));
+            }
+            filter.owner_id = None;
         }
+        let (person, staff) = (principal.user_id(), principal.is_staff());
+        filter.access = Some(Access { person, staff, by_key: false });
         let before = cursor.map(|cursor| (cursor.active_at, cursor.number));
-        let mut rows = self.store.list_conversations(principal.tenant, &filter, before, limit + 1).await?;
+        let mut rows =
+            self.store.chat.list_conversations(principal.tenant, &filter, before, limit + 1).await?;
         let more = cut(&mut rows, limit);
         let last = rows.last().filter(|_| more);
         let time = |row: &Conversation| match filter.order_by_update {
@@ -226,7 +233,7 @@ impl Chat {
         let mut messages = if span.is_empty() {
             Vec::new()
         } else {
-            self.store.list_messages(tenant, id, &filter, listing.limit + 1).await?
+            self.store.chat.list_messages(tenant, id, &filter, listing.limit + 1).await?
         };
         let more = cut(&mut messages, listing.limit);
         let last = messages.last().map(|message| message.sequence).filter(|_| more);
@@ -235,7 +242,7 @@ impl Chat {
             messages.reverse();
         }
         let sequences = messages.iter().map(|message| message.sequence).collect();
-        let reactions = self.store.reactions(tenant, id, sequences, &principal.key()).await?;
+        let reactions = self.store.chat.reactions(tenant, id, sequences, &principal.key()).await?;
         Ok(MessagePage {
             conversation,
             messages,
@@ -280,7 +287,7 @@ impl Chat {
         let (tenant, conversation_id) = (principal.tenant, conversation.id);
         // Messages never change, so it is there when the store looks too.
         if sequence <= hidden
-            || self.store.list_messages(tenant, conversation_id, &alone, 1).await?.is_empty()
+            || self.store.chat.list_messages(tenant, conversation_id, &alone, 1).await?.is_empty()
         {
             return Err(Error::field("message_sequence", "must be a message's"));
         }
@@ -304,7 +311,7 @@ impl Chat {
             };
         }
         if let Some(owner) = wish {
-            self.store.user(principal.tenant, owner).await?;
+            self.store.directory.user(principal.tenant, owner).await?;
         }
         Ok(wish)
     }

@@ -50,7 +50,7 @@ impl Heads {
         if known.read_at.is_some_and(|read_at| (read_at..read_at + FRESH_MS).contains(&now)) {
             return Ok(known.position);
         }
-        let position = store.tenant_head(tenant).await?;
+        let position = store.log.tenant_head(tenant).await?;
         let mut known = self.known();
         let head = known.entry(tenant).or_default();
         *head = Head { position: head.position.max(position), read_at: Some(now) };

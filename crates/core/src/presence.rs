@@ -35,10 +35,10 @@ use crate::{
 impl Presence {
     /// Everybody online in a tenant, by number, and the revision that was read.
     pub(crate) async fn online(&self, tenant: TenantId) -> Result<(Vec<Seen>, i64)> {
-        let (rows, revision) = self.store.presences(tenant).await?;
+        let (rows, revision) = self.store.presence.presences(tenant).await?;
         let ids: Vec<UserId> = rows.iter().map(|row| row.user_id).collect();
         let mut users: HashMap<UserId, User> =
-            self.store.users(tenant, &ids).await?.into_iter().map(|user| (user.id, user)).collect();
+            self.store.directory.users(tenant, &ids).await?.into_iter().map(|user| (user.id, user)).collect();
         let mut seen: Vec<Seen> = rows
             .into_iter()
             .filter_map(|row| users.remove(&row.user_id).map(|user| self.seen(Arc::new(user), row)))
@@ -55,8 +55,8 @@ impl Presence {
 
     /// One person as they are now.
     pub(crate) async fn person(&self, tenant: TenantId, id: UserId) -> Result<Seen> {
-        let user = self.store.user(tenant, id).await?;
-        let row = self.store.presence(tenant, id).await?.unwrap_or_else(|| unseen(tenant, id));
+        let user = self.store.directory.user(tenant, id).await?;
+        let row = self.store.presence.presence(tenant, id).await?.unwrap_or_else(|| unseen(tenant, id));
         Ok(self.seen(Arc::new(user), row))
     }
 
@@ -83,9 +83,10 @@ impl Presence {
         if Some(id) != own {
             caller.staff()?;
         }
-        self.store.user(principal.tenant, id).await?;
+        self.store.directory.user(principal.tenant, id).await?;
         let choice = availability_from_proto(choice);
-        let revision = self.store.set_availability(principal.tenant, id, choice, self.clock.now()).await?;
+        let revision =
+            self.store.presence.set_availability(principal.tenant, id, choice, self.clock.now()).await?;
         let seen = self.person(principal.tenant, id).await?;
         self.tell(&seen, revision);
         Ok(seen.to_proto(principal))

@@ -182,6 +182,7 @@ impl From<parlor_store::Error> for Error {
         use parlor_store::Error as Store;
         match error {
             Store::NotFound(what) => Self::NotFound(what),
+            Store::NotOwner => Self::NotOwner,
             Store::AlreadyExists(field) => Self::AlreadyExists(field),
             Store::RequestIdReused => Self::RequestIdReused,
             Store::LimitReached { limit, maximum } => Self::LimitReached { limit, maximum },

@@ -22,6 +22,11 @@ pub trait Kind: Send + Sync + 'static {
     /// Says in an event what happened. Its place in the orders, its time and for whom it is are there already.
     fn tell(&self, stored: &StoredEvent, event: &mut v1::Event);
 
+    /// True if all staff see the subject of this event, and so hear in their tenant's feed what happened.
+    fn is_for_staff(&self, _stored: &StoredEvent) -> bool {
+        true
+    }
+
     /// Fails unless the principal may hear a subject; `by_key` if whoever opened it knew its key.
     async fn may_hear(&self, store: &Store, principal: &Principal, id: Uuid, by_key: bool) -> Result<()>;
 
@@ -59,6 +64,19 @@ impl Kinds {
             kind.tell(stored, &mut event);
         }
         event
+    }
+
+    /// A stored event in the feed of its tenant, which all staff hear: of what only its participants see, only its place
+    /// in the orders is told.
+    #[must_use]
+    pub fn in_feed(&self, stored: &StoredEvent) -> v1::Event {
+        if self.is_for_staff(stored) { self.event(stored) } else { envelope(&self.offsets, stored) }
+    }
+
+    /// True if all staff may know what this event says.
+    #[must_use]
+    pub fn is_for_staff(&self, stored: &StoredEvent) -> bool {
+        self.known.get(&stored.subject.kind).is_none_or(|kind| kind.is_for_staff(stored))
     }
 }
 

@@ -103,7 +103,7 @@ impl Tokens {
                 let id = field::id("user_id", &id, UserId::parse)?;
                 if principal.user_id() != Some(id) {
                     caller.admin()?;
-                    self.store.user(principal.tenant, id).await?;
+                    self.store.directory.user(principal.tenant, id).await?;
                 }
                 self.auth.standing().revoke_user(principal.tenant, id).await?
             }

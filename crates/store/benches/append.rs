@@ -46,10 +46,10 @@ async fn measure(name: &str, url: &str) {
     parlor_migration::up(url).await.unwrap();
     let options = Options { url: url.to_owned(), read_connections: 2 };
     let store = Store::open(options, Box::new(|_| {})).await.unwrap();
-    let tenant = store.create_tenant(new_tenant()).await.unwrap().id;
+    let tenant = store.directory.create_tenant(new_tenant()).await.unwrap().id;
     let mut rooms = Vec::new();
     for _ in 0..ROOMS {
-        rooms.push(store.ensure_conversation(new_room(tenant)).await.unwrap().0.id);
+        rooms.push(store.chat.ensure_conversation(new_room(tenant)).await.unwrap().0.id);
     }
     let rooms: Arc<[ConversationId]> = rooms.into();
     let mut rates = [const { Vec::new() }; PRODUCERS.len()];
@@ -75,7 +75,7 @@ async fn round(store: &Store, tenant: TenantId, rooms: &Arc<[ConversationId]>, p
             let mut stored = 0_u32;
             while began.elapsed() < ROUND {
                 let room = rooms[(producer + stored as usize) % rooms.len()];
-                store.append(new_message(tenant, room, producer)).await.unwrap();
+                store.chat.append(new_message(tenant, room, producer)).await.unwrap();
                 stored += 1;
             }
             stored
@@ -107,6 +107,8 @@ fn new_room(tenant: TenantId) -> EnsureConversation {
         kind: String::new(),
         waiting: false,
         owner_id: None,
+        members: Vec::new(),
+        seen_by: parlor_store::SeenBy::Staff,
     }
 }
 
@@ -114,6 +116,7 @@ fn new_message(tenant: TenantId, conversation_id: ConversationId, producer: usiz
     NewMessage {
         cause: Cause { tenant, author: guest(), at: 2, origin: String::new() },
         conversation_id,
+        access: parlor_store::Access::STAFF,
         author_key: format!("guest-{producer}"),
         leaves_unread: false,
         request: Some(Box::new(parlor_store::MessageRequest {

@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod message;
 pub mod node_epoch;
+pub mod participant;
 pub mod presence;
 pub mod presence_lease;
 pub mod reaction;

@@ -6,6 +6,9 @@ pub enum Error {
     /// The row is not there, or is another tenant's.
     #[error("no such {0}")]
     NotFound(What),
+    /// The conversation is there, and somebody else's.
+    #[error("it belongs to somebody else")]
+    NotOwner,
     /// A unique field is taken.
     #[error("{0} is taken")]
     AlreadyExists(Unique),

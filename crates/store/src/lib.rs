@@ -4,8 +4,10 @@
 //! is in `entity`, what is asked of it in `query`, one file per service, and how it is changed in `writer`: one task puts
 //! all that is queued into one transaction. An answer to a change means that it is durable.
 
+mod access;
 mod bulk;
 mod connect;
+mod database;
 mod entity;
 mod error;
 mod event;
@@ -19,14 +21,19 @@ mod store;
 mod tx;
 mod writer;
 
+pub use access::{Access, SeenBy};
 pub use error::{Error, Result, Unique, What};
 pub use event::{ConversationChange, EventBody, Shown, StoredEvent, Subject, SubjectKind};
 pub use ids::*;
 pub use mutation::{Mutation, Once};
 pub use query::{
-    chat::{Missed, Missing, OwnConversation, Pick, Reacting, Reaction},
+    chat::{Chat, Missed, Missing, OwnConversation, Pick, Reacting, Reaction},
+    directory::Directory,
+    event::Log,
     idempotency::{REQUEST_LIFETIME_MS, RequestKey},
-    presence::Arrival,
+    presence::{Arrival, Presence},
+    token::Tokens,
 };
 pub use rows::*;
-pub use store::{OnCommit, Options, Store};
+pub use store::{Options, Store};
+pub use writer::OnCommit;

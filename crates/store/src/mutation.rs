@@ -1,9 +1,9 @@
 //! Changes that are not yet made, and how a repeated request makes them once.
 //!
 //! Every change but a message is a [`Mutation`]: a value that the writer runs inside its transaction, as often as a lost
-//! race demands. `Store::create_tenant(…)` and its like are `apply(Mutation::create_tenant(…))`.
+//! race demands. `store.directory.create_tenant(…)` and its like are `store.apply(Mutation::create_tenant(…))`.
 //!
-//! A request that carries a request id goes through [`Store::apply_once`]. In one transaction, under the tenant's lock, it
+//! A request that carries a request id is made by [`Mutation::once`]. In one transaction, under the tenant's lock, it
 //! looks up the first answer to the same (tenant, principal, method, request id), and either gives that back, or refuses
 //! because the payload was another, or makes the change, encodes its result and records it. So there is no moment at which
 //! the change is made and the answer is not recorded. Answers are kept for [`crate::REQUEST_LIFETIME_MS`].
@@ -11,7 +11,7 @@
 use futures::future::BoxFuture;
 
 use crate::{
-    Result, Store, TenantId,
+    Result, TenantId,
     failure::Failure,
     query::idempotency::{self, RequestKey},
     tx::{Change, Tx},
@@ -62,6 +62,19 @@ impl<T: 'static> Mutation<T> {
         Mutation { tenant, change: Box::new(Positioned { tenant, change }), refuses_first }
     }
 
+    /// Makes it unless it was made by the same request before, and answers the encoded result of the first time.
+    pub fn once(
+        self,
+        key: RequestKey,
+        encode: impl Fn(&T) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Mutation<Once>
+    where
+        T: Send,
+    {
+        let recorded = Recorded { key, change: self.change, encode: Box::new(encode) };
+        Mutation { tenant: self.tenant, change: Box::new(recorded), refuses_first: false }
+    }
+
     /// What it refuses, it refuses before it has written anything: it needs no savepoint.
     pub(crate) fn refuses_first(self) -> Self {
         Self { refuses_first: true, ..self }
@@ -77,30 +90,6 @@ struct Positioned<T> {
 impl<T: Send> Change<(T, i64)> for Positioned<T> {
     fn make<'t>(&'t self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(T, i64), Failure>> {
         Box::pin(async move { Ok((self.change.make(tx).await?, tx.position(self.tenant))) })
-    }
-}
-
-impl Store {
-    /// Makes a change, and answers when it is durable.
-    pub async fn apply<T: Send + 'static>(&self, mutation: Mutation<T>) -> Result<T> {
-        self.writer.change(mutation).await
-    }
-
-    /// Makes a change unless it was made by the same request before, and answers the encoded result of the first time.
-    pub async fn apply_once<T: Send + 'static>(
-        &self,
-        key: RequestKey,
-        mutation: Mutation<T>,
-        encode: impl Fn(&T) -> Vec<u8> + Send + Sync + 'static,
-    ) -> Result<Once> {
-        let recorded = Recorded { key, change: mutation.change, encode: Box::new(encode) };
-        let once = Mutation { tenant: mutation.tenant, change: Box::new(recorded), refuses_first: false };
-        self.writer.change(once).await
-    }
-
-    /// The first answer to a request, if there was one; for callers that can spare themselves the work before a change.
-    pub async fn replay(&self, key: &RequestKey) -> Result<Option<Vec<u8>>> {
-        Ok(idempotency::first_answer(&self.readers, key).await?)
     }
 }
 

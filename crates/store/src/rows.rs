@@ -1,6 +1,6 @@
 //! What queries give and take: plain values, no entity and no message of the contract.
 
-use crate::{ApiKeyId, ConversationId, MessageId, Millis, TenantId, UserId};
+use crate::{Access, ApiKeyId, ConversationId, MessageId, Millis, SeenBy, TenantId, UserId};
 
 /// A set of roles, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -142,6 +142,13 @@ pub enum ConversationStatus {
     Closed,
 }
 
+/// As what somebody takes part in a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    Owner,
+    Member,
+}
+
 /// A conversation, with the joined people and its newest message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
@@ -150,6 +157,7 @@ pub struct Conversation {
     pub number: i64,
     pub key: Option<String>,
     pub kind: String,
+    pub seen_by: SeenBy,
     pub status: ConversationStatus,
     pub owner_id: Option<UserId>,
     pub owner: Option<std::sync::Arc<User>>,
@@ -205,6 +213,8 @@ pub struct Cause {
 pub struct NewMessage {
     pub cause: Cause,
     pub conversation_id: ConversationId,
+    /// Who writes, and as what: whether that reaches the conversation is decided where the message is stored.
+    pub access: Access,
     /// Whose `request_id` it is; the scope in which repetitions are found. Never empty.
     pub author_key: String,
     /// The caller's name for this message; `None` never merges.
@@ -239,8 +249,11 @@ pub struct EnsureConversation {
     pub key: Option<String>,
     pub kind: String,
     pub waiting: bool,
-    /// Becomes the owner if there is none.
+    /// Becomes the owner if there is none, and takes part.
     pub owner_id: Option<UserId>,
+    /// Who else takes part from the beginning in one that is created, and who sees it besides.
+    pub members: Vec<UserId>,
+    pub seen_by: SeenBy,
 }
 
 /// What a change of a conversation sets; `None` leaves it.
@@ -265,6 +278,8 @@ pub struct ConversationFilter {
     pub tag: Option<String>,
     pub unread_only: bool,
     pub active_after: Option<Millis>,
+    /// Only what they reach without a key; everything if nobody is named.
+    pub access: Option<Access>,
     /// By `updated_at` instead of `customer_active_at`.
     pub order_by_update: bool,
 }

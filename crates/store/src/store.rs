@@ -1,11 +1,20 @@
-//! The handle to everything stored. Reads go to the pool, changes to the writer.
+//! The handle to everything stored, a part for each service. Reads go to the pool, changes to the writer.
+
+#[cfg(test)]
+mod disk_full;
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::{
-    Mutation, Result, StoredEvent, TenantId, connect::Target, failure::Failure, tx::Tx, writer::Writer,
+    Mutation, OnCommit, Once, RequestKey, Result, TenantId,
+    connect::Target,
+    database::Database,
+    failure::Failure,
+    query::{chat::Chat, directory::Directory, event::Log, idempotency, presence::Presence, token::Tokens},
+    tx::Tx,
+    writer::Writer,
 };
 
 /// How to open a store.
@@ -17,14 +26,15 @@ pub struct Options {
     pub read_connections: u32,
 }
 
-/// Called by the writer in commit order, after each commit and before its acknowledgements. Must not block.
-pub type OnCommit = Box<dyn Fn(Vec<Arc<StoredEvent>>) + Send + Sync>;
-
 /// The one handle to everything stored. Cloning is cheap.
 #[derive(Clone)]
 pub struct Store {
-    pub(crate) readers: DatabaseConnection,
-    pub(crate) writer: Writer,
+    pub chat: Chat,
+    pub log: Log,
+    pub directory: Directory,
+    pub tokens: Tokens,
+    pub presence: Presence,
+    db: Arc<Database>,
 }
 
 impl Store {
@@ -32,20 +42,48 @@ impl Store {
     pub async fn open(options: Options, on_commit: OnCommit) -> Result<Self> {
         let target = Target::parse(&options.url)?;
         let writer = Writer::start(target.clone(), on_commit).await?;
-        Ok(Self { readers: target.readers(options.read_connections), writer })
+        let db = Arc::new(Database { readers: target.readers(options.read_connections), writer });
+        Ok(Self {
+            chat: Chat { db: Arc::clone(&db) },
+            log: Log { db: Arc::clone(&db) },
+            directory: Directory { db: Arc::clone(&db) },
+            tokens: Tokens { db: Arc::clone(&db) },
+            presence: Presence { db: Arc::clone(&db) },
+            db,
+        })
+    }
+
+    /// Makes a change, and answers when it is durable.
+    pub async fn apply<T: Send + 'static>(&self, mutation: Mutation<T>) -> Result<T> {
+        self.db.apply(mutation).await
+    }
+
+    /// [`Mutation::once`], applied.
+    pub async fn apply_once<T: Send + 'static>(
+        &self,
+        key: RequestKey,
+        mutation: Mutation<T>,
+        encode: impl Fn(&T) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Result<Once> {
+        self.db.apply(mutation.once(key, encode)).await
+    }
+
+    /// The first answer to a request, if there was one; for callers that can spare themselves the work before a change.
+    pub async fn replay(&self, key: &RequestKey) -> Result<Option<Vec<u8>>> {
+        Ok(idempotency::first_answer(&self.db.readers, key).await?)
     }
 
     /// Takes no more work, finishes what is queued, and closes the connections.
     pub async fn close(&self) {
-        self.writer.close().await;
-        if let Err(error) = self.readers.clone().close().await {
+        self.db.writer.close().await;
+        if let Err(error) = self.db.readers.clone().close().await {
             tracing::warn!(%error, "read connections did not close");
         }
     }
 
     /// A read and a write that change nothing both succeed.
     pub async fn ping(&self) -> Result<()> {
-        self.readers.ping().await.map_err(Failure::from)?;
+        self.db.readers.ping().await.map_err(Failure::from)?;
         let nothing = Mutation::new(TenantId::INSTALLATION, (), |(), tx| {
             Box::pin(async move {
                 tx.db()

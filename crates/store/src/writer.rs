@@ -13,12 +13,10 @@
 //! - Anything else, and a commit whose outcome is unknown, is `Unavailable` for all of the batch. The connection is given
 //!   up, and the next batch opens a new one; so a database that comes back is found without a restart.
 
-#[cfg(test)]
-mod disk_full;
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     time::Duration,
 };
 
@@ -31,7 +29,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Appended, Error, Mutation, NewMessage, OnCommit, Result, TenantId,
+    Appended, Error, Mutation, NewMessage, Result, StoredEvent, TenantId,
     connect::Target,
     failure::Failure,
     query::{
@@ -56,6 +54,9 @@ const BATCH_TIMEOUT: Duration = Duration::from_secs(15);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Expired answers are removed about so often.
 const PURGE_EVERY_MS: i64 = 10 * 60 * 1_000;
+
+/// Called by the writer in commit order, after each commit and before its acknowledgements. Must not block.
+pub type OnCommit = Box<dyn Fn(Vec<Arc<StoredEvent>>) + Send + Sync>;
 
 /// The way to the writer task.
 #[derive(Clone)]

@@ -55,7 +55,7 @@ impl Auth {
             .extend(context.issuers.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
         for issuer in names {
             let identity = Identity { issuer, subject: subject.to_owned() };
-            match self.records.store.user_by_identity(tenant, &identity).await {
+            match self.records.store.directory.user_by_identity(tenant, &identity).await {
                 Ok(user) => return Ok((user, identity.issuer)),
                 Err(StoreError::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
@@ -63,7 +63,7 @@ impl Auth {
         }
         let digits = subject.bytes().all(|byte| byte.is_ascii_digit());
         let number = subject.parse().ok().filter(|_| digits).ok_or(Error::NotFound(What::User))?;
-        Ok((self.records.store.user_by_number(tenant, number).await?, String::new()))
+        Ok((self.records.store.directory.user_by_number(tenant, number).await?, String::new()))
     }
 }
 

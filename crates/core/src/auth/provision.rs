@@ -33,7 +33,7 @@ pub async fn user(
             match write(store, tenant, newcomer, now_ms).await {
                 // Somebody was quicker with the same person.
                 Err(Error::AlreadyExists(_)) => {
-                    Ok(Arc::new(store.user_by_identity(tenant, &identity).await?))
+                    Ok(Arc::new(store.directory.user_by_identity(tenant, &identity).await?))
                 }
                 other => other.map(Arc::new),
             }
@@ -43,7 +43,7 @@ pub async fn user(
 
 /// Who is known by the subject; none if the issuer's strangers are let in.
 pub async fn known(store: &Store, tenant: TenantId, issuer: &Issuer, subject: &str) -> Result<Option<User>> {
-    match store.user_by_identity(tenant, &identity(issuer, subject)).await {
+    match store.directory.user_by_identity(tenant, &identity(issuer, subject)).await {
         Ok(user) => Ok(Some(user)),
         Err(StoreError::NotFound(_)) if issuer.options().provision => Ok(None),
         Err(StoreError::NotFound(_)) => Err(invalid("its subject is unknown here")),
@@ -73,10 +73,10 @@ fn follows(user: &User, profile: &Profile) -> bool {
 
 /// Writes, and once more without the username if that is somebody else's.
 async fn write(store: &Store, tenant: TenantId, upsert: UserUpsert, now_ms: i64) -> Result<User> {
-    match store.upsert_user(tenant, upsert.clone(), now_ms).await {
+    match store.directory.upsert_user(tenant, upsert.clone(), now_ms).await {
         Err(StoreError::AlreadyExists(_)) if upsert.username.is_some() => {
             let nameless = UserUpsert { username: None, ..upsert };
-            Ok(store.upsert_user(tenant, nameless, now_ms).await?.0)
+            Ok(store.directory.upsert_user(tenant, nameless, now_ms).await?.0)
         }
         other => Ok(other?.0),
     }

@@ -34,7 +34,7 @@ impl Records {
         if let Some(known) = self.tenants.get(slug, now) {
             return Ok(known);
         }
-        let tenant = self.store.tenant(slug).await?;
+        let tenant = self.store.directory.tenant(slug).await?;
         let known = (tenant.id, Arc::from(tenant.slug.as_str()));
         self.tenants.insert(slug.into(), known.clone(), now, now + REMEMBERED_MS);
         Ok(known)
@@ -42,7 +42,7 @@ impl Records {
 
     /// A person whom a proof names.
     pub async fn user(&self, tenant: TenantId, id: UserId) -> Result<User> {
-        match self.store.user(tenant, id).await {
+        match self.store.directory.user(tenant, id).await {
             Err(StoreError::NotFound(_)) => Err(invalid("its subject is unknown here")),
             other => Ok(other?),
         }
@@ -50,7 +50,7 @@ impl Records {
 
     /// A key that works.
     pub async fn key(&self, id: ApiKeyId) -> Result<ApiKey> {
-        working(self.store.api_key(id).await)
+        working(self.store.tokens.api_key(id).await)
     }
 
     /// The key with this secret, if it works.
@@ -58,7 +58,7 @@ impl Records {
         if !api_key::is_well_formed(secret) {
             return Err(invalid("it is not an API key"));
         }
-        working(self.store.api_key_by_hash(api_key::hash(secret)).await)
+        working(self.store.tokens.api_key_by_hash(api_key::hash(secret)).await)
     }
 
     /// Our records decide with the token: a role that was taken away is gone, whatever the token says.

@@ -32,7 +32,7 @@ impl Standing {
     /// Reads what was withdrawn.
     pub(super) async fn start(store: Store, clock: Clock) -> Result<Self> {
         let now = clock.now();
-        let revocations = Revocations::new(store.revocations(now).await?, now);
+        let revocations = Revocations::new(store.tokens.revocations(now).await?, now);
         let (credentials, handles) = (Cache::new(CACHED_CREDENTIALS), Cache::new(CACHED_CREDENTIALS));
         Ok(Self { store, clock, revocations, credentials, handles })
     }
@@ -154,7 +154,7 @@ impl Standing {
     /// Withdraws an API key and what it was traded for.
     pub async fn revoke_key(&self, id: ApiKeyId) -> Result<ApiKey> {
         let now = self.clock.now();
-        let key = self.store.revoke_api_key(id, now).await?;
+        let key = self.store.tokens.revoke_api_key(id, now).await?;
         self.withdraw(Withdrawal::Key(id), now + revocation::KEPT_MS, now);
         Ok(key)
     }
@@ -171,7 +171,7 @@ impl Standing {
         let now = self.clock.now();
         let kept_until = now.saturating_add(revocation::KEPT_MS);
         let keep_until = expires_at.map_or(kept_until, |at| at.saturating_add(OWN_LEEWAY_MS).max(now));
-        self.store.revoke(revocation.clone(), keep_until, now).await?;
+        self.store.tokens.revoke(revocation.clone(), keep_until, now).await?;
         self.withdraw(revocation.into(), keep_until, now);
         Ok(now)
     }

@@ -1,12 +1,9 @@
-//! Who may reach a conversation, and how it is named.
+//! How a conversation is named, and as what somebody asks for it.
 //!
-//! Staff reach every conversation of their tenant, and an owner reaches their own. Everybody else reaches what they know
-//! the key of: possession is the proof, so keys must be hard to guess. Two things bound it: an id is no proof, and a
-//! caller proven to be somebody else than the owner is refused even with the key (two accounts in one browser share
-//! keys).
+//! The rule itself is the store's ([`Access::check`]), since it is also asked where a message is stored.
 
 use parlor_api::limits::KEY_CHARS;
-use parlor_store::{ConversationId, TenantId, UserId, What};
+use parlor_store::{Access, ConversationId, TenantId};
 
 use crate::{Error, Result, caller::Principal};
 
@@ -52,17 +49,9 @@ impl Named {
     }
 }
 
-/// Fails unless the principal may reach a conversation of its own tenant with this owner.
-pub fn check(principal: &Principal, named: &Named, owner: Option<UserId>) -> Result<()> {
-    if principal.is_staff() {
-        return Ok(());
-    }
-    match (named, owner, principal.user_id()) {
-        (_, Some(owner), Some(caller)) if owner == caller => Ok(()),
-        (Named::Key { .. }, Some(_), Some(_)) => Err(Error::NotOwner),
-        (Named::Key { .. }, Some(_), None) | (Named::Key { .. }, None, _) => Ok(()),
-        (Named::Id(_), _, _) => Err(Error::NotFound(What::Conversation)),
-    }
+/// As what a principal asks for a conversation of its own tenant.
+pub fn of(principal: &Principal, named: &Named) -> Access {
+    Access { person: principal.user_id(), staff: principal.is_staff(), by_key: named.is_by_key() }
 }
 
 /// Checks the form of a key.
@@ -79,7 +68,7 @@ pub fn check_key(field: &'static str, key: &str) -> Result<()> {
 mod tests {
     use std::sync::Arc;
 
-    use parlor_store::{ApiKeyId, Roles, User};
+    use parlor_store::{ApiKeyId, Error as Refused, Roles, SeenBy, User, UserId, What};
 
     use super::*;
     use crate::caller::Actor;
@@ -112,7 +101,7 @@ mod tests {
         let (owner, other) = (UserId::new(), UserId::new());
         let by_key = Named::by_key(TENANT, "k".repeat(MIN_KEY_CHARS));
         let by_id = Named::Id(by_key.id());
-        let missing = Err(Error::NotFound(What::Conversation));
+        let missing = Err(Refused::NotFound(What::Conversation));
         let none = Roles::default();
         // who, owned by key, owned by id, nobody's by key, nobody's by id
         let matrix = [
@@ -128,12 +117,12 @@ mod tests {
             (
                 "other user",
                 principal(user(other), Roles::CUSTOMER),
-                [Err(Error::NotOwner), missing.clone(), Ok(()), missing.clone()],
+                [Err(Refused::NotOwner), missing.clone(), Ok(()), missing.clone()],
             ),
             (
                 "provider",
                 principal(user(other), Roles::PROVIDER),
-                [Err(Error::NotOwner), missing.clone(), Ok(()), missing.clone()],
+                [Err(Refused::NotOwner), missing.clone(), Ok(()), missing.clone()],
             ),
             ("guest", principal(Actor::Guest, none), [Ok(()), missing.clone(), Ok(()), missing.clone()]),
             (
@@ -145,7 +134,8 @@ mod tests {
         for (who, principal, expected) in matrix {
             let cases = [(&by_key, Some(owner)), (&by_id, Some(owner)), (&by_key, None), (&by_id, None)];
             for ((named, owner), expected) in cases.into_iter().zip(expected) {
-                assert_eq!(check(&principal, named, owner), expected, "{who}, {named:?}, {owner:?}");
+                let checked = of(&principal, named).check(owner, SeenBy::Staff, false);
+                assert_eq!(checked, expected, "{who}, {named:?}, {owner:?}");
             }
         }
     }

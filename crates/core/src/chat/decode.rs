@@ -139,6 +139,7 @@ pub fn conversation_filter(request: &v1::ListConversationsRequest) -> Result<Con
         tag: non_empty(&request.tag),
         unread_only: request.unread_only,
         active_after: request.active_after.as_ref().map(millis),
+        access: None,
         order_by_update: request.order_by_update,
     })
 }

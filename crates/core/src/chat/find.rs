@@ -1,7 +1,7 @@
 //! Finding a conversation: which one a caller means, and whether they may reach it.
 //!
-//! Chat asks before it reads or writes, and the edge before it lets a connection hear. `access.rs` has the rule; this
-//! has what the rule needs to know, and counts those who try out keys.
+//! Chat asks before it reads or writes, and the edge before it lets a connection hear. The rule is the
+//! store's; this has what the rule needs to know, and counts those who try out keys.
 
 use std::sync::Arc;
 
@@ -48,11 +48,12 @@ impl Finder {
         match reference {
             Reference::Named(named) => Ok(named),
             Reference::Number(number) => {
-                Ok(Named::Id(self.store.conversation_by_number(tenant, number).await?))
+                Ok(Named::Id(self.store.chat.conversation_by_number(tenant, number).await?))
             }
             Reference::Own(kind) => {
-                let (_, found) = self.store.own_conversation(tenant, customer(principal)?, &kind).await?;
-                Ok(Named::Id(found.ok_or(Error::NotFound(What::Conversation))?.id))
+                let (id, exists) =
+                    self.store.chat.own_conversation(tenant, customer(principal)?, &kind).await?;
+                if exists { Ok(Named::Id(id)) } else { Err(Error::NotFound(What::Conversation)) }
             }
         }
     }
@@ -78,9 +79,19 @@ impl Finder {
     }
 
     async fn found(&self, principal: &Principal, named: &Named) -> Result<Conversation> {
-        let conversation = self.store.conversation(principal.tenant, named.id()).await?;
-        access::check(principal, named, conversation.owner_id)?;
+        let conversation = self.store.chat.conversation(principal.tenant, named.id()).await?;
+        self.admit(principal, named, &conversation).await?;
         Ok(conversation)
+    }
+
+    /// See [`admit`].
+    pub(super) async fn admit(
+        &self,
+        principal: &Principal,
+        named: &Named,
+        conversation: &Conversation,
+    ) -> Result<()> {
+        admit(&self.store, principal, named, conversation).await
     }
 
     /// Fails if a key that may be new is that of somebody else's conversation.
@@ -92,28 +103,13 @@ impl Finder {
         }
     }
 
-    /// Fails unless the caller may send there. Only a signed-in customer can be refused for whose it is; for everybody
-    /// else the append itself finds out.
-    pub(super) async fn refuse_sending(
-        &self,
-        caller: &Caller,
-        principal: &Principal,
-        named: &Named,
-    ) -> Result<()> {
-        if principal.is_staff() {
-            return Ok(());
-        }
-        if principal.user_id().is_some() || !named.is_by_key() {
-            return self.accessible(principal, &caller.peer, named).await.map(|_| ());
-        }
+    /// Fails if the caller has guessed so often that knowing a key opens nothing any more.
+    pub(super) fn may_guess(&self, caller: &Caller) -> Result<()> {
         self.guesses.check(&caller.peer, self.clock.now())
     }
 
     /// Counts a key that turned out to be nobody's.
     pub(super) fn guessed(&self, caller: &Caller) -> Result<()> {
-        if caller.principal()?.is_staff() {
-            return Ok(());
-        }
         self.guesses.take(&caller.peer, self.clock.now())
     }
 
@@ -144,7 +140,25 @@ impl Finder {
     /// The id of the principal's own conversation of a kind, or of the one that will be created next.
     pub async fn own_or_next(&self, principal: &Principal, kind: &str) -> Result<ConversationId> {
         decode::check_kind("topic.own.kind", kind)?;
-        Ok(self.store.own_conversation(principal.tenant, customer(principal)?, kind).await?.0)
+        Ok(self.store.chat.own_conversation(principal.tenant, customer(principal)?, kind).await?.0)
+    }
+}
+
+/// Fails unless the principal reaches a conversation that was named so.
+pub(super) async fn admit(
+    store: &Store,
+    principal: &Principal,
+    named: &Named,
+    conversation: &Conversation,
+) -> Result<()> {
+    let (owner, seen_by) = (conversation.owner_id, conversation.seen_by);
+    let access = access::of(principal, named);
+    match (access.check(owner, seen_by, false), access.person) {
+        (Err(_), Some(person)) => {
+            let takes_part = store.chat.takes_part(conversation.tenant, conversation.id, person).await?;
+            Ok(access.check(owner, seen_by, takes_part)?)
+        }
+        (checked, _) => Ok(checked?),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What somebody missed: for who was away, from a place in the tenant's order to now.
 
 use parlor_api::v1;
-use parlor_store::{EventBody, Missed, Missing, Pick, StoredEvent};
+use parlor_store::{EventBody, Missed, Missing, Pick, SeenBy, StoredEvent};
 
 use super::{
     Chat,
@@ -28,7 +28,7 @@ enum Place {
 
 impl Chat {
     /// The events after a place that the caller may see: staff those of their tenant, a customer those of the conversations
-    /// they own.
+    /// they take part in.
     pub(super) async fn missed(
         &self,
         caller: &Caller,
@@ -44,19 +44,20 @@ impl Chat {
         let missed = match (self.place(caller, request)?, principal.user_id()) {
             (Place::Position(after), _) if !picks.is_empty() => {
                 let (missed, reached) =
-                    self.store.missed_in(tenant, &picks, Missing { after, ..missing }).await?;
+                    self.store.chat.missed_in(tenant, &picks, Missing { after, ..missing }).await?;
                 reaches = reached;
                 missed
             }
             (Place::Position(after), _) if principal.is_staff() => {
-                self.store.missed_in_tenant(tenant, Missing { after, ..missing }).await?
+                let missed = self.store.chat.missed_in_tenant(tenant, Missing { after, ..missing }).await?;
+                Missed { events: missed.events.into_iter().filter(is_for_staff).collect(), ..missed }
             }
             (Place::Position(after), Some(own)) => {
-                self.store.missed_by_owner(tenant, own, Missing { after, ..missing }).await?
+                self.store.chat.missed_by_participant(tenant, own, Missing { after, ..missing }).await?
             }
             // What a guest hears by a key is known to nobody but the guest.
             (Place::Position(_), None) | (Place::Unknown, _) => {
-                let through = self.store.tenant_head(tenant).await?;
+                let through = self.store.log.tenant_head(tenant).await?;
                 Missed { events: Vec::new(), complete: false, more: false, through }
             }
         };
@@ -117,6 +118,11 @@ impl Chat {
             _ => Err(Error::field("after_position", "is for gateways")),
         }
     }
+}
+
+/// Whether it is of something that the staff see without taking part.
+fn is_for_staff(stored: &StoredEvent) -> bool {
+    stored.conversation.as_ref().is_none_or(|of| of.seen_by == SeenBy::Staff)
 }
 
 fn reach((pick, (after, through)): (&Pick, (i64, i64))) -> v1::MissedReach {

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Chat, Listing,
-    access::{self, Named},
+    access::Named,
     convert::{Viewer, conversation_for, message_for, reactions},
     decode,
     page::MessageCursor,
@@ -46,7 +46,7 @@ impl Chat {
         let applied = request::apply(&self.store, key, creating, respond).await?;
         if let (Some(named), Some((row, _))) = (named, applied.done) {
             // Somebody else may have become the owner in between.
-            access::check(principal, &named, row.owner_id)?;
+            self.find.admit(principal, &named, &row).await?;
         }
         Ok((applied.response, Some(applied.position)))
     }

@@ -13,7 +13,7 @@ use tonic::Status;
 
 use super::{
     Sending,
-    access::Reference,
+    access::{self, Named, Reference},
     convert::Viewer,
     decode,
     find::{Finder, customer},
@@ -41,17 +41,28 @@ impl Sender {
         self.append(caller, message).await
     }
 
-    /// The message that a sending stores, once it is allowed.
+    /// The message that a sending stores; whether it may, is found out where it is stored.
     pub async fn prepare(&self, caller: &Caller, sending: Sending) -> Result<NewMessage> {
-        let id = self.destination(caller, &sending.conversation).await?;
-        self.message(caller, id, sending)
+        let named = self.destination(caller, &sending.conversation).await?;
+        self.message(caller, &named, sending)
     }
 
-    /// Stores what was prepared. Guests, who are not looked up before, are told here that there is no such conversation.
-    pub async fn append(&self, caller: &Caller, message: NewMessage) -> Result<Appended> {
-        let appended = self.store.append(message).await.map_err(Error::from);
-        if matches!(appended, Err(Error::NotFound(_))) {
-            self.find.guessed(caller)?;
+    /// Stores what was prepared. A key of no conversation is counted, and opens nothing to who has tried too many.
+    pub async fn append(&self, caller: &Caller, mut message: NewMessage) -> Result<Appended> {
+        let guesses = message.access.by_key && !message.access.staff;
+        let limited = if guesses { self.find.may_guess(caller).err() } else { None };
+        if let Some(limited) = &limited {
+            if message.access.person.is_none() {
+                return Err(limited.clone());
+            }
+            // Only what they take part in is open to them.
+            message.access.by_key = false;
+        }
+        let appended = self.store.chat.append(message).await.map_err(Error::from);
+        match (&appended, limited) {
+            (Err(Error::NotFound(_) | Error::NotOwner), Some(limited)) => return Err(limited),
+            (Err(Error::NotFound(_)), None) if guesses => self.find.guessed(caller)?,
+            _ => {}
         }
         appended
     }
@@ -78,46 +89,39 @@ impl Sender {
         Ok((v1::SendMessagesResponse { results }, position))
     }
 
-    /// The message that is stored, if it may be. Mostly all go to one conversation, which is looked up once.
+    /// The message that is to be stored. Mostly all go to one conversation, which is looked up once.
     async fn allowed(
         &self,
         caller: &Caller,
         message: v1::SendMessageRequest,
-        last: &mut Option<(Reference, ConversationId)>,
+        last: &mut Option<(Reference, Named)>,
     ) -> Result<NewMessage> {
         let sending = decode::sending(caller.principal()?.tenant, message)?;
-        let id = match last {
-            Some((reference, id)) if *reference == sending.conversation => *id,
+        let named = match last {
+            Some((reference, named)) if *reference == sending.conversation => named.clone(),
             _ => {
-                let id = self.destination(caller, &sending.conversation).await?;
-                *last = Some((sending.conversation.clone(), id));
-                id
+                let named = self.destination(caller, &sending.conversation).await?;
+                *last = Some((sending.conversation.clone(), named.clone()));
+                named
             }
         };
-        self.message(caller, id, sending)
+        self.message(caller, &named, sending)
     }
 
-    /// Where a message goes that names its conversation so, if the caller may send there.
-    async fn destination(&self, caller: &Caller, reference: &Reference) -> Result<ConversationId> {
-        let principal = caller.principal()?;
-        if let Reference::Own(kind) = reference {
-            return self.own_or_new(caller, kind.clone()).await;
+    /// Where a message goes that names its conversation so.
+    async fn destination(&self, caller: &Caller, reference: &Reference) -> Result<Named> {
+        match reference {
+            Reference::Own(kind) => Ok(Named::Id(self.own_or_new(caller, kind.clone()).await?)),
+            reference => self.find.named(caller.principal()?, reference.clone()).await,
         }
-        let named = self.find.named(principal, reference.clone()).await?;
-        self.find.refuse_sending(caller, principal, &named).await?;
-        Ok(named.id())
     }
 
-    fn message(
-        &self,
-        caller: &Caller,
-        conversation_id: ConversationId,
-        sending: Sending,
-    ) -> Result<NewMessage> {
+    fn message(&self, caller: &Caller, named: &Named, sending: Sending) -> Result<NewMessage> {
         let principal = caller.principal()?;
         Ok(NewMessage {
             cause: Cause { author: principal.author(&sending.guest_name), ..caller.cause(&self.clock)? },
-            conversation_id,
+            conversation_id: named.id(),
+            access: access::of(principal, named),
             author_key: principal.key(),
             leaves_unread: sending.leaves_unread,
             request: self.request(&sending),
@@ -143,8 +147,8 @@ impl Sender {
         let principal = caller.principal()?;
         let owner = customer(principal)?;
         // Mostly it is there, and a read is cheaper than a turn of the writer.
-        let (id, found) = self.store.own_conversation(principal.tenant, owner, &kind).await?;
-        if found.is_some() {
+        let (id, exists) = self.store.chat.own_conversation(principal.tenant, owner, &kind).await?;
+        if exists {
             return Ok(id);
         }
         let wanted = OwnConversation { cause: caller.cause(&self.clock)?, owner, kind, waiting: false };

@@ -205,7 +205,7 @@ impl Tail {
     /// The next stored event; `None` once there is none. Nothing is lost if the future is dropped.
     pub async fn next(&mut self, chat: &Chat) -> Result<Option<v1::Event>> {
         if self.page.is_empty() && self.after < self.through {
-            let events = chat.store.subject_events(self.tenant, self.conversation, self.after, TAIL_PAGE);
+            let events = chat.store.log.subject_events(self.tenant, self.conversation, self.after, TAIL_PAGE);
             self.page = events.await?.into();
             if self.page.is_empty() {
                 self.after = self.through;

@@ -63,7 +63,7 @@ impl Directory {
         let after: Option<String> = self.pages.open(&scope, &request.page_token)?;
         let after = after.map(|id| ApiKeyId::parse(&id).ok_or(Error::PageToken)).transpose()?;
         let tenant = Some(admin.tenant).filter(|tenant| *tenant != Principal::NO_TENANT);
-        let rows = self.store.list_api_keys(tenant, after, probe(size)).await?;
+        let rows = self.store.tokens.list_api_keys(tenant, after, probe(size)).await?;
         let more = rows.len() > size;
         let page = &rows[..rows.len().min(size)];
         let last = page.last().filter(|_| more).map(|row| row.id.to_string());
@@ -78,7 +78,7 @@ impl Directory {
     pub(super) async fn revoke_api_key(&self, caller: &Caller, id: &str) -> Result<v1::RevokeApiKeyResponse> {
         let admin = admin_anywhere(caller)?;
         let id = field::id("id", id, ApiKeyId::parse)?;
-        let key = self.store.api_key(id).await?;
+        let key = self.store.tokens.api_key(id).await?;
         if caller.operator().is_err() {
             if !api_key::opens(&key, admin.tenant) {
                 return Err(Error::NotFound(What::ApiKey));
@@ -130,7 +130,7 @@ impl Directory {
             if *tenant == reader.tenant {
                 slugs.push(reader.tenant_slug.to_string());
             } else if matches!(reader.actor, crate::caller::Actor::Operator) {
-                slugs.push(self.store.tenant_by_id(*tenant).await?.slug);
+                slugs.push(self.store.directory.tenant_by_id(*tenant).await?.slug);
             }
         }
         Ok(slugs)

@@ -26,7 +26,7 @@ impl Directory {
 
     pub(super) async fn get_tenant(&self, caller: &Caller, slug: &str) -> Result<Tenant> {
         let principal = caller.anywhere()?;
-        let tenant = self.store.tenant(slug).await?;
+        let tenant = self.store.directory.tenant(slug).await?;
         if self.may_see(principal, tenant.id).await? {
             Ok(tenant)
         } else {
@@ -44,11 +44,11 @@ impl Directory {
         let scope = scope("ListTenants", slug(principal), "");
         let after: String = self.pages.open(&scope, &request.page_token)?.unwrap_or_default();
         let rows = match self.visible(principal).await? {
-            None => self.store.list_tenants(&after, probe(size)).await?,
+            None => self.store.directory.list_tenants(&after, probe(size)).await?,
             Some(ids) => {
                 let mut rows = Vec::with_capacity(ids.len());
                 for id in ids {
-                    rows.push(self.store.tenant_by_id(id).await?);
+                    rows.push(self.store.directory.tenant_by_id(id).await?);
                 }
                 rows.sort_by(|one, other| one.slug.cmp(&other.slug));
                 rows.into_iter().filter(|row| row.slug > after).collect()
@@ -70,7 +70,7 @@ impl Directory {
     ) -> Result<v1::UpdateTenantResponse> {
         let operator = caller.operator()?;
         let wanted = field::given("tenant", request.tenant.clone())?;
-        let stored = self.store.tenant(&wanted.slug).await?;
+        let stored = self.store.directory.tenant(&wanted.slug).await?;
         let paths = request.update_mask.clone().unwrap_or_default().paths;
         let tenant = decode::patched(stored, &wanted, &paths)?;
         let key = self.requests.key(operator, "UpdateTenant", &request.request_id, &request)?;
@@ -87,7 +87,7 @@ impl Directory {
         match &principal.actor {
             Actor::Operator => Ok(None),
             Actor::Key(id) => {
-                let key = self.store.api_key(*id).await?;
+                let key = self.store.tokens.api_key(*id).await?;
                 if key.all_tenants { Ok(None) } else { Ok(Some(key.tenants)) }
             }
             Actor::Guest | Actor::User(_) if principal.tenant == Principal::NO_TENANT => Ok(Some(Vec::new())),

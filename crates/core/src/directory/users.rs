@@ -52,14 +52,14 @@ impl Directory {
     /// holder of the name is who is meant.
     async fn found_by_name(&self, tenant: TenantId, wanted: &UserUpsert) -> Result<Option<UserId>> {
         for identity in &wanted.identities {
-            match self.store.user_by_identity(tenant, identity).await {
+            match self.store.directory.user_by_identity(tenant, identity).await {
                 Ok(_) => return Ok(None),
                 Err(StoreError::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         let Some(username) = &wanted.username else { return Ok(None) };
-        match self.store.user_by_username(tenant, username).await {
+        match self.store.directory.user_by_username(tenant, username).await {
             Ok(user) => Ok(Some(user.id)),
             Err(StoreError::NotFound(_)) => Ok(None),
             Err(error) => Err(error.into()),
@@ -78,13 +78,13 @@ impl Directory {
         let found = match &selector {
             Selector::Id(id) => {
                 let id = field::id("id", id, UserId::parse)?;
-                self.store.user(tenant, id).await
+                self.store.directory.user(tenant, id).await
             }
             Selector::Identity(identity) => {
-                self.store.user_by_identity(tenant, &decode::identity(identity)?).await
+                self.store.directory.user_by_identity(tenant, &decode::identity(identity)?).await
             }
-            Selector::Username(username) => self.store.user_by_username(tenant, username).await,
-            Selector::Number(number) => self.store.user_by_number(tenant, signed(*number)).await,
+            Selector::Username(username) => self.store.directory.user_by_username(tenant, username).await,
+            Selector::Number(number) => self.store.directory.user_by_number(tenant, signed(*number)).await,
         };
         let user = found?;
         // Whoever may not see a user does not learn that there is one.
@@ -109,7 +109,7 @@ impl Directory {
         let scope = scope("ListUsers", slug(staff), &filter);
         let size = PAGE.of(request.page_size)?;
         let after: i64 = self.pages.open(&scope, &request.page_token)?.unwrap_or_default();
-        let rows = self.store.list_users(staff.tenant, role, after, probe(size)).await?;
+        let rows = self.store.directory.list_users(staff.tenant, role, after, probe(size)).await?;
         let more = rows.len() > size;
         let page = &rows[..rows.len().min(size)];
         let last = page.last().filter(|_| more);

@@ -83,7 +83,7 @@ impl Past {
     pub async fn recall(store: Store, clock: Clock, heads: Heads, secret: &[u8]) -> Result<Self> {
         let now = clock.now();
         let limit = ABSENCES_MAX as u64;
-        let seen = store.recently_seen(now.saturating_sub(REMEMBERED_MS), limit).await?;
+        let seen = store.presence.recently_seen(now.saturating_sub(REMEMBERED_MS), limit).await?;
         let mut absences = Absences::default();
         for (tenant, user, since) in seen {
             let shared_until = Some(now.saturating_add(RETURNING_MS));
@@ -135,7 +135,7 @@ impl Past {
         let Some(absence) = self.absences().take(key, self.clock.now()) else { return Ok(None) };
         let position = match absence.position {
             Some(position) => Ok(position),
-            None => self.store.position_at(key.0, absence.since.saturating_sub(COMMIT_MS)).await,
+            None => self.store.log.position_at(key.0, absence.since.saturating_sub(COMMIT_MS)).await,
         };
         match position {
             Ok(position) => Ok(Some(Missed { since: absence.since, position: position.max(absence.began) })),

@@ -41,7 +41,7 @@ impl World {
             origins: Vec::new(),
             created_at: 0,
         };
-        let tenant = store.create_tenant(tenant).await.unwrap().id;
+        let tenant = store.directory.create_tenant(tenant).await.unwrap().id;
         let clock = Clock::default();
         let node = presence::Options { node: "a".into(), epoch: "1".into(), restart_linger: Duration::ZERO };
         let announced = announce::on_presence(bus.clone());
@@ -56,12 +56,13 @@ impl World {
         let message = NewMessage {
             cause: Cause { tenant: self.tenant, author, at: 0, origin: String::new() },
             conversation_id,
+            access: parlor_store::Access::STAFF,
             author_key: "guest".into(),
             leaves_unread: false,
             request: None,
             text,
         };
-        self.store.append(message).await.unwrap();
+        self.store.chat.append(message).await.unwrap();
     }
 
     async fn conversation(&self) -> ConversationId {
@@ -72,8 +73,10 @@ impl World {
             kind: String::new(),
             waiting: false,
             owner_id: None,
+            members: Vec::new(),
+            seen_by: parlor_store::SeenBy::Staff,
         };
-        self.store.ensure_conversation(wanted).await.unwrap().0.id
+        self.store.chat.ensure_conversation(wanted).await.unwrap().0.id
     }
 
     /// Attaches a watcher once `before` of `total` messages are stored or under way, and answers what it was given:
@@ -101,8 +104,8 @@ impl World {
         };
         let ((), (mailbox, _watch, position)) = futures::join!(appending, watching);
 
-        let head = self.store.subject_head(self.tenant, id).await.unwrap();
-        let stored = self.store.subject_events(self.tenant, id, 0, 1000).await.unwrap();
+        let head = self.store.log.subject_head(self.tenant, id).await.unwrap();
+        let stored = self.store.log.subject_events(self.tenant, id, 0, 1000).await.unwrap();
         let mut given: Vec<i64> =
             stored.iter().map(|event| event.sequence).filter(|sequence| *sequence <= position).collect();
         self.hub.compare_heads().await.unwrap();

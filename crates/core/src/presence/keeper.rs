@@ -67,7 +67,7 @@ impl fmt::Debug for Presence {
 impl Presence {
     /// Begins this node's epoch and takes over whom an earlier one left online.
     pub async fn start(store: Store, clock: Clock, options: Options, announce: Announce) -> Result<Self> {
-        let left_over = store.begin_epoch(&options.node, &options.epoch, clock.now()).await?;
+        let left_over = store.presence.begin_epoch(&options.node, &options.epoch, clock.now()).await?;
         let presence = Self {
             store,
             clock,
@@ -78,7 +78,7 @@ impl Presence {
             stop: CancellationToken::new(),
         };
         for row in left_over {
-            match presence.store.user(row.tenant, row.user_id).await {
+            match presence.store.directory.user(row.tenant, row.user_id).await {
                 Ok(user) => {
                     let last_there = row.last_seen.unwrap_or_else(|| presence.clock.now());
                     let linger = presence.node.restart_linger;
@@ -98,7 +98,8 @@ impl Presence {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        if let Err(error) = self.store.renew_epoch(&self.node.node, &self.node.epoch, self.clock.now()).await
+        if let Err(error) =
+            self.store.presence.renew_epoch(&self.node.node, &self.node.epoch, self.clock.now()).await
         {
             tracing::warn!(%error, "the last renewal of this node could not be stored");
         }
@@ -197,11 +198,12 @@ impl Presence {
 
     async fn arrive(&self, edge: &Edge) -> Result<(i64, Result<Seen>)> {
         let (tenant, id, node) = (edge.user.tenant, edge.user.id, &self.node);
-        let arrival = self.store.arrive(tenant, id, &node.node, &node.epoch, self.clock.now()).await?;
+        let arrival =
+            self.store.presence.arrive(tenant, id, &node.node, &node.epoch, self.clock.now()).await?;
         let user = if arrival.user_updated_at == edge.user.updated_at {
             Ok(Arc::clone(&edge.user))
         } else {
-            self.store.user(tenant, id).await.map(Arc::new)
+            self.store.directory.user(tenant, id).await.map(Arc::new)
         };
         let seen = user.map(|user| self.seen(user, arrival.presence)).map_err(Error::from);
         Ok((arrival.revision, seen))
@@ -210,7 +212,7 @@ impl Presence {
     async fn leave(&self, edge: &Edge) -> Result<(i64, Result<Seen>)> {
         let (tenant, id, node) = (edge.user.tenant, edge.user.id, &self.node);
         let at = edge.last_there.unwrap_or_else(|| self.clock.now());
-        let revision = self.store.leave(tenant, id, &node.node, &node.epoch, at).await?;
+        let revision = self.store.presence.leave(tenant, id, &node.node, &node.epoch, at).await?;
         Ok((revision, self.person(tenant, id).await))
     }
 
@@ -218,7 +220,8 @@ impl Presence {
         let mut ticks = tokio::time::interval(RENEW_EVERY);
         while self.stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let now = self.clock.now();
-            if let Err(error) = self.store.renew_epoch(&self.node.node, &self.node.epoch, now).await {
+            if let Err(error) = self.store.presence.renew_epoch(&self.node.node, &self.node.epoch, now).await
+            {
                 tracing::warn!(%error, "the leases of this node could not be renewed");
             }
         }

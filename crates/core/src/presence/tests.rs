@@ -36,10 +36,10 @@ impl World {
             origins: Vec::new(),
             created_at: clock.now(),
         };
-        let tenant = store.create_tenant(tenant).await.unwrap().id;
+        let tenant = store.directory.create_tenant(tenant).await.unwrap().id;
         let upsert =
             UserUpsert { username: Some("ann".into()), roles: Some(Roles::CUSTOMER), ..Default::default() };
-        let (ann, _) = store.upsert_user(tenant, upsert, clock.now()).await.unwrap();
+        let (ann, _) = store.directory.upsert_user(tenant, upsert, clock.now()).await.unwrap();
         Self { _dir: dir, store, clock, tenant, ann: Arc::new(ann) }
     }
 
@@ -106,7 +106,7 @@ async fn who_was_renamed_since_they_were_let_in_is_told_by_the_new_name() {
     let rename =
         UserUpsert { id: Some(world.ann.id), display_name: Some("Anna".into()), ..UserUpsert::default() };
     // Not even the clock has moved since they were made.
-    world.store.upsert_user(world.tenant, rename, world.ann.updated_at).await.unwrap();
+    world.store.directory.upsert_user(world.tenant, rename, world.ann.updated_at).await.unwrap();
     presence.connect(world.tenant, &world.ann, tab("tab")).await.unwrap();
     let told = heard.recv().await.unwrap();
     assert_eq!(told.person.unwrap().display_name, "Anna");
@@ -153,7 +153,7 @@ async fn availability_outlives_connections_and_decides_who_is_shown() {
     let world = World::new().await;
     let (presence, mut heard) = world.node("1").await;
     let upsert = UserUpsert { username: Some("sue".into()), roles: Some(Roles::STAFF), ..Default::default() };
-    let (sue, _) = world.store.upsert_user(world.tenant, upsert, 1).await.unwrap();
+    let (sue, _) = world.store.directory.upsert_user(world.tenant, upsert, 1).await.unwrap();
     let sue = Arc::new(sue);
     let customer =
         Principal { actor: Actor::User(Arc::clone(&world.ann)), roles: Roles::CUSTOMER, ..world.staff() };

@@ -88,7 +88,7 @@ impl Tokens {
         let (tenant, tenant_slug) = self.auth.tenant(&slug).await?;
         let user = self.named_user(tenant, &proof.username).await?;
         let stored = match &user {
-            Some(user) => self.store.password_hash(tenant, user.id).await?,
+            Some(user) => self.store.directory.password_hash(tenant, user.id).await?,
             None => None,
         };
         let right = self.passwords.verify(proof.password, stored).await?;
@@ -101,9 +101,9 @@ impl Tokens {
 
     /// Whom a name to sign in with means: whose it is, or else who alone has it as e-mail address.
     async fn named_user(&self, tenant: TenantId, name: &str) -> Result<Option<User>> {
-        let found = match self.store.user_by_username(tenant, name).await {
+        let found = match self.store.directory.user_by_username(tenant, name).await {
             Err(StoreError::NotFound(_)) if name.contains('@') => {
-                self.store.user_by_email(tenant, name).await
+                self.store.directory.user_by_email(tenant, name).await
             }
             found => found,
         };
@@ -149,7 +149,7 @@ impl Tokens {
             unique_names: true,
             ..UserUpsert::default()
         };
-        match self.store.upsert_user(tenant, account, self.clock.now()).await {
+        match self.store.directory.upsert_user(tenant, account, self.clock.now()).await {
             Ok((user, _)) => Ok(signed_in(user, tenant_slug)),
             Err(error) => Err(error.into()),
         }

@@ -38,7 +38,7 @@ impl Tokens {
     ) -> Result<v1::MintTokenResponse> {
         let admin = caller.admin()?;
         let id = field::id("user_id", &request.user_id, UserId::parse)?;
-        let user = self.store.user(admin.tenant, id).await?;
+        let user = self.store.directory.user(admin.tenant, id).await?;
         let asked = directory::roles("roles", &request.roles)?;
         let granted = if asked.is_empty() { user.roles } else { asked };
         if !holdable(&user).contains(granted) {
@@ -108,7 +108,7 @@ impl Tokens {
                 let identity = Identity { issuer: name.clone(), subject: subject.clone() };
                 let known_as =
                     UserUpsert { id: Some(user.id), identities: vec![identity], ..UserUpsert::default() };
-                self.store.upsert_user(user.tenant, known_as, self.clock.now()).await?;
+                self.store.directory.upsert_user(user.tenant, known_as, self.clock.now()).await?;
                 self.auth.standing().forget_user(user.tenant, user.id);
                 subject
             }

@@ -33,6 +33,7 @@ pub struct Model {
     pub updated_at: i64,
     pub customer_active_at: i64,
     pub current_owner: Option<Uuid>,
+    pub seen_by: i16,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

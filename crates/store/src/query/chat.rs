@@ -4,7 +4,10 @@ pub(crate) mod append;
 mod change;
 pub(crate) mod join;
 mod missed;
+pub(crate) mod participant;
 pub(crate) mod recent;
+
+use std::sync::Arc;
 
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, QueryFilter, QueryOrder, QuerySelect, Select,
@@ -13,8 +16,9 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    AuthorKind, Conversation, ConversationFilter, ConversationId, ConversationStatus, Error, Message,
-    MessageFilter, Millis, Result, Store, TenantId, UserId, What,
+    Access, AuthorKind, Conversation, ConversationFilter, ConversationId, ConversationStatus, Error, Message,
+    MessageFilter, Millis, Result, SeenBy, TenantId, UserId, What,
+    database::Database,
     entity::{TenantOwned, conversation, message},
     failure::Failure,
     query::code::Code,
@@ -23,17 +27,29 @@ use crate::{
 pub use change::{OwnConversation, Reacting, Reaction};
 pub use missed::{Missed, Missing, Pick};
 
-impl Store {
+/// Conversations and their messages. Cloning is cheap.
+#[derive(Clone)]
+pub struct Chat {
+    pub(crate) db: Arc<Database>,
+}
+
+impl Chat {
     /// One conversation, with its people and its newest message.
     pub async fn conversation(&self, tenant: TenantId, id: ConversationId) -> Result<Conversation> {
-        Ok(one(&self.readers, tenant, id).await?)
+        Ok(one(&self.db.readers, tenant, id).await?)
+    }
+
+    /// Whether somebody takes part in a conversation now.
+    pub async fn takes_part(&self, tenant: TenantId, id: ConversationId, person: UserId) -> Result<bool> {
+        let seat = (tenant.0, id.0, person.0);
+        Ok(!participant::taken(&self.db.readers, [seat].into()).await?.is_empty())
     }
 
     /// The id of the conversation with a number.
     pub async fn conversation_by_number(&self, tenant: TenantId, number: i64) -> Result<ConversationId> {
         let row = conversation::Entity::of(tenant)
             .filter(conversation::Column::Number.eq(number))
-            .one(&self.readers)
+            .one(&self.db.readers)
             .await
             .map_err(Failure::from)?;
         row.map(|row| ConversationId(row.id)).ok_or(Error::NotFound(What::Conversation))
@@ -49,8 +65,11 @@ impl Store {
         limit: u64,
     ) -> Result<Vec<Conversation>> {
         use conversation::Column;
-        let mut wanted = conversation::Entity::of(tenant)
-            .filter(wanted_conversations(filter, self.readers.get_database_backend()));
+        let mut wanted = conversation::Entity::of(tenant).filter(wanted_conversations(
+            tenant,
+            filter,
+            self.db.readers.get_database_backend(),
+        ));
         let time = if filter.order_by_update { Column::UpdatedAt } else { Column::CustomerActiveAt };
         if let Some((at, number)) = before {
             let place = Expr::tuple([Expr::col(time), Expr::col(Column::Number)]);
@@ -60,10 +79,10 @@ impl Store {
             .order_by_desc(time)
             .order_by_desc(Column::Number)
             .limit(limit)
-            .all(&self.readers)
+            .all(&self.db.readers)
             .await
             .map_err(Failure::from)?;
-        Ok(join::conversations(&self.readers, rows).await?)
+        Ok(join::conversations(&self.db.readers, rows).await?)
     }
 
     /// Messages by sequence, with their authors.
@@ -89,20 +108,10 @@ impl Store {
         let rows = wanted
             .order_by(Column::Sequence, order)
             .limit(limit)
-            .all(&self.readers)
+            .all(&self.db.readers)
             .await
             .map_err(Failure::from)?;
-        Ok(join::messages(&self.readers, &rows).await?)
-    }
-
-    /// The sequence of a conversation's newest event; 0 if it does not exist.
-    pub async fn conversation_head(&self, tenant: TenantId, id: ConversationId) -> Result<i64> {
-        let row = conversation::Entity::of(tenant)
-            .filter(conversation::Column::Id.eq(id.0))
-            .one(&self.readers)
-            .await
-            .map_err(Failure::from)?;
-        Ok(row.map_or(0, |row| row.last_sequence))
+        Ok(join::messages(&self.db.readers, &rows).await?)
     }
 }
 
@@ -131,7 +140,19 @@ fn messages(tenant: TenantId, id: ConversationId) -> Select<message::Entity> {
     message::Entity::of(tenant).filter(message::Column::ConversationId.eq(id.0))
 }
 
-fn wanted_conversations(filter: &ConversationFilter, backend: DbBackend) -> Condition {
+/// What somebody reaches without a key.
+fn reached(tenant: TenantId, access: Access) -> Condition {
+    use conversation::Column;
+    let seats = access.person.map(|person| participant::conversations_of(tenant, person));
+    let staff = access.staff.then(|| Column::SeenBy.eq(SeenBy::Staff.code()));
+    let none = (seats.is_none() && staff.is_none()).then(|| Expr::val(false));
+    Condition::any()
+        .add_option(seats.map(|seats| Column::Id.in_subquery(seats)))
+        .add_option(staff)
+        .add_option::<sea_orm::sea_query::SimpleExpr>(none)
+}
+
+fn wanted_conversations(tenant: TenantId, filter: &ConversationFilter, backend: DbBackend) -> Condition {
     use conversation::Column;
     let owner: Option<Uuid> = filter.owner_id.map(|UserId(id)| id);
     let assignee: Option<Uuid> = filter.assignee_id.map(|UserId(id)| id);
@@ -151,6 +172,7 @@ fn wanted_conversations(filter: &ConversationFilter, backend: DbBackend) -> Cond
         .add_option(assignee.map(|assignee| Column::AssigneeId.eq(assignee)))
         .add_option(tagged)
         .add_option(filter.unread_only.then(|| Column::UnreadCount.gt(0)))
+        .add_option(filter.access.map(|access| reached(tenant, access)))
         .add_option(filter.active_after.map(|after| Column::CustomerActiveAt.gt(after)))
 }
 

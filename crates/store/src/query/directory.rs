@@ -2,43 +2,50 @@
 
 mod upsert;
 
-use std::collections::HashMap;
-
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, Query, SelectStatement},
 };
+use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::{
-    Error, Identity, Millis, Mutation, Result, Roles, Store, Tenant, TenantId, Unique, User, UserId,
-    UserUpsert, What, bulk,
+    Error, Identity, Millis, Mutation, Result, Roles, Tenant, TenantId, Unique, User, UserId, UserUpsert,
+    What,
+    database::Database,
     entity::{Strings, TenantOwned, identity, tenant, tenant_counter, user},
     failure::Failure,
+    query::users,
     tx::Tx,
 };
 
-impl Store {
+/// Tenants, users, and what other systems call them. Cloning is cheap.
+#[derive(Clone)]
+pub struct Directory {
+    pub(crate) db: Arc<Database>,
+}
+
+impl Directory {
     /// [`Mutation::create_tenant`], applied.
     pub async fn create_tenant(&self, tenant: Tenant) -> Result<Tenant> {
-        self.apply(Mutation::create_tenant(tenant)).await
+        self.db.apply(Mutation::create_tenant(tenant)).await
     }
 
     /// [`Mutation::update_tenant`], applied.
     pub async fn update_tenant(&self, tenant: Tenant) -> Result<Tenant> {
-        self.apply(Mutation::update_tenant(tenant)).await
+        self.db.apply(Mutation::update_tenant(tenant)).await
     }
 
     /// The tenant of a slug.
     pub async fn tenant(&self, slug: &str) -> Result<Tenant> {
-        let row = tenant::Entity::find().filter(tenant::Column::Slug.eq(slug)).one(&self.readers).await;
+        let row = tenant::Entity::find().filter(tenant::Column::Slug.eq(slug)).one(&self.db.readers).await;
         row.map_err(Failure::from)?.map(Tenant::from).ok_or(Error::NotFound(What::Tenant))
     }
 
     /// The tenant of an id.
     pub async fn tenant_by_id(&self, id: TenantId) -> Result<Tenant> {
-        let row = tenant::Entity::find_by_id(id.0).one(&self.readers).await.map_err(Failure::from)?;
+        let row = tenant::Entity::find_by_id(id.0).one(&self.db.readers).await.map_err(Failure::from)?;
         row.map(Tenant::from).ok_or(Error::NotFound(What::Tenant))
     }
 
@@ -48,7 +55,7 @@ impl Store {
             .filter(tenant::Column::Slug.gt(after_slug))
             .order_by_asc(tenant::Column::Slug)
             .limit(limit)
-            .all(&self.readers)
+            .all(&self.db.readers)
             .await
             .map_err(Failure::from)?;
         Ok(rows.into_iter().map(Tenant::from).collect())
@@ -56,47 +63,48 @@ impl Store {
 
     /// [`Mutation::upsert_user`], applied.
     pub async fn upsert_user(&self, tenant: TenantId, user: UserUpsert, at: Millis) -> Result<(User, bool)> {
-        self.apply(Mutation::upsert_user(tenant, user, at)).await
+        self.db.apply(Mutation::upsert_user(tenant, user, at)).await
     }
 
     /// One user.
     pub async fn user(&self, tenant: TenantId, id: UserId) -> Result<User> {
-        Ok(one(&self.readers, tenant, user::Column::Id.eq(id.0)).await?)
+        Ok(users::one(&self.db.readers, tenant, user::Column::Id.eq(id.0)).await?)
     }
 
     /// Those of the users that are there, in no order.
     pub async fn users(&self, tenant: TenantId, ids: &[UserId]) -> Result<Vec<User>> {
         let distinct: std::collections::BTreeSet<Uuid> = ids.iter().map(|id| id.0).collect();
         let keys = distinct.into_iter().map(|id| (tenant.0, id)).collect();
-        Ok(users_by_key(&self.readers, keys).await?)
+        Ok(users::by_key(&self.db.readers, keys).await?)
     }
 
     /// The user of a tenant-scoped number.
     pub async fn user_by_number(&self, tenant: TenantId, number: i64) -> Result<User> {
-        Ok(one(&self.readers, tenant, user::Column::Number.eq(number)).await?)
+        Ok(users::one(&self.db.readers, tenant, user::Column::Number.eq(number)).await?)
     }
 
     /// The user whom an issuer knows as a subject.
     pub async fn user_by_identity(&self, tenant: TenantId, identity: &Identity) -> Result<User> {
-        Ok(one(&self.readers, tenant, user::Column::Id.in_subquery(owner_of(tenant, identity))).await?)
+        Ok(users::one(&self.db.readers, tenant, user::Column::Id.in_subquery(owner_of(tenant, identity)))
+            .await?)
     }
 
     /// The user of a username.
     pub async fn user_by_username(&self, tenant: TenantId, username: &str) -> Result<User> {
-        Ok(one(&self.readers, tenant, user::Column::Username.eq(username)).await?)
+        Ok(users::one(&self.db.readers, tenant, user::Column::Username.eq(username)).await?)
     }
 
     /// The user who alone has an e-mail address.
     pub async fn user_by_email(&self, tenant: TenantId, email: &str) -> Result<User> {
         let holders = user::Entity::of(tenant).filter(user::Column::Email.eq(email)).limit(2);
-        let rows = holders.all(&self.readers).await.map_err(Failure::from)?;
+        let rows = holders.all(&self.db.readers).await.map_err(Failure::from)?;
         let [row] = rows.as_slice() else { return Err(Error::NotFound(What::User)) };
         self.user(tenant, UserId(row.id)).await
     }
 
     /// The hash of a user's password; `None` if they have none.
     pub async fn password_hash(&self, tenant: TenantId, user: UserId) -> Result<Option<String>> {
-        let row = user::Entity::of(tenant).filter(user::Column::Id.eq(user.0)).one(&self.readers).await;
+        let row = user::Entity::of(tenant).filter(user::Column::Id.eq(user.0)).one(&self.db.readers).await;
         Ok(row.map_err(Failure::from)?.ok_or(Error::NotFound(What::User))?.password_hash)
     }
 
@@ -113,8 +121,8 @@ impl Store {
             wanted = wanted.filter(Expr::col(user::Column::Roles).bit_and(bits).eq(bits));
         }
         let ordered = wanted.order_by_asc(user::Column::Number).limit(limit);
-        let rows = ordered.all(&self.readers).await.map_err(Failure::from)?;
-        Ok(with_identities(&self.readers, rows).await?)
+        let rows = ordered.all(&self.db.readers).await.map_err(Failure::from)?;
+        Ok(users::with_identities(&self.db.readers, rows).await?)
     }
 }
 
@@ -196,26 +204,6 @@ async fn require_free_number(tx: &Tx, wanted: &Tenant) -> Result<(), Failure> {
     }
 }
 
-async fn one(
-    db: &impl ConnectionTrait,
-    tenant: TenantId,
-    which: sea_orm::sea_query::SimpleExpr,
-) -> Result<User, Failure> {
-    // One statement: everybody who connects is looked up.
-    let identities = user::Entity::belongs_to(identity::Entity)
-        .from((user::Column::Tenant, user::Column::Id))
-        .to((identity::Column::Tenant, identity::Column::UserId));
-    let rows = user::Entity::of(tenant)
-        .filter(which)
-        .join(JoinType::LeftJoin, identities.into())
-        .select_also(identity::Entity)
-        .all(db)
-        .await?;
-    let (mut users, identities): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-    let row = users.pop().ok_or(Error::NotFound(What::User))?;
-    Ok(with(row, identities.into_iter().flatten().collect()))
-}
-
 /// Whom an issuer knows as a subject.
 fn owner_of(tenant: TenantId, wanted: &Identity) -> SelectStatement {
     use identity::Column;
@@ -227,61 +215,4 @@ fn owner_of(tenant: TenantId, wanted: &Identity) -> SelectStatement {
         .and_where(Column::Issuer.eq(&wanted.issuer))
         .and_where(Column::Subject.eq(&wanted.subject));
     owner
-}
-
-async fn identity_owner(
-    db: &impl ConnectionTrait,
-    tenant: TenantId,
-    wanted: &Identity,
-) -> Result<Option<UserId>, Failure> {
-    let row = identity::Entity::of(tenant)
-        .filter(identity::Column::Issuer.eq(&wanted.issuer))
-        .filter(identity::Column::Subject.eq(&wanted.subject))
-        .one(db)
-        .await?;
-    Ok(row.map(|row| UserId(row.user_id)))
-}
-
-/// Users by (tenant, id), in no order. The keys differ from each other.
-pub(crate) async fn users_by_key(
-    db: &impl ConnectionTrait,
-    keys: Vec<(i64, Uuid)>,
-) -> Result<Vec<User>, Failure> {
-    let keys = keys.into_iter().map(|(tenant, id)| [tenant.into(), id.into()]).collect();
-    let rows = bulk::select::<user::Entity, 2>(db, [user::Column::Tenant, user::Column::Id], keys).await?;
-    with_identities(db, rows).await
-}
-
-async fn with_identities(db: &impl ConnectionTrait, rows: Vec<user::Model>) -> Result<Vec<User>, Failure> {
-    let keys = rows.iter().map(|row| [row.tenant.into(), row.id.into()]).collect();
-    let columns = [identity::Column::Tenant, identity::Column::UserId];
-    let known = bulk::select::<identity::Entity, 2>(db, columns, keys).await?;
-    let mut identities: HashMap<(i64, Uuid), Vec<identity::Model>> = HashMap::new();
-    for row in known {
-        identities.entry((row.tenant, row.user_id)).or_default().push(row);
-    }
-    let joined = rows.into_iter().map(|row| {
-        let own = identities.remove(&(row.tenant, row.id)).unwrap_or_default();
-        with(row, own)
-    });
-    Ok(joined.collect())
-}
-
-/// A user with what the issuers call them, in the order in which that became known.
-fn with(row: user::Model, mut identities: Vec<identity::Model>) -> User {
-    identities.sort_unstable_by_key(|row| row.ordinal);
-    let identities = identities.into_iter();
-    User {
-        tenant: TenantId(row.tenant),
-        id: UserId(row.id),
-        number: row.number,
-        identities: identities.map(|row| Identity { issuer: row.issuer, subject: row.subject }).collect(),
-        display_name: row.display_name,
-        username: row.username,
-        email: row.email,
-        avatar_url: row.avatar_url,
-        roles: Roles(row.roles),
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-    }
 }

@@ -18,8 +18,9 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    Cause, Conversation, ConversationId, Error, EventBody, Mutation, Result, Shown, Store, StoredEvent,
+    Cause, Conversation, ConversationId, Error, EventBody, Millis, Mutation, Result, Shown, StoredEvent,
     Subject, SubjectKind, TenantId, UserId, bulk,
+    database::Database,
     entity::{TenantOwned, conversation, event, message, tenant_counter},
     failure::Failure,
     query::{
@@ -29,13 +30,22 @@ use crate::{
     tx::Tx,
 };
 
-impl Store {
+/// The first step back in a search: about what is missed in a short absence.
+pub(crate) const FIRST_JUMP: i64 = 32;
+
+/// The one order of each tenant, and of each conversation in it. Cloning is cheap.
+#[derive(Clone)]
+pub struct Log {
+    pub(crate) db: Arc<Database>,
+}
+
+impl Log {
     /// The sequence of a subject's newest event; 0 if there is none.
     pub async fn subject_head(&self, tenant: TenantId, subject: impl Into<Subject>) -> Result<i64> {
         let subject = subject.into();
         match subject.as_conversation() {
             Some(id) => self.conversation_head(tenant, id).await,
-            None => Ok(last(&self.readers, tenant, subject).await?),
+            None => Ok(last(&self.db.readers, tenant, subject).await?),
         }
     }
 
@@ -88,13 +98,21 @@ impl Store {
                 tell(tx, NewEvent { sequence: last + 1, ..new.clone() }).await
             })
         });
-        self.apply(told).await
+        self.db.apply(told).await
+    }
+
+    async fn conversation_head(&self, tenant: TenantId, id: ConversationId) -> Result<i64> {
+        let row = conversation::Entity::of(tenant)
+            .filter(conversation::Column::Id.eq(id.0))
+            .one(&self.db.readers)
+            .await
+            .map_err(Failure::from)?;
+        Ok(row.map_or(0, |row| row.last_sequence))
     }
 
     /// The position of a tenant's newest event; 0 if there is none.
     pub async fn tenant_head(&self, tenant: TenantId) -> Result<i64> {
-        let row = tenant_counter::Entity::of(tenant).one(&self.readers).await.map_err(Failure::from)?;
-        Ok(row.map_or(0, |row| row.position))
+        Ok(head(&self.db.readers, tenant).await?)
     }
 
     /// The events of a tenant above a position, in order.
@@ -121,6 +139,34 @@ impl Store {
         Ok(self.tail(Some(sent), other, limit).await?)
     }
 
+    /// The position of the last event that was stored up to a time.
+    pub async fn position_at(&self, tenant: TenantId, at: Millis) -> Result<i64> {
+        let (mut high, mut jump) = (self.tenant_head(tenant).await?, FIRST_JUMP);
+        let mut low = high;
+        while low > 0 && self.stored_at(tenant, low).await? > at {
+            high = low - 1;
+            low = (low - jump).max(0);
+            jump *= 2;
+        }
+        // `low` is not later than the time, and what is above `high` is.
+        while low < high {
+            let middle = low + (high - low + 1) / 2;
+            if self.stored_at(tenant, middle).await? > at { high = middle - 1 } else { low = middle }
+        }
+        Ok(low)
+    }
+
+    /// When the event of a position was stored; for one that is no longer kept, long ago.
+    async fn stored_at(&self, tenant: TenantId, position: i64) -> Result<Millis> {
+        let sent = message::Entity::of(tenant).filter(message::Column::Position.eq(position));
+        if let Some(row) = sent.one(&self.db.readers).await.map_err(Failure::from)? {
+            return Ok(row.created_at);
+        }
+        let other = event::Entity::of(tenant).filter(event::Column::Position.eq(position));
+        let row = other.one(&self.db.readers).await.map_err(Failure::from)?;
+        Ok(row.map_or(Millis::MIN, |row| row.created_at))
+    }
+
     /// Merges the two halves of a tail. Position orders both kinds of tail: within a subject it rises with the sequence.
     async fn tail(
         &self,
@@ -129,10 +175,10 @@ impl Store {
         limit: u64,
     ) -> Result<Vec<StoredEvent>, Failure> {
         let mut sent = match sent {
-            Some(sent) => sent.all(&self.readers).await?,
+            Some(sent) => sent.all(&self.db.readers).await?,
             None => Vec::new(),
         };
-        let mut other = other.all(&self.readers).await?;
+        let mut other = other.all(&self.db.readers).await?;
         let mut positions: Vec<i64> =
             sent.iter().map(|row| row.position).chain(other.iter().map(|row| row.position)).collect();
         positions.sort_unstable();
@@ -142,8 +188,14 @@ impl Store {
         };
         sent.retain(|row| row.position <= last);
         other.retain(|row| row.position <= last);
-        join(&self.readers, &sent, &other).await
+        join(&self.db.readers, &sent, &other).await
     }
+}
+
+/// The position of a tenant's newest event; 0 if there is none.
+pub(crate) async fn head(db: &impl ConnectionTrait, tenant: TenantId) -> Result<i64, Failure> {
+    let row = tenant_counter::Entity::of(tenant).one(db).await?;
+    Ok(row.map_or(0, |row| row.position))
 }
 
 /// The events of a subject that are not messages.

@@ -2,13 +2,14 @@
 
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, sea_query::OnConflict};
 
+use crate::query::directory::Directory;
 use crate::{
-    Mutation, Result, Store, TenantId,
+    Mutation, Result, TenantId,
     entity::{TenantOwned, external_id},
     failure::Failure,
 };
 
-impl Store {
+impl Directory {
     /// The number of what another system calls `external`; `kind` says which of the tenant's numbers it is.
     pub async fn number_of_external(
         &self,
@@ -19,7 +20,7 @@ impl Store {
         let row = external_id::Entity::of(tenant)
             .filter(external_id::Column::Kind.eq(kind))
             .filter(external_id::Column::External.eq(external))
-            .one(&self.readers)
+            .one(&self.db.readers)
             .await
             .map_err(Failure::from)?;
         Ok(row.map(|row| row.number))
@@ -39,20 +40,21 @@ impl Store {
             external: external.to_owned(),
             number,
         };
-        self.apply(Mutation::new(tenant, row, |row, tx| {
-            Box::pin(async move {
-                use external_id::Column;
-                tx.counters(TenantId(row.tenant))?;
-                let replace = OnConflict::columns([Column::Tenant, Column::Kind, Column::External])
-                    .update_column(Column::Number)
-                    .to_owned();
-                external_id::Entity::insert(row.clone().into_active_model())
-                    .on_conflict(replace)
-                    .exec_without_returning(tx.db())
-                    .await?;
-                Ok(())
-            })
-        }))
-        .await
+        self.db
+            .apply(Mutation::new(tenant, row, |row, tx| {
+                Box::pin(async move {
+                    use external_id::Column;
+                    tx.counters(TenantId(row.tenant))?;
+                    let replace = OnConflict::columns([Column::Tenant, Column::Kind, Column::External])
+                        .update_column(Column::Number)
+                        .to_owned();
+                    external_id::Entity::insert(row.clone().into_active_model())
+                        .on_conflict(replace)
+                        .exec_without_returning(tx.db())
+                        .await?;
+                    Ok(())
+                })
+            }))
+            .await
     }
 }

@@ -11,6 +11,7 @@ mod epoch;
 pub use arrival::Arrival;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sea_orm::{
     ActiveValue::Set,
@@ -21,7 +22,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    Availability, Error, Millis, Mutation, PresenceRow, Result, Store, TenantId, UserId, What, bulk,
+    Availability, Error, Millis, Mutation, PresenceRow, Result, TenantId, UserId, What, bulk,
+    database::Database,
     entity::{TenantOwned, node_epoch, presence, presence_lease, tenant_counter, user},
     failure::Failure,
     query::code::Code,
@@ -31,7 +33,13 @@ use crate::{
 /// (node, epoch, since), as `PresenceRow` has it.
 type Lease = (String, String, Millis);
 
-impl Store {
+/// Who is there. Cloning is cheap.
+#[derive(Clone)]
+pub struct Presence {
+    pub(crate) db: Arc<Database>,
+}
+
+impl Presence {
     /// The last connection of a user on this node is gone. Answers the tenant's presence revision.
     pub async fn leave(
         &self,
@@ -43,7 +51,7 @@ impl Store {
     ) -> Result<i64> {
         let lease = lease(tenant, user, node, epoch, at);
         let leaves = Mutation::new(tenant, lease, |lease, tx| Box::pin(leave(tx, lease)));
-        self.apply(leaves.refuses_first()).await
+        self.db.apply(leaves.refuses_first()).await
     }
 
     /// What a person chose to show. Answers the tenant's presence revision.
@@ -54,10 +62,11 @@ impl Store {
         availability: Availability,
         _at: Millis,
     ) -> Result<i64> {
-        self.apply(Mutation::new(tenant, (tenant, user, availability), |(tenant, user, availability), tx| {
-            Box::pin(choose(tx, *tenant, *user, *availability))
-        }))
-        .await
+        self.db
+            .apply(Mutation::new(tenant, (tenant, user, availability), |(tenant, user, availability), tx| {
+                Box::pin(choose(tx, *tenant, *user, *availability))
+            }))
+            .await
     }
 
     /// One person's presence; `None` if they were never here and chose nothing.
@@ -71,7 +80,7 @@ impl Store {
             .filter(presence::Column::UserId.eq(user.0))
             .join(JoinType::LeftJoin, leases.into())
             .select_also(presence_lease::Entity)
-            .all(&self.readers)
+            .all(&self.db.readers)
             .await
             .map_err(Failure::from)?;
         let (mut people, leases): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
@@ -85,7 +94,7 @@ impl Store {
             .filter(presence::Column::LastSeen.gt(after))
             .order_by_desc(presence::Column::LastSeen)
             .limit(limit)
-            .all(&self.readers)
+            .all(&self.db.readers)
             .await
             .map_err(Failure::from)?;
         let seen = rows
@@ -96,11 +105,12 @@ impl Store {
 
     /// Everybody whom a living node says to be there, and a revision that this is at least as new as.
     pub async fn presences(&self, tenant: TenantId) -> Result<(Vec<PresenceRow>, i64)> {
-        let counters = tenant_counter::Entity::of(tenant).one(&self.readers).await.map_err(Failure::from)?;
+        let counters =
+            tenant_counter::Entity::of(tenant).one(&self.db.readers).await.map_err(Failure::from)?;
         let revision = counters.map_or(0, |row| row.presence_revision);
-        let leases = presence_lease::Entity::of(tenant).all(&self.readers).await.map_err(Failure::from)?;
+        let leases = presence_lease::Entity::of(tenant).all(&self.db.readers).await.map_err(Failure::from)?;
         let people: BTreeSet<(i64, Uuid)> = leases.iter().map(|row| (row.tenant, row.user_id)).collect();
-        let mut rows = with_leases(&self.readers, people.into_iter().collect()).await?;
+        let mut rows = with_leases(&self.db.readers, people.into_iter().collect()).await?;
         rows.retain(|row| !row.leases.is_empty());
         Ok((rows, revision))
     }

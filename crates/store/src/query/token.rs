@@ -1,6 +1,7 @@
 //! API keys and withdrawals.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sea_orm::{
     ActiveValue::Set,
@@ -11,7 +12,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    ApiKey, ApiKeyId, Error, Millis, Mutation, Result, Revocation, Store, TenantId, Unique, UserId, What,
+    ApiKey, ApiKeyId, Error, Millis, Mutation, Result, Revocation, TenantId, Unique, UserId, What,
+    database::Database,
     entity::{TenantOwned, api_key, api_key_tenant, revocation},
     failure::Failure,
     query::code::Code,
@@ -22,20 +24,26 @@ use crate::{
 const TOKEN: i16 = 1;
 const USER: i16 = 2;
 
-impl Store {
+/// API keys and withdrawals. Cloning is cheap.
+#[derive(Clone)]
+pub struct Tokens {
+    pub(crate) db: Arc<Database>,
+}
+
+impl Tokens {
     /// [`Mutation::create_api_key`], applied.
     pub async fn create_api_key(&self, key: ApiKey, secret_hash: [u8; 32]) -> Result<ApiKey> {
-        self.apply(Mutation::create_api_key(key, secret_hash)).await
+        self.db.apply(Mutation::create_api_key(key, secret_hash)).await
     }
 
     /// The key of a secret, also if it is revoked: the caller looks at `revoked_at`.
     pub async fn api_key_by_hash(&self, secret_hash: [u8; 32]) -> Result<ApiKey> {
-        Ok(one(&self.readers, api_key::Column::SecretHash.eq(secret_hash.to_vec())).await?)
+        Ok(one(&self.db.readers, api_key::Column::SecretHash.eq(secret_hash.to_vec())).await?)
     }
 
     /// One key.
     pub async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
-        Ok(one(&self.readers, api_key::Column::Id.eq(id.0)).await?)
+        Ok(one(&self.db.readers, api_key::Column::Id.eq(id.0)).await?)
     }
 
     /// Keys by id, above `after`: those that open this tenant by name, or every key (for operators).
@@ -58,25 +66,25 @@ impl Store {
             wanted = wanted.filter(api_key::Column::Id.gt(after));
         }
         let ordered = wanted.order_by_asc(api_key::Column::Id).limit(limit);
-        let rows = ordered.all(&self.readers).await.map_err(Failure::from)?;
-        Ok(with_tenants(&self.readers, rows).await?)
+        let rows = ordered.all(&self.db.readers).await.map_err(Failure::from)?;
+        Ok(with_tenants(&self.db.readers, rows).await?)
     }
 
     /// [`Mutation::revoke_api_key`], applied.
     pub async fn revoke_api_key(&self, id: ApiKeyId, at: Millis) -> Result<ApiKey> {
-        self.apply(Mutation::revoke_api_key(id, at)).await
+        self.db.apply(Mutation::revoke_api_key(id, at)).await
     }
 
     /// [`Mutation::revoke`], applied.
     pub async fn revoke(&self, revocation: Revocation, keep_until: Millis, at: Millis) -> Result<()> {
-        self.apply(Mutation::revoke(revocation, keep_until, at)).await
+        self.db.apply(Mutation::revoke(revocation, keep_until, at)).await
     }
 
     /// The withdrawals that still concern some token.
     pub async fn revocations(&self, at: Millis) -> Result<Vec<Revocation>> {
         let rows = revocation::Entity::find()
             .filter(revocation::Column::KeepUntil.gt(at))
-            .all(&self.readers)
+            .all(&self.db.readers)
             .await
             .map_err(Failure::from)?;
         rows.into_iter().map(of_row).collect()

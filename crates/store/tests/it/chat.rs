@@ -26,25 +26,25 @@ crate::stories!(
 );
 
 async fn a_key_makes_one_conversation(world: World) {
-    let (first, created) = world.store.ensure_conversation(world.wanted("room-1")).await.unwrap();
+    let (first, created) = world.store.chat.ensure_conversation(world.wanted("room-1")).await.unwrap();
     assert!(created);
     assert_eq!(first.id, ConversationId::keyed(world.tenant, "room-1"));
     assert_eq!((first.number, first.last_sequence, first.customer_active_at), (1, 1, 10));
     let mut again = world.wanted("room-1");
     let owner = world.user("olga").await;
     (again.waiting, again.kind, again.owner_id) = (true, String::new(), Some(owner.id));
-    let (second, created) = world.store.ensure_conversation(again.clone()).await.unwrap();
+    let (second, created) = world.store.chat.ensure_conversation(again.clone()).await.unwrap();
     assert!(!created);
     assert_eq!((second.waiting, second.kind.as_str(), second.last_sequence), (true, "support", 2));
     assert_eq!(second.owner.as_ref().unwrap().display_name, "olga");
-    let (third, _) = world.store.ensure_conversation(again).await.unwrap();
+    let (third, _) = world.store.chat.ensure_conversation(again).await.unwrap();
     assert_eq!(third.last_sequence, 2, "nothing was new");
     let told: Vec<String> = world.heard().iter().map(|event| word(event)).collect();
     assert_eq!(told, ["created", "changed owner,waiting"]);
 
     let mut nobody = world.wanted("room-2");
     nobody.owner_id = Some(parlor_store::UserId::new());
-    assert_eq!(world.store.ensure_conversation(nobody).await, Err(Error::NotFound(What::User)));
+    assert_eq!(world.store.chat.ensure_conversation(nobody).await, Err(Error::NotFound(What::User)));
 }
 
 async fn a_message_takes_effect(world: World) {
@@ -55,29 +55,29 @@ async fn a_message_takes_effect(world: World) {
         waiting: Some(true),
         ..Default::default()
     };
-    store.update_conversation(room, patch, cause(world.tenant, staff(&agent), 20)).await.unwrap();
+    store.chat.update_conversation(room, patch, cause(world.tenant, staff(&agent), 20)).await.unwrap();
 
-    let asked = store.append(world.message(room, guest(), "hello?")).await.unwrap();
+    let asked = store.chat.append(world.message(room, guest(), "hello?")).await.unwrap();
     assert_eq!((asked.message.sequence, asked.message.position, asked.message.number), (3, 3, 1));
     let after = &asked.conversation;
     assert_eq!((after.status, after.unanswered, after.unread_count), (ConversationStatus::Open, true, 1));
     assert_eq!((after.waiting, after.customer_active_at, after.last_message_sequence), (true, 100, 3));
 
     let unread = NewMessage { leaves_unread: true, ..world.message(room, staff(&agent), "wait") };
-    let after = store.append(unread).await.unwrap().conversation;
+    let after = store.chat.append(unread).await.unwrap().conversation;
     assert_eq!((after.unanswered, after.unread_count, after.staff_read_sequence), (false, 1, 0));
 
-    let answered = store.append(world.message(room, staff(&agent), "hi")).await.unwrap();
+    let answered = store.chat.append(world.message(room, staff(&agent), "hi")).await.unwrap();
     let after = &answered.conversation;
     assert_eq!((after.unanswered, after.waiting, after.unread_count), (false, false, 0));
     assert_eq!((after.staff_read_sequence, after.staff_read_at), (5, Some(100)));
     assert_eq!(answered.message.author.user.as_ref().unwrap().display_name, "ann");
-    assert_eq!(store.conversation(world.tenant, room).await.unwrap(), answered.conversation);
+    assert_eq!(store.chat.conversation(world.tenant, room).await.unwrap(), answered.conversation);
     assert_eq!(after.last_message.as_deref(), Some(&answered.message));
     let last = world.heard().pop().unwrap();
     assert_eq!((last.origin.as_str(), last.position, last.conversation.as_deref()), ("o-1", 5, Some(after)));
 
-    let missing = store.append(world.message(ConversationId::new(), guest(), "?")).await;
+    let missing = store.chat.append(world.message(ConversationId::new(), guest(), "?")).await;
     assert_eq!(missing.unwrap_err(), Error::NotFound(What::Conversation));
 }
 
@@ -92,16 +92,16 @@ async fn nothing_changed_is_no_event(world: World) {
         clear: true,
     };
     let after =
-        world.store.update_conversation(room.id, same, cause(world.tenant, guest(), 99)).await.unwrap();
+        world.store.chat.update_conversation(room.id, same, cause(world.tenant, guest(), 99)).await.unwrap();
     assert_eq!(after, room);
-    assert_eq!(world.store.tenant_head(world.tenant).await.unwrap(), 1);
+    assert_eq!(world.store.log.tenant_head(world.tenant).await.unwrap(), 1);
     assert_eq!(world.heard().len(), 1);
 }
 
 async fn an_update_names_what_changed(world: World) {
     let (store, agent) = (&world.store, world.user("ann").await);
     let room = world.conversation("room").await.id;
-    store.append(world.message(room, guest(), "x")).await.unwrap();
+    store.chat.append(world.message(room, guest(), "x")).await.unwrap();
     let patch = ConversationPatch {
         status: Some(ConversationStatus::Pending),
         assignee_id: Some(Some(agent.id)),
@@ -111,6 +111,7 @@ async fn an_update_names_what_changed(world: World) {
         ..Default::default()
     };
     let after = store
+        .chat
         .update_conversation(
             room,
             patch,
@@ -125,11 +126,13 @@ async fn an_update_names_what_changed(world: World) {
 
     let nobody =
         ConversationPatch { assignee_id: Some(Some(parlor_store::UserId::new())), ..Default::default() };
-    let refused = store.update_conversation(room, nobody, cause(world.tenant, staff(&agent), 31)).await;
+    let refused = store.chat.update_conversation(room, nobody, cause(world.tenant, staff(&agent), 31)).await;
     assert_eq!(refused, Err(Error::NotFound(What::User)));
     let nowhere = ConversationPatch::default();
-    let refused =
-        store.update_conversation(ConversationId::new(), nowhere, cause(world.tenant, guest(), 31)).await;
+    let refused = store
+        .chat
+        .update_conversation(ConversationId::new(), nowhere, cause(world.tenant, guest(), 31))
+        .await;
     assert_eq!(refused, Err(Error::NotFound(What::Conversation)));
 }
 
@@ -137,10 +140,11 @@ async fn a_mark_never_goes_back(world: World) {
     let (store, agent) = (&world.store, staff(&world.user("ann").await));
     let (tenant, room) = (world.tenant, world.conversation("room").await.id);
     for text in ["a", "b", "c"] {
-        store.append(world.message(room, guest(), text)).await.unwrap();
+        store.chat.append(world.message(room, guest(), text)).await.unwrap();
     }
-    let read =
-        async |through, at| store.mark_read(room, through, cause(tenant, agent.clone(), at)).await.unwrap();
+    let read = async |through, at| {
+        store.chat.mark_read(room, through, cause(tenant, agent.clone(), at)).await.unwrap()
+    };
     let (after, mark) = read(Some(3), 200).await;
     assert_eq!((after.unread_count, after.staff_read_sequence, mark, after.last_sequence), (1, 3, 3, 5));
     let (after, mark) = read(Some(2), 201).await;
@@ -150,7 +154,7 @@ async fn a_mark_never_goes_back(world: World) {
     let (after, mark) = read(Some(1_000), 203).await;
     assert_eq!((mark, after.last_sequence, after.staff_read_at), (4, 6, Some(203)));
 
-    let own = async |through| store.mark_read(room, through, cause(tenant, guest(), 204)).await.unwrap();
+    let own = async |through| store.chat.mark_read(room, through, cause(tenant, guest(), 204)).await.unwrap();
     assert_eq!(own(Some(3)).await.1, 3);
     assert_eq!(own(Some(2)).await.1, 3);
     let (after, mark) = own(None).await;
@@ -165,14 +169,14 @@ async fn conversations_are_listed_by_activity(world: World) {
         world.conversation(key).await;
     }
     let two = ConversationId::keyed(world.tenant, "two");
-    store.append(world.message(two, guest(), "newest")).await.unwrap();
+    store.chat.append(world.message(two, guest(), "newest")).await.unwrap();
     let all = ConversationFilter::default();
-    let page = store.list_conversations(world.tenant, &all, None, 2).await.unwrap();
+    let page = store.chat.list_conversations(world.tenant, &all, None, 2).await.unwrap();
     assert_eq!(page.iter().map(|each| each.number).collect::<Vec<_>>(), [2, 3]);
     assert_eq!(page[0].last_message.as_ref().unwrap().text, "newest");
     let last = &page[1];
     let place = Some((last.customer_active_at, last.number));
-    let rest = store.list_conversations(world.tenant, &all, place, 2).await.unwrap();
+    let rest = store.chat.list_conversations(world.tenant, &all, place, 2).await.unwrap();
     assert_eq!(rest.iter().map(|each| each.number).collect::<Vec<_>>(), [1]);
 }
 
@@ -186,11 +190,11 @@ async fn conversations_are_filtered(world: World) {
         kind: Some("sales".into()),
         ..Default::default()
     };
-    store.update_conversation(tagged, patch, cause(world.tenant, staff(&agent), 11)).await.unwrap();
-    store.append(world.message(unread, guest(), "x")).await.unwrap();
+    store.chat.update_conversation(tagged, patch, cause(world.tenant, staff(&agent), 11)).await.unwrap();
+    store.chat.append(world.message(unread, guest(), "x")).await.unwrap();
     let mut owned = world.wanted("owned");
     owned.owner_id = Some(agent.id);
-    let owned = store.ensure_conversation(owned).await.unwrap().0.id;
+    let owned = store.chat.ensure_conversation(owned).await.unwrap().0.id;
 
     let tag = |tag: &str| ConversationFilter { tag: Some(tag.into()), ..Default::default() };
     let cases = [
@@ -210,7 +214,7 @@ async fn conversations_are_filtered(world: World) {
         (ConversationFilter { active_after: Some(100), ..Default::default() }, vec![]),
     ];
     for (filter, expected) in cases {
-        let found = store.list_conversations(world.tenant, &filter, None, 10).await.unwrap();
+        let found = store.chat.list_conversations(world.tenant, &filter, None, 10).await.unwrap();
         assert_eq!(found.iter().map(|each| each.id).collect::<Vec<_>>(), expected, "{filter:?}");
     }
 }
@@ -221,11 +225,11 @@ async fn messages_are_listed_both_ways(world: World) {
     for (at, text) in [(101, "a"), (102, "b"), (103, "c")] {
         let mut message = world.message(room, guest(), text);
         message.cause.at = at;
-        store.append(message).await.unwrap();
+        store.chat.append(message).await.unwrap();
     }
-    store.append(world.message(room, staff(&agent), "d")).await.unwrap();
+    store.chat.append(world.message(room, staff(&agent), "d")).await.unwrap();
     let list = async |filter: MessageFilter, limit| {
-        let found = store.list_messages(world.tenant, room, &filter, limit).await.unwrap();
+        let found = store.chat.list_messages(world.tenant, room, &filter, limit).await.unwrap();
         found.iter().map(|message| message.text.clone()).collect::<String>()
     };
     assert_eq!(list(MessageFilter::default(), 10).await, "abcd");
@@ -241,43 +245,46 @@ async fn messages_are_listed_both_ways(world: World) {
 async fn tails_merge_messages_and_events(world: World) {
     let (store, agent) = (&world.store, world.user("ann").await);
     let (room, other) = (world.conversation("room").await.id, world.conversation("other").await.id);
-    store.append(world.message(room, guest(), "a")).await.unwrap();
-    store.append(world.message(other, guest(), "elsewhere")).await.unwrap();
-    store.mark_read(room, None, cause(world.tenant, staff(&agent), 300)).await.unwrap();
-    store.append(world.message(room, customer(&agent), "b")).await.unwrap();
+    store.chat.append(world.message(room, guest(), "a")).await.unwrap();
+    store.chat.append(world.message(other, guest(), "elsewhere")).await.unwrap();
+    store.chat.mark_read(room, None, cause(world.tenant, staff(&agent), 300)).await.unwrap();
+    store.chat.append(world.message(room, customer(&agent), "b")).await.unwrap();
 
-    let tail = store.subject_events(world.tenant, room, 0, 100).await.unwrap();
+    let tail = store.log.subject_events(world.tenant, room, 0, 100).await.unwrap();
     assert_eq!(tail.iter().map(word).collect::<Vec<_>>(), ["created", "message a", "read 2", "message b"]);
     assert_eq!(tail.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert!(tail.iter().all(|event| event.conversation.as_ref().unwrap().last_sequence == 4));
-    let page = store.subject_events(world.tenant, room, 1, 2).await.unwrap();
+    let page = store.log.subject_events(world.tenant, room, 1, 2).await.unwrap();
     assert_eq!(page.iter().map(word).collect::<Vec<_>>(), ["message a", "read 2"]);
-    assert_eq!(store.subject_events(world.tenant, room, 4, 2).await.unwrap(), []);
-    assert_eq!(store.subject_head(world.tenant, room).await.unwrap(), 4);
+    assert_eq!(store.log.subject_events(world.tenant, room, 4, 2).await.unwrap(), []);
+    assert_eq!(store.log.subject_head(world.tenant, room).await.unwrap(), 4);
 
-    let feed = store.tenant_events(world.tenant, 0, 100).await.unwrap();
+    let feed = store.log.tenant_events(world.tenant, 0, 100).await.unwrap();
     assert_eq!(feed.iter().map(|event| event.position).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
-    assert_eq!(store.tenant_head(world.tenant).await.unwrap(), 6);
-    let page = store.tenant_events(world.tenant, 2, 3).await.unwrap();
+    assert_eq!(store.log.tenant_head(world.tenant).await.unwrap(), 6);
+    let page = store.log.tenant_events(world.tenant, 2, 3).await.unwrap();
     assert_eq!(page.iter().map(word).collect::<Vec<_>>(), ["message a", "message elsewhere", "read 2"]);
     for (heard, read) in world.heard().iter().zip(&feed) {
         assert_eq!((heard.position, &heard.body), (read.position, &read.body));
     }
-    assert_eq!(store.subject_events(world.tenant, ConversationId::new(), 0, 5).await.unwrap(), []);
+    assert_eq!(store.log.subject_events(world.tenant, ConversationId::new(), 0, 5).await.unwrap(), []);
 }
 
 async fn another_tenant_sees_nothing(world: World) {
     let store = &world.store;
     let room = world.conversation("room").await.id;
-    store.append(world.message(room, guest(), "secret")).await.unwrap();
-    let other = store.create_tenant(crate::world::new_tenant("other")).await.unwrap().id;
-    assert_eq!(store.conversation(other, room).await, Err(Error::NotFound(What::Conversation)));
-    assert_eq!(store.subject_head(other, room).await, Ok(0));
-    assert_eq!(store.list_messages(other, room, &MessageFilter::default(), 10).await, Ok(vec![]));
-    assert_eq!(store.tenant_events(other, 0, 10).await, Ok(vec![]));
-    assert_eq!(store.list_conversations(other, &ConversationFilter::default(), None, 10).await, Ok(vec![]));
+    store.chat.append(world.message(room, guest(), "secret")).await.unwrap();
+    let other = store.directory.create_tenant(crate::world::new_tenant("other")).await.unwrap().id;
+    assert_eq!(store.chat.conversation(other, room).await, Err(Error::NotFound(What::Conversation)));
+    assert_eq!(store.log.subject_head(other, room).await, Ok(0));
+    assert_eq!(store.chat.list_messages(other, room, &MessageFilter::default(), 10).await, Ok(vec![]));
+    assert_eq!(store.log.tenant_events(other, 0, 10).await, Ok(vec![]));
+    assert_eq!(
+        store.chat.list_conversations(other, &ConversationFilter::default(), None, 10).await,
+        Ok(vec![])
+    );
     let intruding = crate::world::new_message(other, room, guest(), "x");
-    assert_eq!(store.append(intruding).await.unwrap_err(), Error::NotFound(What::Conversation));
+    assert_eq!(store.chat.append(intruding).await.unwrap_err(), Error::NotFound(What::Conversation));
 }
 
 async fn a_repeated_message_is_stored_once(world: World) {
@@ -290,20 +297,20 @@ async fn a_repeated_message_is_stored_once(world: World) {
     let mut elsewhere = message.clone();
     elsewhere.author_key = "somebody else".into();
     let (first, twin, reused) = tokio::join!(
-        store.append(message.clone()),
-        store.append(message.clone()),
-        store.append(differing.clone())
+        store.chat.append(message.clone()),
+        store.chat.append(message.clone()),
+        store.chat.append(differing.clone())
     );
     let (first, twin) = (first.unwrap(), twin.unwrap());
     assert_eq!((first.replayed, twin.replayed), (false, true), "in one batch");
     assert_eq!(reused.unwrap_err(), Error::RequestIdReused);
-    let again = store.append(message).await.unwrap();
+    let again = store.chat.append(message).await.unwrap();
     assert!(again.replayed, "in a later batch");
     assert_eq!((&again.message, &twin.message), (&first.message, &first.message));
     assert_eq!(again.conversation, first.conversation);
-    assert_eq!(store.append(differing).await.unwrap_err(), Error::RequestIdReused);
-    assert!(!store.append(elsewhere).await.unwrap().replayed);
-    assert_eq!(store.tenant_head(world.tenant).await, Ok(3));
+    assert_eq!(store.chat.append(differing).await.unwrap_err(), Error::RequestIdReused);
+    assert!(!store.chat.append(elsewhere).await.unwrap().replayed);
+    assert_eq!(store.log.tenant_head(world.tenant).await, Ok(3));
 }
 
 async fn a_message_from_before_hashes_is_known_by_its_text(world: World) {
@@ -311,7 +318,7 @@ async fn a_message_from_before_hashes_is_known_by_its_text(world: World) {
     let room = world.conversation("room").await.id;
     let asked = |text: &str, payload| {
         let request = Some(named("r1", payload));
-        store.append(NewMessage { request, ..world.message(room, guest(), text) })
+        store.chat.append(NewMessage { request, ..world.message(room, guest(), text) })
     };
     asked("once", 1).await.unwrap();
     let database = Database::connect(world.place.url()).await.unwrap();
@@ -325,16 +332,16 @@ async fn two_writers_see_what_the_other_did(world: World) {
     let (other, _heard) = open(&world.place.url()).await.unwrap();
     let room = world.conversation("room").await.id;
     for turn in 0..3 {
-        let first = world.store.append(world.message(room, guest(), "from one")).await.unwrap();
-        let second = other.append(world.message(room, guest(), "from the other")).await.unwrap();
+        let first = world.store.chat.append(world.message(room, guest(), "from one")).await.unwrap();
+        let second = other.chat.append(world.message(room, guest(), "from the other")).await.unwrap();
         assert_eq!(second.message.sequence, first.message.sequence + 1);
         assert_eq!(second.conversation.unread_count, first.conversation.unread_count + 1);
         let patch = ConversationPatch { waiting: Some(turn % 2 == 0), ..Default::default() };
-        let told = other.update_conversation(room, patch, cause(world.tenant, guest(), 20)).await;
-        let third = world.store.append(world.message(room, guest(), "and one again")).await.unwrap();
+        let told = other.chat.update_conversation(room, patch, cause(world.tenant, guest(), 20)).await;
+        let third = world.store.chat.append(world.message(room, guest(), "and one again")).await.unwrap();
         assert_eq!(third.conversation.waiting, told.unwrap().waiting);
     }
-    let read = world.store.conversation(world.tenant, room).await.unwrap();
+    let read = world.store.chat.conversation(world.tenant, room).await.unwrap();
     assert_eq!((read.unread_count, read.last_sequence), (9, 1 + 9 + 3));
     other.close().await;
 }

@@ -19,20 +19,26 @@ fn known_as(subject: &str) -> Identity {
 
 async fn tenants_are_found_and_changed(world: World) {
     let store = &world.store;
-    let made = store.create_tenant(Tenant { number: Some(7), ..new_tenant("beta") }).await.unwrap();
-    assert_eq!(store.tenant("beta").await, Ok(made.clone()));
-    assert_eq!(store.tenant_by_id(made.id).await, Ok(made.clone()));
-    assert_eq!(store.tenant("nobody").await, Err(Error::NotFound(What::Tenant)));
-    assert_eq!(store.tenant_by_id(TenantId(0)).await, Err(Error::NotFound(What::Tenant)));
-    assert_eq!(store.create_tenant(new_tenant("beta")).await, Err(Error::AlreadyExists(Unique::Tenant)));
+    let made = store.directory.create_tenant(Tenant { number: Some(7), ..new_tenant("beta") }).await.unwrap();
+    assert_eq!(store.directory.tenant("beta").await, Ok(made.clone()));
+    assert_eq!(store.directory.tenant_by_id(made.id).await, Ok(made.clone()));
+    assert_eq!(store.directory.tenant("nobody").await, Err(Error::NotFound(What::Tenant)));
+    assert_eq!(store.directory.tenant_by_id(TenantId(0)).await, Err(Error::NotFound(What::Tenant)));
+    assert_eq!(
+        store.directory.create_tenant(new_tenant("beta")).await,
+        Err(Error::AlreadyExists(Unique::Tenant))
+    );
     let same_number = Tenant { number: Some(7), ..new_tenant("gamma") };
-    assert_eq!(store.create_tenant(same_number).await, Err(Error::AlreadyExists(Unique::TenantNumber)));
+    assert_eq!(
+        store.directory.create_tenant(same_number).await,
+        Err(Error::AlreadyExists(Unique::TenantNumber))
+    );
 
     let changed = Tenant { display_name: "B".into(), origins: vec![], ..made.clone() };
-    assert_eq!(store.update_tenant(changed.clone()).await, Ok(changed.clone()));
-    assert_eq!(store.tenant("beta").await, Ok(changed));
+    assert_eq!(store.directory.update_tenant(changed.clone()).await, Ok(changed.clone()));
+    assert_eq!(store.directory.tenant("beta").await, Ok(changed));
     let slugs = async |after: &str, limit| {
-        let page = store.list_tenants(after, limit).await.unwrap();
+        let page = store.directory.list_tenants(after, limit).await.unwrap();
         page.into_iter().map(|tenant| tenant.slug).collect::<Vec<_>>()
     };
     assert_eq!(slugs("", 1).await, ["acme"]);
@@ -50,41 +56,44 @@ async fn a_user_is_found_by_every_name(world: World) {
         password_hash: Some("hash".into()),
         ..UserUpsert::default()
     };
-    let (ann, created) = store.upsert_user(tenant, wanted, 5).await.unwrap();
+    let (ann, created) = store.directory.upsert_user(tenant, wanted, 5).await.unwrap();
     assert!(created);
     assert_eq!((ann.number, ann.created_at, ann.identities.len()), (1, 5, 2));
-    assert_eq!(store.user(tenant, ann.id).await, Ok(ann.clone()));
-    assert_eq!(store.user_by_number(tenant, 1).await, Ok(ann.clone()));
-    assert_eq!(store.user_by_username(tenant, "ann").await, Ok(ann.clone()));
-    assert_eq!(store.user_by_identity(tenant, &known_as("2")).await, Ok(ann.clone()));
-    assert_eq!(store.users(tenant, &[ann.id, ann.id, UserId::new()]).await, Ok(vec![ann.clone()]));
-    assert_eq!(store.password_hash(tenant, ann.id).await, Ok(Some("hash".into())));
-    assert_eq!(store.user_by_identity(tenant, &known_as("3")).await, Err(Error::NotFound(What::User)));
-    assert_eq!(store.user(TenantId(tenant.0 + 1), ann.id).await, Err(Error::NotFound(What::User)));
+    assert_eq!(store.directory.user(tenant, ann.id).await, Ok(ann.clone()));
+    assert_eq!(store.directory.user_by_number(tenant, 1).await, Ok(ann.clone()));
+    assert_eq!(store.directory.user_by_username(tenant, "ann").await, Ok(ann.clone()));
+    assert_eq!(store.directory.user_by_identity(tenant, &known_as("2")).await, Ok(ann.clone()));
+    assert_eq!(store.directory.users(tenant, &[ann.id, ann.id, UserId::new()]).await, Ok(vec![ann.clone()]));
+    assert_eq!(store.directory.password_hash(tenant, ann.id).await, Ok(Some("hash".into())));
+    assert_eq!(
+        store.directory.user_by_identity(tenant, &known_as("3")).await,
+        Err(Error::NotFound(What::User))
+    );
+    assert_eq!(store.directory.user(TenantId(tenant.0 + 1), ann.id).await, Err(Error::NotFound(What::User)));
 }
 
 async fn an_upsert_changes_what_it_says(world: World) {
     let (store, tenant) = (&world.store, world.tenant);
     let first = UserUpsert { identities: vec![known_as("1")], ..UserUpsert::default() };
-    let (user, _) = store.upsert_user(tenant, first.clone(), 5).await.unwrap();
+    let (user, _) = store.directory.upsert_user(tenant, first.clone(), 5).await.unwrap();
     assert_eq!(user.roles, Roles::CUSTOMER);
-    let (same, created) = store.upsert_user(tenant, first, 6).await.unwrap();
+    let (same, created) = store.directory.upsert_user(tenant, first, 6).await.unwrap();
     assert_eq!((same, created), (user.clone(), false), "nothing changed");
     let named = UserUpsert {
         display_name: Some("Bob".into()),
         identities: vec![known_as("1"), known_as("1b")],
         ..UserUpsert::default()
     };
-    let (named, _) = store.upsert_user(tenant, named, 7).await.unwrap();
+    let (named, _) = store.directory.upsert_user(tenant, named, 7).await.unwrap();
     assert_eq!((named.id, named.display_name.as_str(), named.updated_at), (user.id, "Bob", 7));
     assert_eq!(named.identities, [known_as("1"), known_as("1b")]);
     let by_id = UserUpsert { id: Some(user.id), roles: Some(Roles::STAFF), ..UserUpsert::default() };
-    let (by_id, _) = store.upsert_user(tenant, by_id, 8).await.unwrap();
+    let (by_id, _) = store.directory.upsert_user(tenant, by_id, 8).await.unwrap();
     assert_eq!((by_id.roles, by_id.display_name.as_str()), (Roles::STAFF, "Bob"));
     let chosen = UserId::new();
     let with_id = UserUpsert { id: Some(chosen), ..UserUpsert::default() };
-    assert_eq!(store.upsert_user(tenant, with_id, 9).await.unwrap().0.id, chosen);
-    let nowhere = store.upsert_user(TenantId(99), UserUpsert::default(), 9).await;
+    assert_eq!(store.directory.upsert_user(tenant, with_id, 9).await.unwrap().0.id, chosen);
+    let nowhere = store.directory.upsert_user(TenantId(99), UserUpsert::default(), 9).await;
     assert_eq!(nowhere, Err(Error::NotFound(What::Tenant)));
 }
 
@@ -92,29 +101,35 @@ async fn names_and_identities_are_unique(world: World) {
     let (store, tenant) = (&world.store, world.tenant);
     let first =
         UserUpsert { username: Some("ann".into()), identities: vec![known_as("1")], ..UserUpsert::default() };
-    store.upsert_user(tenant, first.clone(), 5).await.unwrap();
+    store.directory.upsert_user(tenant, first.clone(), 5).await.unwrap();
     let again = UserUpsert { create_only: true, ..first };
-    assert_eq!(store.upsert_user(tenant, again, 6).await, Err(Error::AlreadyExists(Unique::User)));
+    assert_eq!(store.directory.upsert_user(tenant, again, 6).await, Err(Error::AlreadyExists(Unique::User)));
     let same_name = UserUpsert { username: Some("ann".into()), ..UserUpsert::default() };
     assert_eq!(
-        store.upsert_user(tenant, same_name.clone(), 6).await,
+        store.directory.upsert_user(tenant, same_name.clone(), 6).await,
         Err(Error::AlreadyExists(Unique::Username))
     );
     let thief =
         UserUpsert { id: Some(UserId::new()), identities: vec![known_as("1")], ..UserUpsert::default() };
-    assert_eq!(store.upsert_user(tenant, thief, 6).await, Err(Error::AlreadyExists(Unique::Identity)));
-    let elsewhere = store.create_tenant(new_tenant("other")).await.unwrap().id;
-    assert!(store.upsert_user(elsewhere, same_name, 6).await.unwrap().1, "names are a tenant's own");
+    assert_eq!(
+        store.directory.upsert_user(tenant, thief, 6).await,
+        Err(Error::AlreadyExists(Unique::Identity))
+    );
+    let elsewhere = store.directory.create_tenant(new_tenant("other")).await.unwrap().id;
+    assert!(
+        store.directory.upsert_user(elsewhere, same_name, 6).await.unwrap().1,
+        "names are a tenant's own"
+    );
 }
 
 async fn users_are_listed_by_number(world: World) {
     let (store, tenant) = (&world.store, world.tenant);
     for roles in [Roles::CUSTOMER, Roles::STAFF, Roles::STAFF.with(Roles::ADMIN)] {
         let wanted = UserUpsert { roles: Some(roles), ..UserUpsert::default() };
-        store.upsert_user(tenant, wanted, 1).await.unwrap();
+        store.directory.upsert_user(tenant, wanted, 1).await.unwrap();
     }
     let numbers = async |role, after, limit| {
-        let page = store.list_users(tenant, role, after, limit).await.unwrap();
+        let page = store.directory.list_users(tenant, role, after, limit).await.unwrap();
         page.into_iter().map(|user| user.number).collect::<Vec<_>>()
     };
     assert_eq!(numbers(None, 0, 2).await, [1, 2]);
@@ -125,10 +140,14 @@ async fn users_are_listed_by_number(world: World) {
 
 async fn imported_ids_are_mapped(world: World) {
     let (store, tenant) = (&world.store, world.tenant);
-    store.map_external(tenant, "user", "507f1f77bcf86cd799439011", 4).await.unwrap();
-    store.map_external(tenant, "user", "507f1f77bcf86cd799439011", 5).await.unwrap();
-    let number =
-        async |kind| store.number_of_external(tenant, kind, "507f1f77bcf86cd799439011").await.unwrap();
+    store.directory.map_external(tenant, "user", "507f1f77bcf86cd799439011", 4).await.unwrap();
+    store.directory.map_external(tenant, "user", "507f1f77bcf86cd799439011", 5).await.unwrap();
+    let number = async |kind| {
+        store.directory.number_of_external(tenant, kind, "507f1f77bcf86cd799439011").await.unwrap()
+    };
     assert_eq!((number("user").await, number("message").await), (Some(5), None));
-    assert_eq!(store.map_external(TenantId(99), "user", "x", 1).await, Err(Error::NotFound(What::Tenant)));
+    assert_eq!(
+        store.directory.map_external(TenantId(99), "user", "x", 1).await,
+        Err(Error::NotFound(What::Tenant))
+    );
 }

@@ -32,9 +32,9 @@ async fn a_panic_in_a_change_fails_its_batch_only(world: World) {
     let change = Mutation::ensure_conversation(world.wanted("never"));
     let failed = store.apply_once(key, change, |_| panic!("a defect of the caller's")).await;
     assert!(matches!(failed, Err(Error::Defect(_))));
-    let missing = store.conversation(world.tenant, ConversationId::keyed(world.tenant, "never")).await;
+    let missing = store.chat.conversation(world.tenant, ConversationId::keyed(world.tenant, "never")).await;
     assert_eq!(missing.map(|_| ()), Err(Error::NotFound(What::Conversation)));
-    let stored = store.append(world.message(room, guest(), "and on it goes")).await.unwrap();
+    let stored = store.chat.append(world.message(room, guest(), "and on it goes")).await.unwrap();
     assert_eq!(stored.message.position, 2, "the failed one took no number");
 }
 
@@ -47,10 +47,10 @@ async fn a_panic_of_who_is_told_fails_nothing(world: World) {
     let options = Options { url: world.place.url(), read_connections: 1 };
     let store = Store::open(options, Box::new(hears)).await.unwrap();
     for key in ["one", "two"] {
-        store.ensure_conversation(world.wanted(key)).await.unwrap();
+        store.chat.ensure_conversation(world.wanted(key)).await.unwrap();
     }
     assert_eq!(told.load(Ordering::SeqCst), 2);
-    assert_eq!(store.tenant_head(world.tenant).await, Ok(3));
+    assert_eq!(store.log.tenant_head(world.tenant).await, Ok(3));
     store.close().await;
 }
 
@@ -59,11 +59,11 @@ async fn one_bad_message_fails_alone(world: World) {
     let mut bad = world.message(room, guest(), "bad");
     // The database refuses it, and with it the statement that stores the whole batch.
     bad.author_key = String::new();
-    let good = |text| store.append(world.message(room, guest(), text));
-    let (first, refused, second) = tokio::join!(good("first"), store.append(bad), good("second"));
+    let good = |text| store.chat.append(world.message(room, guest(), text));
+    let (first, refused, second) = tokio::join!(good("first"), store.chat.append(bad), good("second"));
     assert!(matches!(refused, Err(Error::Defect(_))));
     assert_eq!((first.unwrap().message.sequence, second.unwrap().message.sequence), (2, 3));
-    let tail = store.tenant_events(world.tenant, 0, 10).await.unwrap();
+    let tail = store.log.tenant_events(world.tenant, 0, 10).await.unwrap();
     assert_eq!(tail.iter().map(word).collect::<Vec<_>>(), ["created", "message first", "message second"]);
     assert_eq!(world.heard().len(), 3);
 }
@@ -72,12 +72,12 @@ async fn one_bad_change_fails_alone(world: World) {
     let (store, room) = (&world.store, world.conversation("room").await.id);
     let mut bad = world.wanted("bad");
     bad.owner_id = Some(parlor_store::UserId::new());
-    let taken = store.create_tenant(crate::world::new_tenant("acme"));
+    let taken = store.directory.create_tenant(crate::world::new_tenant("acme"));
     let (refused, taken, made, stored) = tokio::join!(
-        store.ensure_conversation(bad),
+        store.chat.ensure_conversation(bad),
         taken,
-        store.ensure_conversation(world.wanted("good")),
-        store.append(world.message(room, guest(), "x")),
+        store.chat.ensure_conversation(world.wanted("good")),
+        store.chat.append(world.message(room, guest(), "x")),
     );
     assert_eq!(refused, Err(Error::NotFound(What::User)));
     assert_eq!(taken, Err(Error::AlreadyExists(Unique::Tenant)));
@@ -97,7 +97,7 @@ async fn a_killed_postgres_is_unavailable_until_it_is_back() {
     let writing = async {
         let mut kept: Vec<String> = Vec::new();
         for message in messages {
-            match store.append(message).await {
+            match store.chat.append(message).await {
                 Ok(stored) => kept.push(stored.message.text),
                 Err(Error::Unavailable(_)) => return kept,
                 Err(other) => panic!("{other}"),
@@ -116,8 +116,8 @@ async fn a_killed_postgres_is_unavailable_until_it_is_back() {
     assert!(matches!(store.ping().await, Err(Error::Unavailable(_))));
 
     cluster.restart();
-    let after = store.append(world.message(room, guest(), "after")).await.unwrap();
-    let all = store.list_messages(tenant, room, &MessageFilter::default(), 100_000).await.unwrap();
+    let after = store.chat.append(world.message(room, guest(), "after")).await.unwrap();
+    let all = store.chat.list_messages(tenant, room, &MessageFilter::default(), 100_000).await.unwrap();
     let texts: Vec<&str> = all.iter().map(|message| message.text.as_str()).collect();
     assert_eq!(&texts[..kept.len()], &kept, "what was acknowledged is there, in order");
     let unknown = texts.len() - kept.len() - 1;

@@ -57,7 +57,7 @@ async fn twins_in_one_batch_happen_once(world: World) {
     let (first, second) = tokio::join!(close(), close());
     assert_eq!(first.unwrap(), Once { response: vec![1], replayed: false, position: 2 });
     assert_eq!(second.unwrap(), Once { response: vec![1], replayed: true, position: 2 });
-    assert_eq!(world.store.tenant_head(world.tenant).await, Ok(2));
+    assert_eq!(world.store.log.tenant_head(world.tenant).await, Ok(2));
 }
 
 async fn a_refusal_is_not_recorded(world: World) {

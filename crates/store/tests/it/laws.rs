@@ -55,11 +55,11 @@ async fn carry_out(store: &Store, tenant: TenantId, room: ConversationId, deed: 
                 request: request.map(|request| named(&request.to_string(), 1)),
                 ..new_message(tenant, room, side(kind), "text")
             };
-            store.append(message).await.map(|_| ())
+            store.chat.append(message).await.map(|_| ())
         }
         Deed::Read { .. } => {
             let reader = side(AuthorKind::Staff);
-            store.mark_read(room, None, cause(tenant, reader, 200)).await.map(|_| ())
+            store.chat.mark_read(room, None, cause(tenant, reader, 200)).await.map(|_| ())
         }
         Deed::Ensure { room } => {
             let wanted = parlor_store::EnsureConversation {
@@ -68,8 +68,10 @@ async fn carry_out(store: &Store, tenant: TenantId, room: ConversationId, deed: 
                 kind: String::new(),
                 waiting: true,
                 owner_id: None,
+                members: Vec::new(),
+                seen_by: parlor_store::SeenBy::Staff,
             };
-            store.ensure_conversation(wanted).await.map(|_| ())
+            store.chat.ensure_conversation(wanted).await.map(|_| ())
         }
     }
 }
@@ -101,7 +103,7 @@ async fn whole_tail(store: &Store, tenant: TenantId) -> Vec<StoredEvent> {
     let mut tail: Vec<StoredEvent> = Vec::new();
     loop {
         let after = tail.last().map_or(0, |event| event.position);
-        let page = store.tenant_events(tenant, after, 7).await.unwrap();
+        let page = store.log.tenant_events(tenant, after, 7).await.unwrap();
         if page.is_empty() {
             return tail;
         }
@@ -165,7 +167,7 @@ fn run(place: Place, cases: u32) {
         case.set(case.get() + 1);
         runtime.block_on(async {
             let slug = format!("case-{}", case.get());
-            let tenant = world.store.create_tenant(new_tenant(&slug)).await.unwrap().id;
+            let tenant = world.store.directory.create_tenant(new_tenant(&slug)).await.unwrap().id;
             let expected = distinct_messages(&callers);
             let_loose(std::slice::from_ref(&world.store), tenant, callers).await;
             let tail = whole_tail(&world.store, tenant).await;
@@ -198,7 +200,7 @@ fn laws_hold_on_postgres() {
 async fn two_stores_share_one_postgres() {
     let world = World::on(Place::postgres()).await;
     let (other, heard_by_other) = open(&world.place.url()).await.unwrap();
-    let second = world.store.create_tenant(new_tenant("second")).await.unwrap().id;
+    let second = world.store.directory.create_tenant(new_tenant("second")).await.unwrap().id;
     let stores = [world.store.clone(), other];
     let busy = |seed: usize| -> Vec<Vec<Deed>> {
         let deed = |step: usize| match step % 7 {

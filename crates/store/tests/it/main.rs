@@ -9,6 +9,7 @@ mod idempotency;
 mod laws;
 mod missed;
 mod own;
+mod participant;
 mod presence;
 mod reactions;
 mod schema;

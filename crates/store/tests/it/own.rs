@@ -34,19 +34,20 @@ async fn own(world: &World, owner: &User) -> (parlor_store::Conversation, bool) 
 async fn close(world: &World, id: ConversationId) {
     let agent = world.user("agent").await;
     let patch = ConversationPatch { status: Some(ConversationStatus::Closed), ..Default::default() };
-    world.store.update_conversation(id, patch, cause(world.tenant, staff(&agent), 20)).await.unwrap();
+    world.store.chat.update_conversation(id, patch, cause(world.tenant, staff(&agent), 20)).await.unwrap();
 }
 
 async fn many_who_ask_at_once_are_given_one(world: World) {
     let ann = world.user("ann").await;
-    let (foreseen, none) = world.store.own_conversation(world.tenant, ann.id, "support").await.unwrap();
-    assert_eq!(none, None);
+    let (foreseen, exists) =
+        world.store.chat.own_conversation(world.tenant, ann.id, "support").await.unwrap();
+    assert!(!exists);
     let asked = (0..32).map(|_| own(&world, &ann));
     let answers = futures::future::join_all(asked).await;
     assert_eq!(answers.iter().filter(|(_, created)| *created).count(), 1);
     assert!(answers.iter().all(|(conversation, _)| conversation.id == foreseen));
     let all = ConversationFilter::default();
-    assert_eq!(world.store.list_conversations(world.tenant, &all, None, 10).await.unwrap().len(), 1);
+    assert_eq!(world.store.chat.list_conversations(world.tenant, &all, None, 10).await.unwrap().len(), 1);
     assert_eq!(world.heard().len(), 1, "one event");
 }
 
@@ -54,12 +55,13 @@ async fn a_closed_one_makes_room_for_the_next(world: World) {
     let ann = world.user("ann").await;
     let (first, _) = own(&world, &ann).await;
     close(&world, first.id).await;
-    let (foreseen, none) = world.store.own_conversation(world.tenant, ann.id, "support").await.unwrap();
-    assert_eq!(none, None);
+    let (foreseen, exists) =
+        world.store.chat.own_conversation(world.tenant, ann.id, "support").await.unwrap();
+    assert!(!exists);
     let (second, created) = own(&world, &ann).await;
     assert!(created && second.id == foreseen && second.id != first.id);
-    let (found, _) = world.store.own_conversation(world.tenant, ann.id, "support").await.unwrap();
-    assert_eq!(found, second.id);
+    let found = world.store.chat.own_conversation(world.tenant, ann.id, "support").await.unwrap();
+    assert_eq!(found, (second.id, true));
 }
 
 async fn one_that_is_open_again_is_taken_up_only_when_there_is_no_other(world: World) {
@@ -67,7 +69,7 @@ async fn one_that_is_open_again_is_taken_up_only_when_there_is_no_other(world: W
     let (first, _) = own(&world, &ann).await;
     close(&world, first.id).await;
     let (second, _) = own(&world, &ann).await;
-    let opened = world.store.append(world.message(first.id, customer(&ann), "once more")).await.unwrap();
+    let opened = world.store.chat.append(world.message(first.id, customer(&ann), "once more")).await.unwrap();
     assert_eq!(opened.conversation.status, ConversationStatus::Open);
     assert_eq!(own(&world, &ann).await.0.id, second.id, "the current one stays so");
     close(&world, second.id).await;
@@ -84,7 +86,7 @@ async fn kinds_and_owners_are_apart(world: World) {
         ids.push(made.0.id);
     }
     let keyed = EnsureConversation { owner_id: Some(ann.id), kind: "other".into(), ..world.wanted("a-key") };
-    let keyed = world.store.ensure_conversation(keyed).await.unwrap().0.id;
+    let keyed = world.store.chat.ensure_conversation(keyed).await.unwrap().0.id;
     let other = world.store.apply(Mutation::own_conversation(wanted(&world, &ann, "other"))).await.unwrap();
     assert_ne!(other.0.id, keyed, "whoever knows a key reads it, so it is nobody's alone");
     ids.extend([keyed, other.0.id]);
@@ -98,11 +100,11 @@ async fn kinds_and_owners_are_apart(world: World) {
 
 async fn a_number_leads_to_its_conversation(world: World) {
     let (room, store) = (world.conversation("room").await, &world.store);
-    assert_eq!(store.conversation_by_number(world.tenant, room.number).await, Ok(room.id));
+    assert_eq!(store.chat.conversation_by_number(world.tenant, room.number).await, Ok(room.id));
     let missing = Err(Error::NotFound(What::Conversation));
-    assert_eq!(store.conversation_by_number(world.tenant, room.number + 1).await, missing);
-    let other = store.create_tenant(crate::world::new_tenant("other")).await.unwrap().id;
-    assert_eq!(store.conversation_by_number(other, room.number).await, missing);
+    assert_eq!(store.chat.conversation_by_number(world.tenant, room.number + 1).await, missing);
+    let other = store.directory.create_tenant(crate::world::new_tenant("other")).await.unwrap().id;
+    assert_eq!(store.chat.conversation_by_number(other, room.number).await, missing);
 }
 
 async fn what_changed_last_is_listed_first(world: World) {
@@ -110,14 +112,15 @@ async fn what_changed_last_is_listed_first(world: World) {
     let rooms = [world.conversation("one").await, world.conversation("two").await];
     let mut answer = world.message(rooms[0].id, staff(&agent), "only an answer");
     answer.cause.at = 500;
-    store.append(answer).await.unwrap();
+    store.chat.append(answer).await.unwrap();
     let by_update = ConversationFilter { order_by_update: true, ..Default::default() };
-    let listed = store.list_conversations(world.tenant, &by_update, None, 1).await.unwrap();
+    let listed = store.chat.list_conversations(world.tenant, &by_update, None, 1).await.unwrap();
     assert_eq!(listed[0].id, rooms[0].id);
     let place = Some((listed[0].updated_at, listed[0].number));
-    let rest = store.list_conversations(world.tenant, &by_update, place, 10).await.unwrap();
+    let rest = store.chat.list_conversations(world.tenant, &by_update, place, 10).await.unwrap();
     assert_eq!(rest.iter().map(|row| row.id).collect::<Vec<_>>(), [rooms[1].id]);
-    let by_activity = store.list_conversations(world.tenant, &ConversationFilter::default(), None, 1).await;
+    let by_activity =
+        store.chat.list_conversations(world.tenant, &ConversationFilter::default(), None, 1).await;
     assert_eq!(by_activity.unwrap()[0].id, rooms[1].id, "the default order stays");
 }
 
@@ -129,12 +132,12 @@ async fn an_email_address_may_be_asked_for_alone(world: World) {
         ..Default::default()
     };
     let store = &world.store;
-    let (ann, _) = store.upsert_user(world.tenant, account("ann", true), 1).await.unwrap();
-    assert_eq!(store.user_by_email(world.tenant, "ann@shop.example").await.unwrap().id, ann.id);
-    let taken = store.upsert_user(world.tenant, account("bob", true), 1).await.map(|_| ());
+    let (ann, _) = store.directory.upsert_user(world.tenant, account("ann", true), 1).await.unwrap();
+    assert_eq!(store.directory.user_by_email(world.tenant, "ann@shop.example").await.unwrap().id, ann.id);
+    let taken = store.directory.upsert_user(world.tenant, account("bob", true), 1).await.map(|_| ());
     assert_eq!(taken, Err(Error::AlreadyExists(Unique::Email)));
-    store.upsert_user(world.tenant, account("bob", false), 1).await.unwrap();
-    let both = store.user_by_email(world.tenant, "ann@shop.example").await.map(|_| ());
+    store.directory.upsert_user(world.tenant, account("bob", false), 1).await.unwrap();
+    let both = store.directory.user_by_email(world.tenant, "ann@shop.example").await.map(|_| ());
     assert_eq!(both, Err(Error::NotFound(What::User)), "of two, neither is meant");
 }
 
@@ -146,7 +149,8 @@ async fn nobody_takes_what_another_signs_in_with(world: World) {
         ..Default::default()
     };
     let store = &world.store;
-    let make = async |account| store.upsert_user(world.tenant, account, 1).await.map(|(user, _)| user);
+    let make =
+        async |account| store.directory.upsert_user(world.tenant, account, 1).await.map(|(user, _)| user);
     let dora = make(account("dora", Some("dora@shop.example"), false)).await.unwrap();
     let as_address = make(account("dora@shop.example", None, true)).await;
     assert_eq!(as_address, Err(Error::AlreadyExists(Unique::Username)));

@@ -18,7 +18,7 @@ crate::stories!(
 /// A conversation with one message, and its sequence.
 async fn said(world: &World) -> (ConversationId, i64) {
     let room = world.conversation("room").await.id;
-    let sent = world.store.append(world.message(room, guest(), "hello")).await.unwrap();
+    let sent = world.store.chat.append(world.message(room, guest(), "hello")).await.unwrap();
     (room, sent.message.sequence)
 }
 
@@ -59,7 +59,7 @@ async fn a_reaction_is_counted_once_for_each_person(world: World) {
     let both = react(&world, wanted(&world, message, "bob", "👍")).await;
     assert_eq!(both, Ok(vec![reaction("👍", 2, true), reaction("👋", 1, true)]));
     let (room, sequence) = message;
-    let seen = world.store.reactions(world.tenant, room, vec![sequence, 99], "ann").await;
+    let seen = world.store.chat.reactions(world.tenant, room, vec![sequence, 99], "ann").await;
     assert_eq!(
         seen,
         Ok(HashMap::from([(sequence, vec![reaction("👍", 2, true), reaction("👋", 1, false)])]))
@@ -67,9 +67,9 @@ async fn a_reaction_is_counted_once_for_each_person(world: World) {
     let gone = Reacting { remove: true, ..wanted(&world, message, "bob", "👍") };
     assert_eq!(react(&world, gone).await, Ok(vec![reaction("👍", 1, false), reaction("👋", 1, true)]));
     assert_eq!(told(&world), ["2 has 👍 1", "2 has 👋 1", "2 has 👍 2", "2 lost 👍 1"]);
-    let read = world.store.subject_events(world.tenant, room, 2, 10).await.unwrap();
+    let read = world.store.log.subject_events(world.tenant, room, 2, 10).await.unwrap();
     assert_eq!(read.iter().map(word).collect::<Vec<_>>(), told(&world), "and is read back so");
-    let last = world.store.conversation(world.tenant, room).await.unwrap();
+    let last = world.store.chat.conversation(world.tenant, room).await.unwrap();
     assert_eq!((last.last_sequence, last.last_message_sequence), (6, 2));
 }
 
@@ -94,7 +94,7 @@ async fn many_who_put_the_same_at_once_are_counted_and_told_once_each(world: Wor
     });
     futures::future::join_all(put).await;
     let (room, sequence) = message;
-    let seen = world.store.reactions(world.tenant, room, vec![sequence], "nobody").await.unwrap();
+    let seen = world.store.chat.reactions(world.tenant, room, vec![sequence], "nobody").await.unwrap();
     assert_eq!(seen[&sequence], [reaction("👍", 8, false)]);
     let mut told: Vec<String> = told(&world);
     told.extend(heard.lock().unwrap().iter().map(|event| word(event)));

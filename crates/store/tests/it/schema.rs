@@ -16,7 +16,7 @@ async fn up_down_up(world: World) {
     parlor_migration::up(&url).await.unwrap();
     assert!(parlor_migration::status(&url).await.unwrap().iter().all(|(_, applied)| *applied));
     let (store, _) = open(&url).await.unwrap();
-    assert_eq!(store.list_tenants("", 10).await.unwrap(), []);
+    assert_eq!(store.directory.list_tenants("", 10).await.unwrap(), []);
     store.close().await;
 }
 
@@ -50,6 +50,6 @@ async fn a_closed_store_takes_nothing(world: World) {
     let late = world.store.clone();
     world.store.close().await;
     assert!(matches!(late.ping().await, Err(parlor_store::Error::Unavailable(_))));
-    let refused = late.create_tenant(crate::world::new_tenant("late")).await;
+    let refused = late.directory.create_tenant(crate::world::new_tenant("late")).await;
     assert!(matches!(refused, Err(parlor_store::Error::Unavailable(_))));
 }

@@ -47,18 +47,18 @@ impl World {
     pub async fn on(place: Place) -> Self {
         parlor_migration::up(&place.url()).await.unwrap();
         let (store, heard) = open(&place.url()).await.unwrap();
-        let tenant = store.create_tenant(new_tenant("acme")).await.unwrap().id;
+        let tenant = store.directory.create_tenant(new_tenant("acme")).await.unwrap().id;
         Self { store, tenant, heard, place }
     }
 
     pub async fn user(&self, name: &str) -> User {
         let identities = vec![Identity { issuer: "test".into(), subject: name.into() }];
         let wanted = UserUpsert { display_name: Some(name.into()), identities, ..UserUpsert::default() };
-        self.store.upsert_user(self.tenant, wanted, 1).await.unwrap().0
+        self.store.directory.upsert_user(self.tenant, wanted, 1).await.unwrap().0
     }
 
     pub async fn conversation(&self, key: &str) -> Conversation {
-        self.store.ensure_conversation(self.wanted(key)).await.unwrap().0
+        self.store.chat.ensure_conversation(self.wanted(key)).await.unwrap().0
     }
 
     pub fn wanted(&self, key: &str) -> EnsureConversation {
@@ -68,6 +68,8 @@ impl World {
             kind: "support".into(),
             waiting: false,
             owner_id: None,
+            members: Vec::new(),
+            seen_by: parlor_store::SeenBy::Staff,
         }
     }
 
@@ -109,6 +111,7 @@ pub fn new_message(
     NewMessage {
         cause: Cause { tenant, author, at: 100, origin: "o-1".into() },
         conversation_id,
+        access: parlor_store::Access::STAFF,
         author_key,
         leaves_unread: false,
         request: None,

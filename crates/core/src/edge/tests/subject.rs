@@ -49,7 +49,7 @@ impl Visit {
         let author = Author { kind: AuthorKind::Customer, user_id: None, name: String::new(), user: None };
         let cause = Cause { tenant: self.tenant, author, at: 0, origin: String::new() };
         let subject = Subject { kind: VISIT, id: self.id };
-        self.store.tell(cause, subject, 1, page.into(), Shown::Staff).await.unwrap();
+        self.store.log.tell(cause, subject, 1, page.into(), Shown::Staff).await.unwrap();
     }
 }
 

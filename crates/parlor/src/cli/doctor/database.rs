@@ -76,7 +76,8 @@ async fn opened(config: &Config, url: String) -> Vec<Finding> {
 async fn tenants(config: &Config, store: &parlor_store::Store) -> Vec<Finding> {
     let mut findings = Vec::new();
     for named in config.tenants_named() {
-        if store.tenant(&named.tenant).await == Err(parlor_store::Error::NotFound(parlor_store::What::Tenant))
+        if store.directory.tenant(&named.tenant).await
+            == Err(parlor_store::Error::NotFound(parlor_store::What::Tenant))
         {
             findings.push(Finding::wrong("tenant", named.missing()));
         }

@@ -1,23 +1,25 @@
 //! Appends messages together: whatever their number, each table is read or written once (in pieces of round sizes).
 //!
-//! The conversations are read under the tenants' locks, unless the writer knows them; a message of a missing one is refused and does not touch the
-//! others. A message with a request id that is stored already, or that comes earlier in the same call, is answered with
+//! The conversations are read under the tenants' locks, unless the writer knows them; a message of a missing one, or from
+//! somebody who does not reach it, is refused and does not touch the others. So nobody's rights change while a message is
+//! stored. A message with a request id that is stored already, or that comes earlier in the same call, is answered with
 //! the stored one; with another payload it is refused. The effects of the others on their conversation are computed one
 //! after the other, so each event shows the conversation as it was right after it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, btree_map::Entry};
 
 use sea_orm::IntoActiveModel;
 use uuid::Uuid;
 
 use crate::{
     Appended, AuthorKind, Conversation, ConversationStatus, Error, EventBody, Message, MessageId, NewMessage,
-    Result, Shown, StoredEvent, TenantId, UserId, What, bulk,
+    Result, SeenBy, Shown, StoredEvent, TenantId, UserId, What, bulk,
     entity::{conversation, message},
     failure::Failure,
     query::{
         chat::{
             join::{self, Named, People},
+            participant::{self, Seat},
             recent::{Left, Recent},
         },
         code::Code,
@@ -32,6 +34,11 @@ type Request = (Place, String, String);
 
 fn place(message: &NewMessage) -> Place {
     (message.cause.tenant.0, message.conversation_id.0)
+}
+
+fn seat(message: &NewMessage) -> Option<Seat> {
+    let person = message.access.person?;
+    Some((message.cause.tenant.0, message.conversation_id.0, person.0))
 }
 
 fn request(message: &NewMessage) -> Option<Request> {
@@ -59,14 +66,14 @@ pub(crate) async fn append(
     let mut answers = Vec::with_capacity(messages.len());
     let mut replays = Vec::new();
     for (index, message) in messages.iter().enumerate() {
-        let answer = match batch.known(message) {
-            Some(Ok(known)) => {
+        let answer = match batch.admits(message).and_then(|()| batch.known(message)) {
+            Ok(Some(known)) => {
                 replays.push((index, known.clone()));
                 // Answered below, when all is stored.
                 Err(Error::Defect("a replay without an answer".to_owned()))
             }
-            Some(Err(reused)) => Err(reused),
-            None => batch.add(tx, message)?,
+            Ok(None) => batch.add(tx, message)?,
+            Err(refused) => Err(refused),
         };
         answers.push(answer);
     }
@@ -108,6 +115,8 @@ struct Gathered {
     conversations: HashMap<Place, conversation::Model>,
     /// Stored messages by their request, old ones and those of this batch.
     requests: HashMap<Request, message::Model>,
+    /// Seats that are taken, of those on which it depends whether a message is stored.
+    seats: HashSet<Seat>,
     people: People,
     /// The conversations that change, each with the tenant's revision before its first change.
     touched: BTreeMap<Place, i64>,
@@ -123,24 +132,40 @@ impl Gathered {
         for message in messages {
             named.add(message.cause.tenant.0, message.cause.author.user_id.map(|UserId(id)| id));
         }
+        let conversations = conversations.into_iter().map(|row| ((row.tenant, row.id), row)).collect();
+        let mut unsure = BTreeSet::new();
+        for message in messages {
+            if admits(&conversations, message, false).is_err() {
+                unsure.extend(seat(message));
+            }
+        }
         Ok(Self {
             people: named.fetch(tx.db()).await?,
-            conversations: conversations.into_iter().map(|row| ((row.tenant, row.id), row)).collect(),
+            seats: participant::taken(tx.db(), unsure).await?,
+            conversations,
             requests,
             touched: BTreeMap::new(),
             new_rows: Vec::new(),
         })
     }
 
+    /// Fails unless whoever writes a message reaches its conversation.
+    fn admits(&self, message: &NewMessage) -> Result<()> {
+        let takes_part = seat(message).is_some_and(|seat| self.seats.contains(&seat));
+        admits(&self.conversations, message, takes_part)
+    }
+
     /// The stored message of the same request; an error if the request says something else.
-    fn known(&self, message: &NewMessage) -> Option<Result<&message::Model>> {
-        let stored = self.requests.get(&request(message)?)?;
+    fn known(&self, message: &NewMessage) -> Result<Option<&message::Model>> {
+        let Some(stored) = request(message).and_then(|request| self.requests.get(&request)) else {
+            return Ok(None);
+        };
         let same = match (&stored.payload_hash, &message.request) {
             (Some(stored), Some(request)) => *stored == request.payload_hash,
             // Of a message from before hashes were kept only the text is known.
             (None, _) | (_, None) => stored.text == message.text,
         };
-        Some(if same { Ok(stored) } else { Err(Error::RequestIdReused) })
+        if same { Ok(Some(stored)) } else { Err(Error::RequestIdReused) }
     }
 
     /// Numbers a new message, and does to its conversation what it does.
@@ -161,6 +186,15 @@ impl Gathered {
         self.new_rows.push(row);
         Ok(Ok(Appended { message, conversation: after, replayed: false }))
     }
+}
+
+fn admits(
+    conversations: &HashMap<Place, conversation::Model>,
+    message: &NewMessage,
+    takes_part: bool,
+) -> Result<()> {
+    let row = conversations.get(&place(message)).ok_or(Error::NotFound(What::Conversation))?;
+    message.access.check(row.owner_id.map(UserId), SeenBy::of_code(row.seen_by)?, takes_part)
 }
 
 /// The conversations of these messages: those the writer knows, and the others read.

@@ -10,14 +10,15 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 
+use crate::query::chat::Chat;
 use crate::{
     Appended, AuthorKind, Cause, Conversation, ConversationChange, ConversationId, ConversationPatch,
-    ConversationStatus, EnsureConversation, Error, Mutation, NewMessage, Result, Store, TenantId, UserId,
+    ConversationStatus, EnsureConversation, Error, Mutation, NewMessage, Part, Result, TenantId, UserId,
     What,
     entity::{Strings, TenantOwned, conversation, read_mark, user},
     failure::Failure,
     query::{
-        chat,
+        chat::{self, participant},
         code::Code,
         event::{self, NewEvent},
     },
@@ -27,19 +28,19 @@ use crate::{
 pub use own::OwnConversation;
 pub use react::{Reacting, Reaction};
 
-impl Store {
+impl Chat {
     /// Stores a message together with all that is queued, and answers when it is durable.
     ///
     /// A customer's message makes the conversation unanswered, opens it if it was pending or closed, and raises
     /// `unread_count` and `customer_active_at`. A staff message opens it likewise, ends `waiting` and `unanswered`, and
     /// reads everything up to itself.
     pub async fn append(&self, message: NewMessage) -> Result<Appended> {
-        self.writer.append(message).await
+        self.db.writer.append(message).await
     }
 
     /// [`Mutation::ensure_conversation`], applied.
     pub async fn ensure_conversation(&self, wanted: EnsureConversation) -> Result<(Conversation, bool)> {
-        self.apply(Mutation::ensure_conversation(wanted)).await
+        self.db.apply(Mutation::ensure_conversation(wanted)).await
     }
 
     /// [`Mutation::update_conversation`], applied.
@@ -49,7 +50,7 @@ impl Store {
         patch: ConversationPatch,
         cause: Cause,
     ) -> Result<Conversation> {
-        self.apply(Mutation::update_conversation(id, patch, cause)).await
+        self.db.apply(Mutation::update_conversation(id, patch, cause)).await
     }
 
     /// [`Mutation::mark_read`], applied.
@@ -59,7 +60,7 @@ impl Store {
         through: Option<i64>,
         cause: Cause,
     ) -> Result<(Conversation, i64)> {
-        self.apply(Mutation::mark_read(id, through, cause)).await
+        self.db.apply(Mutation::mark_read(id, through, cause)).await
     }
 }
 
@@ -122,7 +123,10 @@ async fn ensure(
     if !wanted.kind.is_empty() {
         changed.kind.clone_from(&wanted.kind);
     }
-    changed.owner_id = row.owner_id.or(wanted.owner_id.map(|UserId(owner)| owner));
+    if let (None, Some(owner)) = (row.owner_id, wanted.owner_id) {
+        changed.owner_id = Some(owner.0);
+        participant::seat(tx.db(), &row, owner, Part::Owner).await?;
+    }
     Ok((store_changes(tx, &row, changed, cause).await?, false))
 }
 
@@ -158,8 +162,16 @@ async fn create(
         updated_at: at,
         customer_active_at: at,
         current_owner: current_owner.map(|UserId(owner)| owner),
+        seen_by: wanted.seen_by.code(),
     };
     conversation::Entity::insert(row.clone().into_active_model()).exec_without_returning(tx.db()).await?;
+    for member in &wanted.members {
+        require_user(tx, tenant, *member).await?;
+        participant::seat(tx.db(), &row, *member, Part::Member).await?;
+    }
+    if let Some(owner) = wanted.owner_id {
+        participant::seat(tx.db(), &row, owner, Part::Owner).await?;
+    }
     Ok(row)
 }
 

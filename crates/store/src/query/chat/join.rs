@@ -13,7 +13,7 @@ use crate::{
     Author, Conversation, ConversationId, Message, MessageId, TenantId, User, UserId, bulk,
     entity::{conversation, message},
     failure::Failure,
-    query::{code::Code, directory},
+    query::{code::Code, users},
 };
 
 /// The users that some rows name.
@@ -39,7 +39,7 @@ impl Named {
     }
 
     pub(crate) async fn fetch(self, db: &impl ConnectionTrait) -> Result<People, Failure> {
-        let users = directory::users_by_key(db, self.0.into_iter().collect()).await?;
+        let users = users::by_key(db, self.0.into_iter().collect()).await?;
         Ok(People(users.into_iter().map(|user| ((user.tenant.0, user.id.0), Arc::new(user))).collect()))
     }
 }
@@ -88,6 +88,7 @@ impl People {
             number: row.number,
             key: row.key.clone(),
             kind: row.kind.clone(),
+            seen_by: Code::of_code(row.seen_by)?,
             status: Code::of_code(row.status)?,
             owner_id: row.owner_id.map(UserId),
             owner: self.find(row.tenant, row.owner_id),

@@ -1,4 +1,4 @@
-//! What somebody missed: the events above a position, of a whole tenant or of the conversations of one owner.
+//! What somebody missed: the events above a position, of a whole tenant or of the conversations of one person.
 //!
 //! The head is read first and nothing above it is answered, so what is answered lacks nothing of what it covers. In a
 //! conversation position rises with sequence, so where the missed events begin is found by a few jumps down the primary
@@ -7,20 +7,18 @@
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 use uuid::Uuid;
 
-use super::messages;
+use super::{messages, participant::conversations_of};
+use crate::query::chat::Chat;
 use crate::{
-    ConversationId, Millis, Result, Store, StoredEvent, TenantId, UserId,
+    ConversationId, Result, StoredEvent, TenantId, UserId,
     entity::{TenantOwned, conversation, event, message},
     failure::Failure,
-    query::event as order,
+    query::event::{self as order, FIRST_JUMP},
 };
 
-/// So many conversations of an owner are looked at, those that changed last: more than any person has, and few enough that
+/// So many conversations of a person are looked at, those that changed last: more than any person has, and few enough that
 /// nobody can make one call costly.
 const OWNED_MAX: u64 = 200;
-
-/// The first jump down a conversation: about what is missed in a short absence.
-const FIRST_JUMP: i64 = 32;
 
 /// What is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +60,10 @@ struct Gathered {
     room: usize,
 }
 
-impl Store {
+impl Chat {
     /// What was missed in a tenant.
     pub async fn missed_in_tenant(&self, tenant: TenantId, missing: Missing) -> Result<Missed> {
-        let mut gathered = Gathered::new(self.tenant_head(tenant).await?, missing);
+        let mut gathered = Gathered::new(order::head(&self.db.readers, tenant).await?, missing);
         if missing.after > gathered.through {
             return Ok(gathered.nothing());
         }
@@ -74,7 +72,7 @@ impl Store {
             .filter(message::Column::Position.lte(gathered.through))
             .order_by_asc(message::Column::Position)
             .limit(missing.limit + 1)
-            .all(&self.readers);
+            .all(&self.db.readers);
         gathered.sent = rows.await.map_err(Failure::from)?;
         if !missing.messages_only {
             let rows = event::Entity::of(tenant)
@@ -82,36 +80,41 @@ impl Store {
                 .filter(event::Column::Position.lte(gathered.through))
                 .order_by_asc(event::Column::Position)
                 .limit(missing.limit + 1)
-                .all(&self.readers);
+                .all(&self.db.readers);
             gathered.other = rows.await.map_err(Failure::from)?;
         }
-        let mut missed = gathered.join(self, true).await?;
+        let mut missed = gathered.join(&self.db.readers, true).await?;
         // Positions have no gaps, so what is no longer kept shows.
         let expected = usize::try_from(missed.through - missing.after).unwrap_or(usize::MAX);
         missed.complete &= missing.messages_only || missed.events.len() == expected;
         Ok(missed)
     }
 
-    /// What was missed in the conversations of an owner, whenever they became so.
-    pub async fn missed_by_owner(&self, tenant: TenantId, owner: UserId, missing: Missing) -> Result<Missed> {
-        let mut gathered = Gathered::new(self.tenant_head(tenant).await?, missing);
+    /// What was missed in the conversations that somebody takes part in, since whenever.
+    pub async fn missed_by_participant(
+        &self,
+        tenant: TenantId,
+        person: UserId,
+        missing: Missing,
+    ) -> Result<Missed> {
+        let mut gathered = Gathered::new(order::head(&self.db.readers, tenant).await?, missing);
         if missing.after > gathered.through {
             return Ok(gathered.nothing());
         }
         // After the head: a conversation that is not here has nothing up to it.
         let mut owned = conversation::Entity::of(tenant)
-            .filter(conversation::Column::OwnerId.eq(owner.0))
+            .filter(conversation::Column::Id.in_subquery(conversations_of(tenant, person)))
             .order_by_desc(conversation::Column::UpdatedAt)
             .limit(OWNED_MAX + 1)
-            .all(&self.readers)
+            .all(&self.db.readers)
             .await
             .map_err(Failure::from)?;
         let mut complete = owned.len() as u64 <= OWNED_MAX;
         owned.truncate(usize::try_from(OWNED_MAX).unwrap_or(usize::MAX));
         for row in owned {
-            complete &= gathered.add(&self.readers, &row, missing).await?;
+            complete &= gathered.add(&self.db.readers, &row, missing).await?;
         }
-        gathered.join(self, complete).await
+        gathered.join(&self.db.readers, complete).await
     }
 
     /// What was missed in these conversations; and of each, the sequence of its last event up to the place asked from, and
@@ -122,7 +125,7 @@ impl Store {
         picks: &[Pick],
         missing: Missing,
     ) -> Result<(Missed, Vec<(i64, i64)>)> {
-        let head = self.tenant_head(tenant).await?;
+        let head = order::head(&self.db.readers, tenant).await?;
         let mut gathered = Gathered::new(head, missing);
         if missing.after > head {
             return Ok((gathered.nothing(), vec![(0, 0); picks.len()]));
@@ -131,7 +134,7 @@ impl Store {
         for pick in picks {
             let row = conversation::Entity::of(tenant)
                 .filter(conversation::Column::Id.eq(pick.conversation.0))
-                .one(&self.readers)
+                .one(&self.db.readers)
                 .await
                 .map_err(Failure::from)?;
             let Some(row) = row else {
@@ -139,39 +142,11 @@ impl Store {
                 continue;
             };
             let bound = Bound { after_sequence: pick.after_sequence, through: pick.through.unwrap_or(head) };
-            complete &= gathered.add_bounded(&self.readers, &row, missing, bound).await?;
-            let from = reach(&self.readers, &row, missing.after).await?;
-            reaches.push((from, reach(&self.readers, &row, bound.through.min(head)).await?));
+            complete &= gathered.add_bounded(&self.db.readers, &row, missing, bound).await?;
+            let from = reach(&self.db.readers, &row, missing.after).await?;
+            reaches.push((from, reach(&self.db.readers, &row, bound.through.min(head)).await?));
         }
-        Ok((gathered.join(self, complete).await?, reaches))
-    }
-
-    /// The position of the last event that was stored up to a time.
-    pub async fn position_at(&self, tenant: TenantId, at: Millis) -> Result<i64> {
-        let (mut high, mut jump) = (self.tenant_head(tenant).await?, FIRST_JUMP);
-        let mut low = high;
-        while low > 0 && self.stored_at(tenant, low).await? > at {
-            high = low - 1;
-            low = (low - jump).max(0);
-            jump *= 2;
-        }
-        // `low` is not later than the time, and what is above `high` is.
-        while low < high {
-            let middle = low + (high - low + 1) / 2;
-            if self.stored_at(tenant, middle).await? > at { high = middle - 1 } else { low = middle }
-        }
-        Ok(low)
-    }
-
-    /// When the event of a position was stored; for one that is no longer kept, long ago.
-    async fn stored_at(&self, tenant: TenantId, position: i64) -> Result<Millis> {
-        let sent = message::Entity::of(tenant).filter(message::Column::Position.eq(position));
-        if let Some(row) = sent.one(&self.readers).await.map_err(Failure::from)? {
-            return Ok(row.created_at);
-        }
-        let other = event::Entity::of(tenant).filter(event::Column::Position.eq(position));
-        let row = other.one(&self.readers).await.map_err(Failure::from)?;
-        Ok(row.map_or(Millis::MIN, |row| row.created_at))
+        Ok((gathered.join(&self.db.readers, complete).await?, reaches))
     }
 }
 
@@ -248,14 +223,14 @@ impl Gathered {
         true
     }
 
-    async fn join(mut self, store: &Store, complete: bool) -> Result<Missed> {
+    async fn join(mut self, db: &impl ConnectionTrait, complete: bool) -> Result<Missed> {
         let more = self.cut();
         if more {
             self.sent.retain(|row| row.position < self.through);
             self.other.retain(|row| row.position < self.through);
             self.through -= 1;
         }
-        let events = order::join(&store.readers, &self.sent, &self.other).await?;
+        let events = order::join(db, &self.sent, &self.other).await?;
         Ok(Missed { events, complete: complete && !more, more, through: self.through })
     }
 }

@@ -88,6 +88,7 @@ mod tests {
             created_at: 0,
             updated_at: 0,
             customer_active_at: 0,
+            seen_by: 1,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::{
     Error, Identity, Millis, Result, Roles, TenantId, Unique, User, UserId, UserUpsert,
     entity::{TenantOwned, identity, user},
     failure::Failure,
-    query::directory,
+    query::users,
     tx::Tx,
 };
 
@@ -30,7 +30,7 @@ pub(super) async fn upsert(
         Some(row) => change(tx, row, wanted, !new_identities.is_empty(), at).await?,
     }
     add_identities(tx, tenant, id, new_identities).await?;
-    Ok((directory::one(tx.db(), tenant, user::Column::Id.eq(id.0)).await?, created))
+    Ok((users::one(tx.db(), tenant, user::Column::Id.eq(id.0)).await?, created))
 }
 
 /// By id if one is given, else by the first identity that somebody has.
@@ -38,7 +38,7 @@ async fn find(tx: &Tx, tenant: TenantId, wanted: &UserUpsert) -> Result<Option<u
     let mut id = wanted.id;
     for identity in &wanted.identities {
         if id.is_none() {
-            id = directory::identity_owner(tx.db(), tenant, identity).await?;
+            id = users::identity_owner(tx.db(), tenant, identity).await?;
         }
     }
     match id {
@@ -82,7 +82,7 @@ async fn unowned_identities(
 ) -> Result<Vec<Identity>, Failure> {
     let mut unowned: Vec<Identity> = Vec::new();
     for identity in &wanted.identities {
-        match directory::identity_owner(tx.db(), tenant, identity).await? {
+        match users::identity_owner(tx.db(), tenant, identity).await? {
             Some(owner) if owner != id => return Err(Error::AlreadyExists(Unique::Identity).into()),
             Some(_) => {}
             None if unowned.contains(identity) => {}

@@ -35,15 +35,17 @@ impl World {
             origins: Vec::new(),
             created_at: 1,
         };
-        let tenant = store.create_tenant(tenant).await.unwrap().id;
+        let tenant = store.directory.create_tenant(tenant).await.unwrap().id;
         let room = EnsureConversation {
             cause: Cause { tenant, author: guest(), at: 1, origin: String::new() },
             key: None,
             kind: String::new(),
             waiting: false,
             owner_id: None,
+            members: Vec::new(),
+            seen_by: crate::SeenBy::Staff,
         };
-        let room = store.ensure_conversation(room).await.unwrap().0.id;
+        let room = store.chat.ensure_conversation(room).await.unwrap().0.id;
         Self { store, tenant, room, heard }
     }
 
@@ -51,18 +53,19 @@ impl World {
         let message = NewMessage {
             cause: Cause { tenant: self.tenant, author: guest(), at: 1, origin: String::new() },
             conversation_id: self.room,
+            access: crate::Access::STAFF,
             author_key: "guest".into(),
             leaves_unread: false,
             request: None,
             text: "hello".into(),
         };
-        self.store.append(message).await.unwrap();
+        self.store.chat.append(message).await.unwrap();
     }
 
     async fn visit(&self, id: Uuid, page: &str) -> StoredEvent {
         let cause = Cause { origin: "o-1".into(), ..cause(self.tenant, guest(), 2) };
         let subject = Subject { kind: VISIT, id };
-        self.store.tell(cause, subject, 9, page.into(), Shown::Staff).await.unwrap()
+        self.store.log.tell(cause, subject, 9, page.into(), Shown::Staff).await.unwrap()
     }
 }
 
@@ -84,7 +87,7 @@ async fn another_subject_is_in_the_same_order(url: &str) {
         world.say().await;
         world.visit(ids[1], page).await;
     }
-    let tail = world.store.tenant_events(world.tenant, 0, 100).await.unwrap();
+    let tail = world.store.log.tenant_events(world.tenant, 0, 100).await.unwrap();
     let positions: Vec<i64> = tail.iter().map(|event| event.position).collect();
     assert_eq!(positions, (1..=10).collect::<Vec<_>>(), "positions have no gaps");
     for id in ids {
@@ -104,14 +107,14 @@ async fn another_subject_is_in_the_same_order(url: &str) {
     assert_eq!(heard.len(), tail.len());
 
     let missing = Missing { after: 0, limit: 100, messages_only: false };
-    let missed = world.store.missed_in_tenant(world.tenant, missing).await.unwrap();
+    let missed = world.store.chat.missed_in_tenant(world.tenant, missing).await.unwrap();
     assert!(missed.complete && missed.events == tail);
-    let room = world.store.subject_events(world.tenant, world.room, 0, 100).await.unwrap();
+    let room = world.store.log.subject_events(world.tenant, world.room, 0, 100).await.unwrap();
     assert_eq!(room.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2, 3, 4], "and no visit");
     let visit = Subject { kind: VISIT, id: ids[1] };
-    let tail = world.store.subject_events(world.tenant, visit, 1, 1).await.unwrap();
+    let tail = world.store.log.subject_events(world.tenant, visit, 1, 1).await.unwrap();
     assert_eq!(tail.iter().map(|event| event.sequence).collect::<Vec<_>>(), [2]);
-    assert_eq!(world.store.subject_head(world.tenant, visit).await, Ok(3));
+    assert_eq!(world.store.log.subject_head(world.tenant, visit).await, Ok(3));
     world.store.close().await;
 }
 
@@ -134,7 +137,7 @@ async fn what_happens_to_others_lets_nothing_be_forgotten(url: &str) {
     let kind = |event: &StoredEvent| event.conversation.as_ref().map(|room| room.kind.clone());
     assert_eq!(kind(world.heard.lock().unwrap().last().unwrap()), Some(String::new()), "still known");
     // What changes a conversation does let it be forgotten.
-    let read = world.store.mark_read(world.room, None, cause(world.tenant, guest(), 3)).await;
+    let read = world.store.chat.mark_read(world.room, None, cause(world.tenant, guest(), 3)).await;
     read.unwrap();
     world.say().await;
     assert_eq!(kind(world.heard.lock().unwrap().last().unwrap()), Some("read again".into()));
@@ -151,10 +154,15 @@ async fn events_come_through_the_migration(url: &str) {
         ConversationPatch { waiting: Some(true), kind: Some("sales".into()), ..Default::default() },
     ];
     for patch in patches {
-        world.store.update_conversation(world.room, patch, cause(world.tenant, guest(), 2)).await.unwrap();
+        world
+            .store
+            .chat
+            .update_conversation(world.room, patch, cause(world.tenant, guest(), 2))
+            .await
+            .unwrap();
     }
-    world.store.mark_read(world.room, None, cause(world.tenant, guest(), 3)).await.unwrap();
-    let before = world.store.tenant_events(world.tenant, 0, 100).await.unwrap();
+    world.store.chat.mark_read(world.room, None, cause(world.tenant, guest(), 3)).await.unwrap();
+    let before = world.store.log.tenant_events(world.tenant, 0, 100).await.unwrap();
     let shown: Vec<Shown> = before.iter().map(|event| event.shown).collect();
     let all = Shown::Participants;
     assert_eq!(shown, [all, all, Shown::Staff, all, all]);
@@ -164,7 +172,7 @@ async fn events_come_through_the_migration(url: &str) {
     parlor_migration::up(url).await.unwrap();
     let options = Options { url: url.to_owned(), read_connections: 2 };
     let store = Store::open(options, Box::new(|_| {})).await.unwrap();
-    assert_eq!(store.tenant_events(world.tenant, 0, 100).await.unwrap(), before);
+    assert_eq!(store.log.tenant_events(world.tenant, 0, 100).await.unwrap(), before);
     store.close().await;
 }
 

@@ -9,8 +9,9 @@ use sea_orm::{
 };
 
 use super::{Lease, begin_row, ended_epoch_of, lease, of_users, revision, with};
+use crate::query::presence::Presence;
 use crate::{
-    Error, Millis, Mutation, PresenceRow, Result, Store, TenantId, UserId, What,
+    Error, Millis, Mutation, PresenceRow, Result, TenantId, UserId, What,
     entity::{TenantOwned, node_epoch, presence, presence_lease, user},
     failure::Failure,
     tx::Tx,
@@ -38,7 +39,7 @@ struct Known {
     ended: bool,
 }
 
-impl Store {
+impl Presence {
     /// The first connection of a user on this node. `NotFound` for a user who is not there, and for an epoch that was never
     /// begun or has ended.
     pub async fn arrive(
@@ -51,7 +52,7 @@ impl Store {
     ) -> Result<Arrival> {
         let lease = lease(tenant, user, node, epoch, at);
         let arrives = Mutation::new(tenant, lease, |lease, tx| Box::pin(arrive(tx, lease)));
-        self.apply(arrives.refuses_first()).await
+        self.db.apply(arrives.refuses_first()).await
     }
 }
 

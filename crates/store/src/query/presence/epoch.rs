@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
+use crate::query::presence::Presence;
 use crate::{
-    Error, Millis, Mutation, PresenceRow, Result, Store, TenantId, Unique, What,
+    Error, Millis, Mutation, PresenceRow, Result, TenantId, Unique, What,
     entity::{node_epoch, presence, presence_lease},
     failure::Failure,
     tx::Tx,
@@ -24,25 +25,25 @@ impl Life {
     }
 }
 
-impl Store {
+impl Presence {
     /// Begins a life of this node. Its earlier lives end, at their last renewal if they have not ended well; their leases
     /// pass to the new life as left over. Answers whom they are about, with `last_seen` at the end of the earlier life, so
     /// that the caller can end those nobody takes up again.
     pub async fn begin_epoch(&self, node: &str, epoch: &str, at: Millis) -> Result<Vec<PresenceRow>> {
         let life = Life::new(node, epoch, at);
-        self.apply(Mutation::new(TenantId::INSTALLATION, life, |life, tx| Box::pin(begin(tx, life)))).await
+        self.db.apply(Mutation::new(TenantId::INSTALLATION, life, |life, tx| Box::pin(begin(tx, life)))).await
     }
 
     /// Says that this life goes on. `NotFound` if it has ended, as when another process began one for the same node.
     pub async fn renew_epoch(&self, node: &str, epoch: &str, at: Millis) -> Result<()> {
         let life = Life::new(node, epoch, at);
-        self.apply(Mutation::new(TenantId::INSTALLATION, life, |life, tx| Box::pin(renew(tx, life)))).await
+        self.db.apply(Mutation::new(TenantId::INSTALLATION, life, |life, tx| Box::pin(renew(tx, life)))).await
     }
 
     /// Ends this life. Its leases no longer count, but are kept: a next life of the node takes them up.
     pub async fn end_epoch(&self, node: &str, epoch: &str, at: Millis) -> Result<()> {
         let life = Life::new(node, epoch, at);
-        self.apply(Mutation::new(TenantId::INSTALLATION, life, |life, tx| Box::pin(end(tx, life)))).await
+        self.db.apply(Mutation::new(TenantId::INSTALLATION, life, |life, tx| Box::pin(end(tx, life)))).await
     }
 }
 

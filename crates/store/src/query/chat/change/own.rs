@@ -1,7 +1,7 @@
 //! A customer's own conversation of a kind: the one that is open or pending.
 //!
 //! At most one is current for each (tenant, owner, kind), and the schema holds that. Which one it is, is decided under the
-//! tenant's lock: the current one, else the newest that is open or pending and has no key, else a new one. The id of a new
+//! tenant's lock: the current one, else the newest that is open or pending, has no key and is seen by the staff, else a new one. The id of a new
 //! one follows from the one before it, so that whoever waits for it can be told of its first event.
 
 use sea_orm::{
@@ -9,12 +9,13 @@ use sea_orm::{
 };
 
 use super::{create, store_changes, tell};
+use crate::query::chat::Chat;
 use crate::{
-    Cause, Conversation, ConversationChange, ConversationId, ConversationStatus, EnsureConversation, Error,
-    Mutation, Result, Store, TenantId, UserId, What,
+    Cause, Conversation, ConversationChange, ConversationId, ConversationStatus, EnsureConversation,
+    Mutation, Result, SeenBy, TenantId, UserId,
     entity::{TenantOwned, conversation},
     failure::Failure,
-    query::{chat, code::Code},
+    query::code::Code,
     tx::Tx,
 };
 
@@ -43,22 +44,18 @@ impl Mutation<(Conversation, bool)> {
     }
 }
 
-impl Store {
-    /// The id of the owner's open or pending conversation of a kind, and `None` beside it if it does not exist yet.
+impl Chat {
+    /// The id of the owner's open or pending conversation of a kind, and whether there is one yet.
     pub async fn own_conversation(
         &self,
         tenant: TenantId,
         owner: UserId,
         kind: &str,
-    ) -> Result<(ConversationId, Option<Conversation>)> {
-        match find(&self.readers, tenant, owner, kind).await? {
-            Found::Here(row, _) => {
-                let joined = chat::join::conversations(&self.readers, vec![*row]).await?;
-                let found = joined.into_iter().next().ok_or(Error::NotFound(What::Conversation))?;
-                Ok((found.id, Some(found)))
-            }
-            Found::Next(id) => Ok((id, None)),
-        }
+    ) -> Result<(ConversationId, bool)> {
+        Ok(match find(&self.db.readers, tenant, owner, kind).await? {
+            Found::Here(row, _) => (ConversationId(row.id), true),
+            Found::Next(id) => (id, false),
+        })
     }
 }
 
@@ -82,6 +79,8 @@ async fn ensure(tx: &mut Tx, wanted: &OwnConversation) -> Result<(Conversation, 
                 kind: wanted.kind.clone(),
                 waiting: wanted.waiting,
                 owner_id: Some(owner),
+                members: Vec::new(),
+                seen_by: SeenBy::Staff,
             };
             let row = create(tx, id, &new, Some(owner)).await?;
             Ok((tell(tx, row, &ConversationChange::Created, cause).await?, true))
@@ -109,6 +108,7 @@ async fn find(
             .filter(Column::OwnerId.eq(owner.0))
             .filter(Column::Kind.eq(kind))
             .filter(Column::Key.is_null())
+            .filter(Column::SeenBy.eq(SeenBy::Staff.code()))
             .order_by_desc(Column::Number)
             .limit(1)
     };

@@ -12,10 +12,10 @@ use sea_orm::{
 
 use super::tell;
 use crate::{
-    Cause, ConversationChange, ConversationId, Error, Mutation, Result, Store, TenantId,
+    Cause, ConversationChange, ConversationId, Error, Mutation, Result, TenantId,
     entity::{TenantOwned, reaction},
     failure::Failure,
-    query::chat,
+    query::chat::{self, Chat},
     tx::Tx,
 };
 
@@ -51,7 +51,7 @@ impl Mutation<Vec<Reaction>> {
     }
 }
 
-impl Store {
+impl Chat {
     /// What is on some messages of a conversation, by their sequences; each emoji where it came first.
     pub async fn reactions(
         &self,
@@ -63,7 +63,7 @@ impl Store {
         if sequences.is_empty() {
             return Ok(HashMap::new());
         }
-        Ok(on_messages(&self.readers, tenant, id, sequences, reactor).await?)
+        Ok(on_messages(&self.db.readers, tenant, id, sequences, reactor).await?)
     }
 }
 

@@ -32,6 +32,7 @@ fn message(tenant: TenantId, room: ConversationId, n: usize) -> NewMessage {
     NewMessage {
         cause: Cause { tenant, author: guest(), at: 1, origin: String::new() },
         conversation_id: room,
+        access: crate::Access::STAFF,
         author_key: "guest".into(),
         leaves_unread: false,
         request: Some(Box::new(crate::MessageRequest { id: n.to_string(), payload_hash: [0; 32] })),
@@ -51,15 +52,17 @@ async fn store_with_a_room(directory: &std::path::Path) -> (Store, TenantId, Con
         origins: Vec::new(),
         created_at: 1,
     };
-    let tenant = store.create_tenant(tenant).await.unwrap().id;
+    let tenant = store.directory.create_tenant(tenant).await.unwrap().id;
     let wanted = EnsureConversation {
         cause: Cause { tenant, author: guest(), at: 1, origin: String::new() },
         key: None,
         kind: String::new(),
         waiting: false,
         owner_id: None,
+        members: Vec::new(),
+        seen_by: crate::SeenBy::Staff,
     };
-    let room = store.ensure_conversation(wanted).await.unwrap().0.id;
+    let room = store.chat.ensure_conversation(wanted).await.unwrap().0.id;
     (store, tenant, room)
 }
 
@@ -69,14 +72,14 @@ async fn a_full_disk_loses_nothing_and_passes() {
     let (store, tenant, room) = store_with_a_room(directory.path()).await;
     store.apply(leave_pages(20)).await.unwrap();
     let store = Arc::new(store);
-    let appends = (0..64).map(|n| store.append(message(tenant, room, n)));
+    let appends = (0..64).map(|n| store.chat.append(message(tenant, room, n)));
     let one_batch = futures::future::join_all(appends).await;
     assert!(one_batch.iter().all(|answer| matches!(answer, Err(Error::Unavailable(_)))), "all or nothing");
 
     store.apply(leave_pages(20)).await.unwrap();
     let mut kept = 0;
     let refused = loop {
-        match store.append(message(tenant, room, kept)).await {
+        match store.chat.append(message(tenant, room, kept)).await {
             Ok(_) => kept += 1,
             Err(error) => break error,
         }
@@ -85,12 +88,12 @@ async fn a_full_disk_loses_nothing_and_passes() {
     assert!(kept > 0);
 
     // The writer has given up the connection that met the full disk; the next one finds room again.
-    let after = store.append(message(tenant, room, kept)).await.unwrap();
+    let after = store.chat.append(message(tenant, room, kept)).await.unwrap();
     assert!(!after.replayed);
-    let all = store.list_messages(tenant, room, &MessageFilter::default(), 1_000).await.unwrap();
+    let all = store.chat.list_messages(tenant, room, &MessageFilter::default(), 1_000).await.unwrap();
     assert_eq!(all.len(), kept + 1);
     let sequences: Vec<i64> = all.iter().map(|message| message.sequence).collect();
     assert!(sequences.windows(2).all(|pair| pair[1] == pair[0] + 1));
-    assert!(store.append(message(tenant, room, 0)).await.unwrap().replayed);
+    assert!(store.chat.append(message(tenant, room, 0)).await.unwrap().replayed);
     store.close().await;
 }

@@ -1,0 +1,91 @@
+//! Users with what the issuers call them, as everything that names a user joins them.
+
+use std::collections::HashMap;
+
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+use crate::{
+    Error, Identity, Result, Roles, TenantId, User, UserId, What, bulk,
+    entity::{TenantOwned, identity, user},
+    failure::Failure,
+};
+
+/// The user that this is true of.
+pub(crate) async fn one(
+    db: &impl ConnectionTrait,
+    tenant: TenantId,
+    which: sea_orm::sea_query::SimpleExpr,
+) -> Result<User, Failure> {
+    // One statement: everybody who connects is looked up.
+    let identities = user::Entity::belongs_to(identity::Entity)
+        .from((user::Column::Tenant, user::Column::Id))
+        .to((identity::Column::Tenant, identity::Column::UserId));
+    let rows = user::Entity::of(tenant)
+        .filter(which)
+        .join(JoinType::LeftJoin, identities.into())
+        .select_also(identity::Entity)
+        .all(db)
+        .await?;
+    let (mut users, identities): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+    let row = users.pop().ok_or(Error::NotFound(What::User))?;
+    Ok(with(row, identities.into_iter().flatten().collect()))
+}
+
+/// Who it is whom an issuer knows as a subject.
+pub(crate) async fn identity_owner(
+    db: &impl ConnectionTrait,
+    tenant: TenantId,
+    wanted: &Identity,
+) -> Result<Option<UserId>, Failure> {
+    let row = identity::Entity::of(tenant)
+        .filter(identity::Column::Issuer.eq(&wanted.issuer))
+        .filter(identity::Column::Subject.eq(&wanted.subject))
+        .one(db)
+        .await?;
+    Ok(row.map(|row| UserId(row.user_id)))
+}
+
+/// Users by (tenant, id), in no order. The keys differ from each other.
+pub(crate) async fn by_key(db: &impl ConnectionTrait, keys: Vec<(i64, Uuid)>) -> Result<Vec<User>, Failure> {
+    let keys = keys.into_iter().map(|(tenant, id)| [tenant.into(), id.into()]).collect();
+    let rows = bulk::select::<user::Entity, 2>(db, [user::Column::Tenant, user::Column::Id], keys).await?;
+    with_identities(db, rows).await
+}
+
+pub(crate) async fn with_identities(
+    db: &impl ConnectionTrait,
+    rows: Vec<user::Model>,
+) -> Result<Vec<User>, Failure> {
+    let keys = rows.iter().map(|row| [row.tenant.into(), row.id.into()]).collect();
+    let columns = [identity::Column::Tenant, identity::Column::UserId];
+    let known = bulk::select::<identity::Entity, 2>(db, columns, keys).await?;
+    let mut identities: HashMap<(i64, Uuid), Vec<identity::Model>> = HashMap::new();
+    for row in known {
+        identities.entry((row.tenant, row.user_id)).or_default().push(row);
+    }
+    let joined = rows.into_iter().map(|row| {
+        let own = identities.remove(&(row.tenant, row.id)).unwrap_or_default();
+        with(row, own)
+    });
+    Ok(joined.collect())
+}
+
+/// A user with what the issuers call them, in the order in which that became known.
+fn with(row: user::Model, mut identities: Vec<identity::Model>) -> User {
+    identities.sort_unstable_by_key(|row| row.ordinal);
+    let identities = identities.into_iter();
+    User {
+        tenant: TenantId(row.tenant),
+        id: UserId(row.id),
+        number: row.number,
+        identities: identities.map(|row| Identity { issuer: row.issuer, subject: row.subject }).collect(),
+        display_name: row.display_name,
+        username: row.username,
+        email: row.email,
+        avatar_url: row.avatar_url,
+        roles: Roles(row.roles),
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    }
+}
