@@ -133,10 +133,14 @@ impl Writer {
         Ok(Self { queue, closing, task })
     }
 
-    pub(crate) async fn append(&self, message: NewMessage) -> Result<Appended> {
+    /// Queues a message; what it gives answers when the message is durable.
+    pub(crate) async fn append(
+        &self,
+        message: NewMessage,
+    ) -> Result<impl Future<Output = Result<Appended>> + use<>> {
         let (reply, answer) = oneshot::channel();
         self.enqueue(Work::Append(message, reply)).await?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        Ok(async { answer.await.unwrap_or_else(|_| Err(gone())) })
     }
 
     pub(crate) async fn change<T: Send + 'static>(&self, mutation: Mutation<T>) -> Result<T> {

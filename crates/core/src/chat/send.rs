@@ -47,8 +47,18 @@ impl Sender {
         self.message(caller, &named, sending)
     }
 
-    /// Stores what was prepared. A key of no conversation is counted, and opens nothing to who has tried too many.
-    pub async fn append(&self, caller: &Caller, mut message: NewMessage) -> Result<Appended> {
+    /// Stores what was prepared.
+    pub async fn append(&self, caller: &Caller, message: NewMessage) -> Result<Appended> {
+        self.begin(caller, message).await?.await
+    }
+
+    /// Queues what was prepared, after all that is queued already; what it gives answers when the message is durable. A key
+    /// of no conversation is counted, and opens nothing to a caller who has tried too many.
+    async fn begin<'a>(
+        &'a self,
+        caller: &'a Caller,
+        mut message: NewMessage,
+    ) -> Result<impl Future<Output = Result<Appended>> + 'a> {
         let guesses = message.access.by_key && !message.access.staff;
         let limited = if guesses { self.find.may_guess(caller).err() } else { None };
         if let Some(limited) = &limited {
@@ -58,13 +68,16 @@ impl Sender {
             // Only what they take part in is open to them.
             message.access.by_key = false;
         }
-        let appended = self.store.chat.append(message).await.map_err(Error::from);
-        match (&appended, limited) {
-            (Err(Error::NotFound(_) | Error::NotOwner), Some(limited)) => return Err(limited),
-            (Err(Error::NotFound(_)), None) if guesses => self.find.guessed(caller)?,
-            _ => {}
-        }
-        appended
+        let answer = self.store.chat.begin_append(message).await?;
+        Ok(async move {
+            let appended = answer.await.map_err(Error::from);
+            match (&appended, limited) {
+                (Err(Error::NotFound(_) | Error::NotOwner), Some(limited)) => return Err(limited),
+                (Err(Error::NotFound(_)), None) if guesses => self.find.guessed(caller)?,
+                _ => {}
+            }
+            appended
+        })
     }
 
     /// Stores the messages; answers with the highest position as well.
@@ -81,9 +94,15 @@ impl Sender {
         for message in messages {
             allowed.push(self.allowed(caller, message, &mut last).await);
         }
-        // They are begun in this order, and what has begun is in the writer's queue: it stores them so, and together.
-        let appends = allowed.into_iter().map(|message| async move { self.append(caller, message?).await });
-        let stored = join_all(appends).await;
+        // One is queued when the one before it is: the writer stores them in that order, and together.
+        let mut begun = Vec::with_capacity(allowed.len());
+        for message in allowed {
+            begun.push(match message {
+                Ok(message) => self.begin(caller, message).await,
+                Err(refused) => Err(refused),
+            });
+        }
+        let stored = join_all(begun.into_iter().map(|begun| async { begun?.await })).await;
         let position = stored.iter().flatten().map(|appended| appended.message.position).max();
         let results = stored.into_iter().map(|stored| result(viewer, stored)).collect();
         Ok((v1::SendMessagesResponse { results }, position))

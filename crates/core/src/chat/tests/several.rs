@@ -44,6 +44,28 @@ async fn they_are_stored_in_their_order() {
     assert_eq!(outcomes.iter().map(stored).collect::<Vec<_>>(), expected);
 }
 
+/// A task gives way to others after so much has come ready at once; it may have done some of that before.
+#[tokio::test]
+async fn they_are_stored_in_their_order_however_busy_the_task_was() {
+    let world = World::new().await;
+    create(&world, STAFF).await;
+    let mut expected = Vec::new();
+    let mut outcomes = Vec::new();
+    for done_before in [20, 50, 80, 100, 120] {
+        let texts: Vec<String> =
+            (1..=BATCH_MESSAGES).map(|number| format!("{done_before} {number}")).collect();
+        let messages = texts.iter().map(|text| message(text, "")).collect();
+        tokio::task::yield_now().await;
+        for _ in 0..done_before {
+            tokio::task::coop::consume_budget().await;
+        }
+        outcomes.extend(say(&world, STAFF, messages).await.unwrap());
+        expected.extend(texts);
+    }
+    let expected: Vec<(&str, u64)> = expected.iter().map(String::as_str).zip(1..).collect();
+    assert_eq!(outcomes.iter().map(stored).collect::<Vec<_>>(), expected);
+}
+
 #[tokio::test]
 async fn one_that_is_refused_holds_back_no_other() {
     let world = World::new().await;

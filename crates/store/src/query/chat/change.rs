@@ -35,6 +35,15 @@ impl Chat {
     /// `unread_count` and `customer_active_at`. A staff message opens it likewise, ends `waiting` and `unanswered`, and
     /// reads everything up to itself.
     pub async fn append(&self, message: NewMessage) -> Result<Appended> {
+        self.begin_append(message).await?.await
+    }
+
+    /// Queues a message, to be stored after all that is queued already; what it gives is the answer of [`Self::append`].
+    /// Messages that are begun one after the other are stored in that order.
+    pub async fn begin_append(
+        &self,
+        message: NewMessage,
+    ) -> Result<impl Future<Output = Result<Appended>> + use<>> {
         self.db.writer.append(message).await
     }
 
