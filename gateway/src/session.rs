@@ -33,7 +33,7 @@ pub const CALLS_IN_FLIGHT: usize = 32;
 /// How many timers one machine may have at a time; it names them, so it needs few.
 const TIMERS_MAX: usize = 64;
 
-/// So long the rest of what a client had sent may take: as long as one that is too fast is borne with.
+/// The time for the rest of what a client had sent: as long as one that is too fast is borne with.
 const FINISHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// The answer of a REST exchange, and what must have left before it.

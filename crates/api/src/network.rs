@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Who is counted as one: an IPv4 address, or a /64 of IPv6, since one customer has all of it.
+/// The part of an address that counts as one client: an IPv4 address, or a /64 of IPv6, since one customer has all of it.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

@@ -15,7 +15,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// So many a second, the first one now.
+    /// This many a second, the first one now.
     #[must_use]
     pub fn per_second(rate: f64) -> Self {
         Self { first: Instant::now(), interval: Duration::from_secs_f64(1.0 / rate) }

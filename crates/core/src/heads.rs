@@ -13,7 +13,7 @@ use parlor_store::{Millis, Store, TenantId};
 
 use crate::{Result, clock::Clock};
 
-/// For so long a head is taken from memory: a second of one tenant's events is not much to be given twice.
+/// How long a head is taken from memory: a second of one tenant's events is not much to be given twice.
 const FRESH_MS: Millis = 1_000;
 
 /// The heads. Cloning is cheap.

@@ -143,7 +143,7 @@ impl Looker {
                 () = self.clock.sleep_until(last.at_ms.saturating_add(LOOK_EVERY_MS)) => {}
             }
             if last.is_fresh(self.clock.now()) {
-                // Who asked during the last look has been answered by it.
+                // Callers who asked during the last look have been answered by it.
                 continue;
             }
             let (look, before) = (look(&self.store, &self.clock).await, last.found.is_ok());

@@ -148,7 +148,7 @@ impl Future for Next<'_> {
     }
 }
 
-/// Who gives up waiting listens no more.
+/// A user that gives up waiting listens no more.
 impl Drop for Next<'_> {
     fn drop(&mut self) {
         self.connection.link.unattended();

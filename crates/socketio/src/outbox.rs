@@ -27,7 +27,7 @@ pub(crate) use self::{piece::Piece, tally::Tally};
 /// What a waiting piece costs beside its bytes.
 pub const PIECE_BYTES: usize = mem::size_of::<Piece>();
 
-/// So many pieces go out with one system call: a burst of that many messages, well below what the kernel allows.
+/// Pieces for one system call: a burst of that many messages, well below what the kernel allows.
 const PIECES_AT_ONCE: usize = 128;
 
 /// The connection has ended, or has been told to; nothing more is taken.

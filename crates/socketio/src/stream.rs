@@ -1,6 +1,6 @@
 //! What a connection needs of its byte stream: reading and writing without waiting, and readiness apart from both.
 //!
-//! Who waits for readiness holds no buffer while it waits. Other streams than TCP implement [`Stream`] themselves.
+//! Waiting for readiness holds no buffer. Other streams than TCP implement [`Stream`] themselves.
 
 use std::{
     io::{self, IoSlice, Read as _, Write as _},

@@ -42,9 +42,9 @@ use crate::{
     tx::{Change, Tx},
 };
 
-/// So much work may wait; then callers wait before they are queued. Some batches' worth, so that the writer never idles.
+/// Work that may wait; then callers wait before they are queued. Some batches' worth, so that the writer never idles.
 const QUEUE_MAX: usize = 2_048;
-/// So much goes into one transaction: beyond it the time per message hardly falls, and the first waits for the last.
+/// Changes in one transaction: beyond it the time per message hardly falls, and the first waits for the last.
 const BATCH_MAX: usize = 256;
 /// How often a batch is sent around again.
 const ATTEMPTS_MAX: u32 = 6;

@@ -82,7 +82,7 @@ async fn what_was_pushed_comes_out_in_its_order() {
 struct Taker {
     sent: Arc<Mutex<Vec<Frame>>>,
     kept: Arc<Mutex<usize>>,
-    /// So much of it is a frame that may pass the bound.
+    /// How much of it is a frame that may pass the bound.
     passing: Arc<Mutex<usize>>,
 }
 
@@ -259,7 +259,7 @@ fn an_event_that_comes_after_it_was_given_in_another_way_is_forgotten() {
     outbox.take(OUTBOX_BYTES, &mut items);
     assert_eq!(items.len(), 2, "a state has no position and is always news");
 
-    // Who is refused is given nothing, and may prove something better.
+    // A client that is refused is given nothing, and may prove something better.
     outbox.go_on(u64::MAX);
     outbox.hold();
     outbox.go_on(8);

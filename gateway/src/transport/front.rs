@@ -41,7 +41,7 @@ pub(crate) fn router(
             let door = Arc::clone(&door);
             async move { door.open(request).await }
         })
-        // Who asks for a socket means the mount at that path, not a page that happens to have it.
+        // A request for a socket means the mount at that path, not a page that happens to have it.
         .layer(from_fn(move |request: Request, next: Next| {
             let door = Arc::clone(&sockets);
             async move {

@@ -89,7 +89,7 @@ fn taken(
     taken
 }
 
-/// Names are handed on at most so many times.
+/// How many times a name is handed on at most.
 const HANDS: usize = 8;
 
 /// The module that defines what a path names, and its name there; none for what another package defines.

@@ -19,7 +19,7 @@ use crate::{
 /// How often it is looked whether they are gone.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// So much later than it is set to do may a server on a crowded machine let go.
+/// How much later than it is set to may a server on a crowded machine let go.
 const SLACK: Duration = Duration::from_secs(1);
 
 /// What a connection takes beside what waits for it: twice what one at rest was ever measured to take.

@@ -15,7 +15,7 @@ pub trait Spread {
     fn spread(&self) -> usize;
 }
 
-/// So many last bytes are looked at: of what is sealed or signed, each is as good as random.
+/// Last bytes that are looked at: of what is sealed or signed, each is as good as random.
 const SPREAD_BYTES: usize = 4;
 
 impl Spread for str {

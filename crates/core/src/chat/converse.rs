@@ -33,10 +33,10 @@ use crate::{
     wire::{signed, unsigned},
 };
 
-/// So many conversations can be open on one stream.
+/// Conversations that can be open on one stream.
 pub const MAX_OPEN: usize = 100;
 
-/// So many messages of one stream can wait to become durable; more are read when one is.
+/// Messages of one stream that can wait to become durable; more are read when one is.
 const MAX_IN_FLIGHT: usize = 32;
 
 struct Conversing {

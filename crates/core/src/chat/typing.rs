@@ -11,7 +11,7 @@ use crate::{
     hub::{self, Topic},
 };
 
-/// For so long a mark is shown without a repetition.
+/// How long a mark is shown without a repetition.
 pub const LIFETIME: Duration = hub::TYPING_LIFETIME;
 
 /// The number of a mark on the bus.

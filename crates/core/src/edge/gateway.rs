@@ -41,10 +41,10 @@ use super::{
 };
 use crate::{Error, Result, caller::Principal};
 
-/// So many commands may be under way or wait for their connection before no more are read.
+/// Commands that may be under way or wait for their connection; beyond it none are read.
 const MAX_UNDER_WAY: usize = 4096;
 
-/// So many fetches are carried out at once: each brings up to [`super::queue::FETCH_BYTES`].
+/// Fetches carried out at once: each brings up to [`super::queue::FETCH_BYTES`].
 const MAX_FETCHING: usize = 16;
 
 /// Streams that wait to take over: a gateway has one, and may be replacing it.
@@ -128,7 +128,7 @@ async fn begin(shared: &Arc<Shared>, hello: v1::LinkHello, stream: Stream) -> Re
     // Before anybody can tell it something else.
     queue.control(welcome(&shared.options, false));
     if let Some(earlier_ended) = shared.registry.insert(&hello.gateway, door)? {
-        // Who was connected through the earlier epoch is gone before anybody comes through this one.
+        // Connections of the earlier epoch are gone before any come through this one.
         earlier_ended.cancelled().await;
     }
     shared.registry.tell_drain(&queue);

@@ -51,7 +51,7 @@ pub(super) async fn subscribe(
         }
         Some(Name::Typing(id)) => {
             let named = named(&id)?;
-            // Who hears a conversation, by whatever right, may hear who is typing in it.
+            // Whoever hears a conversation, by whatever right, may hear who is typing in it.
             let conversation = Topic::conversation(tenant, named.id());
             if !hears.iter().any(|heard| heard.topic == conversation) {
                 shared.chat.may_hear(principal, peer, &named).await?;
@@ -112,7 +112,7 @@ pub(super) async fn without_right(
         }
     }
     for (handle, conversation) in typing {
-        // Who hears a conversation, by whatever right, may hear who is typing in it.
+        // Whoever hears a conversation, by whatever right, may hear who is typing in it.
         if !kept.contains(&conversation)
             && !shared.subjects.may_hear_on(principal, conversation, false).await?
         {

@@ -18,16 +18,16 @@ use parlor_store::{Millis, Store, TenantId, UserId};
 
 use crate::{Result, caller::Principal, clock::Clock, heads::Heads, seal::Seal};
 
-/// For so long an absence is remembered: who is away longer begins anew and reads the history.
+/// How long an absence is remembered: whoever is away longer begins anew and reads the history.
 pub const REMEMBERED_MS: Millis = 10 * 60 * 1_000;
 
-/// For so long after a restart everybody comes back: clients try every few seconds, pages in the background once a minute.
+/// The time after a restart in which everybody comes back: clients try every few seconds, pages in the background once a minute.
 pub const RETURNING_MS: Millis = 2 * 60 * 1_000;
 
-/// So many absences of one person are remembered, the newest: a person has a few tabs.
+/// Absences of one person that are remembered, the newest: a person has a few tabs.
 pub const ABSENCES_OF_A_PERSON: usize = 8;
 
-/// So many absences are remembered in all, the newest; about a hundred bytes each.
+/// Absences that are remembered in all, the newest; about a hundred bytes each.
 pub const ABSENCES_MAX: usize = 100_000;
 
 /// Where a position is found by a time, it is found by a somewhat earlier one: an event bears the time at which it was

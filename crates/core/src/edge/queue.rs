@@ -25,10 +25,10 @@ use crate::{
 /// When so many bytes of events are in an answer, it is full: half of what a gRPC client takes by default.
 pub(super) const FETCH_BYTES: usize = 2 * 1024 * 1024;
 
-/// So many answers may be unread before no more commands are read.
+/// Answers that may be unread; beyond it no more commands are read.
 const MAX_UNREAD: usize = 1024;
 
-/// So many bytes of fetched events may be unread before no more are fetched: two full answers.
+/// Bytes of fetched events that may be unread; beyond it no more are fetched: two full answers.
 const MAX_UNREAD_BYTES: usize = 2 * FETCH_BYTES;
 
 /// The gateway's name for a topic.

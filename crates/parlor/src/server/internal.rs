@@ -1,6 +1,6 @@
 //! The internal listener: the core's routes for gateways in other processes, and the core's health.
 //!
-//! Who may call what is the core's business: it asks for the edge key.
+//! Rights are the core's business: it asks for the edge key.
 
 use std::{
     net::SocketAddr,

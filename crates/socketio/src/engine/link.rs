@@ -243,7 +243,7 @@ impl Future for Next<'_> {
     }
 }
 
-/// Who gives up waiting listens no more.
+/// A user that gives up waiting listens no more.
 impl Drop for Next<'_> {
     fn drop(&mut self) {
         self.0.unattended();

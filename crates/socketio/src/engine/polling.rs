@@ -96,7 +96,7 @@ impl Polling {
         self.tally.beside()
     }
 
-    /// So much may be fetched that the client has to do so before it is heard again: an answer still finds room.
+    /// Whether as much waits to be fetched as holds the client back: an answer still finds room.
     pub fn is_behind(&self, most: usize) -> bool {
         self.released && self.tally.bytes() > most / 2
     }

@@ -32,7 +32,7 @@ impl Tally {
         true
     }
 
-    /// So much has left, from the front.
+    /// Bytes that have left, from the front.
     pub fn leave(&mut self, cost: usize) {
         self.bytes -= cost;
         self.through = self.through.saturating_sub(clamped(cost));

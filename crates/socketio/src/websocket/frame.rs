@@ -5,7 +5,7 @@ use super::Error;
 /// The longest header: two bytes, a length of eight, a mask of four.
 pub const HEADER_BYTES_MAX: usize = 14;
 
-/// Control frames carry at most so much (section 5.5).
+/// The most that a control frame carries (section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
 
 const FINAL: u8 = 0x80;

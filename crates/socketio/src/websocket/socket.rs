@@ -134,7 +134,7 @@ impl Socket {
             let received = if self.rest.is_empty() {
                 ready!(self.poll_read(cx))
             } else {
-                // Who has sent much at once still takes turns with others.
+                // A client that has sent much at once still takes turns with others.
                 ready!(coop::poll_proceed(cx)).made_progress();
                 self.parse_rest()
             };
@@ -264,7 +264,7 @@ impl Socket {
                 self.answer(close);
                 None
             }
-            // Who has said goodbye listens no more.
+            // After its goodbye a client listens no more.
             Received::Text(_) | Received::Binary(_) if self.goodbye.is_some() => None,
             Received::Text(text) => Some(Event::Text(text)),
             Received::Binary(bytes) => Some(Event::Binary(bytes)),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{server::SECRET, sizes::Sizes};
 use crate::command::{command, root};
 
-/// So many clients one process plays.
+/// Clients that one process plays.
 const EACH: usize = 500;
 
 /// What a client waits before it first tries to come back: as the library has it by default. A thousand that come back at

@@ -17,10 +17,10 @@ use crate::dialect::{
     rpc::Rpc as _,
 };
 
-/// So many conversations one connection may watch: as many topics as the core lets it hear, half of them for typing.
+/// Conversations that one connection may watch: as many topics as the core lets it hear, half of them for typing.
 pub(super) const WATCHED_MAX: usize = 50;
 
-/// So many older events are asked for at a time, so that what goes out in one piece stays below what may wait for a
+/// Older events asked for at a time, so that what goes out in one piece stays below what may wait for a
 /// socket: an event has about a kilobyte.
 pub(super) const PAGE: i32 = 50;
 
@@ -116,7 +116,7 @@ impl Beginning {
                 entry.heard = Some((Watched { conversation_id, feed: topic, typing: None }, position));
             }
             (Ok(Answer::Subscribed { topic, .. }), Some((watched, _))) => watched.typing = Some(topic),
-            // Who was let in by a key alone is not told who types.
+            // A person let in by a key alone is not told who types.
             (_, Some(_)) => {}
             (Err(refusal), None) => entry.refused = Some(refusal),
             (Ok(_), None) => entry.refused = Some(Refusal::unexpected()),

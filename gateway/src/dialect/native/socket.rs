@@ -60,7 +60,7 @@ enum Phase {
     Attaching(Box<Join>),
     /// Its watches begin.
     Entering(Box<Join>, Box<Beginning>),
-    /// Who watches presence from the start waits for that.
+    /// A client that watches presence from the start waits for that.
     Open(Option<Work>),
     Closed,
 }

@@ -181,7 +181,7 @@ pub(super) async fn faqs(_asked: Asked) -> Result<Response, Failure> {
     Ok(shape::data([(); 0]))
 }
 
-/// So long before the request came.
+/// A time before the request came.
 fn before(asked: &Asked, span: Duration) -> Timestamp {
     asked.request.received.saturating_sub(span).unwrap_or(Timestamp::MIN)
 }

@@ -14,7 +14,7 @@ use crate::dialect::{Frame, Response, javascript::iso};
 /// What a conversation of this dialect is for.
 pub(super) const KIND: &str = "staff";
 
-/// A list row shows so much of the last message, counted as its readers count: in UTF-16 units.
+/// What a list row shows of the last message, counted as its readers count: in UTF-16 units.
 const PREVIEW_UNITS: usize = 50;
 
 const ANONYMOUS: &str = "Anonymous Customer";

@@ -1,4 +1,4 @@
-//! Who asked for something: in their name the core is asked, and in their style they are answered.
+//! The person who asked for something: in their name the core is asked, and in their style they are answered.
 
 use parlor_api::v1;
 use serde::Serialize;

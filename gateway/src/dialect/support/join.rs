@@ -24,10 +24,10 @@ use crate::dialect::{
     refusal::{Kind, Refusal},
 };
 
-/// So many of a customer's closed conversations are heard, the latest first. Nothing of old ever closed one.
+/// Closed conversations of a customer that are heard, the latest first. The old server never closed one.
 pub(super) const CLOSED_MAX: i32 = 16;
 
-/// So many messages are given out again (contract, ruling 3).
+/// Messages that are given out again (contract, ruling 3).
 const MISSED_MAX: i32 = 500;
 
 /// Lets somebody in. What is rendered for an admin waits from here on.

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::dialect::Frame;
 
-/// So many requests wait, as many as the pace lets in at once. After the join, more are not taken.
+/// Requests that may wait: as many as the pace lets in at once. After the join, more are not taken.
 pub(super) const QUEUE_MAX: usize = WIRE.pace.burst as usize;
 
-/// So many bytes of them wait.
+/// Bytes of them that may wait.
 pub(super) const QUEUE_BYTES_MAX: usize = 1024 * 1024;
 
 #[derive(Debug, Default)]

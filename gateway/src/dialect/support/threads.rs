@@ -18,7 +18,7 @@ use crate::dialect::{
     rest::{Asked, Failure},
 };
 
-/// So many conversations are in the list, the latest first, with so many of their newest messages: each is read by itself.
+/// Conversations in the list, the latest first, and the newest messages of each: each is read by itself.
 const THREADS_MAX: i32 = 100;
 const THREAD_MESSAGES: i32 = 50;
 

@@ -19,7 +19,7 @@ use crate::{
     transport::open::Open,
 };
 
-/// So much is taken of the outbox at a time.
+/// Bytes taken of the outbox at a time.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// The code by which a session asks its client to come back (registered with IANA: try again later).

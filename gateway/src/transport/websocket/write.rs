@@ -17,7 +17,7 @@ use crate::{
     session::Out,
 };
 
-/// So much is written at once; what waits behind it still counts in the outbox.
+/// Bytes written at once; what waits behind them still counts in the outbox.
 pub(super) const PIECE_BYTES: usize = 64 * 1024;
 
 /// Where fan-out's frames go straight to.

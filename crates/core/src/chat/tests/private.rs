@@ -1,12 +1,15 @@
 //! What nobody but its participants sees: staff neither find, read, list, write nor hear it, by whichever way they come.
 
+use std::sync::Arc;
+
 use parlor_api::v1::MissedConversation;
 use parlor_store::{
-    Author, AuthorKind, Cause, EnsureConversation, Options, SeenBy, Store, StoredEvent, TenantId, UserId,
+    Author, AuthorKind, Cause, EnsureConversation, Options, SeenBy, Store, StoredEvent, SubjectKind,
+    TenantId, UserId,
 };
 
 use super::*;
-use crate::{clock::Clock, core, offset::Offsets, subject::Kinds};
+use crate::{chat::subject::Conversations, clock::Clock, offset::Offsets, subject::Kinds};
 
 /// What the offsets of `testing.rs` are sealed with.
 const POSITION_KEY: &[u8] = b"the position key of these tests";
@@ -178,7 +181,7 @@ async fn the_feed_of_the_tenant_tells_its_place_alone() {
     let private = Private::new().await;
     private.ways(&[bearer(&private.owner)], private.by_id()).await;
     let offsets = Offsets::new(POSITION_KEY);
-    let kinds = Kinds::new(core::kinds(), offsets.clone());
+    let kinds = Kinds::new([(SubjectKind::CONVERSATION, Arc::new(Conversations) as _)], offsets.clone());
     let events = private.events().await;
     assert!(events.len() > 1);
     for stored in events {

@@ -8,7 +8,7 @@ use parlor_store::{ConversationId, Millis};
 use super::{Applied, State, user_id};
 use crate::hub::Announced;
 
-/// For so long a typing mark lives without a repetition.
+/// How long a typing mark lives without a repetition.
 pub const TYPING_LIFETIME: Duration = Duration::from_millis(LIFETIME_MS.unsigned_abs());
 const LIFETIME_MS: Millis = 6_000;
 

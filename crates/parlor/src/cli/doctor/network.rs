@@ -12,7 +12,7 @@ use tonic::{Code, Request};
 use super::{super::reach, Finding};
 use crate::{config::Config, data_dir};
 
-/// Who has not answered by then will not.
+/// Time for an answer. What has not come by then will not.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The head of an answer to a probe is shorter.

@@ -14,7 +14,7 @@ use crate::{
     reason::Reason,
 };
 
-/// A GET that comes while the client upgrades is held so long before it is sent away with a NOOP: long enough that one
+/// How long a GET that comes while the client upgrades is held before it is sent away with a NOOP: long enough that one
 /// which overtakes the end of its own upgrade is refused, short enough that nobody notices.
 const NOOP_DELAY: Duration = Duration::from_millis(100);
 

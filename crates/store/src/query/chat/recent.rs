@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::entity::conversation;
 
-/// So many conversations are kept, some 2 MB; beyond that all are forgotten, which costs one read of each.
+/// Conversations that are kept, some 2 MB; beyond that all are forgotten, which costs one read of each.
 const CONVERSATIONS_MAX: usize = 4_096;
 
 /// What the writer knows.

@@ -71,7 +71,7 @@ async fn arrive(tx: &mut Tx, lease: &presence_lease::Model) -> Result<Arrival, F
         },
         None => begin_row(tx, tenant, lease.user_id).await?,
     };
-    // Who is taken up again has been there all the time, so `since` stays; and who is there already is no news.
+    // A person taken up again has been there all the time, so `since` stays; one who is there already is no news.
     let stored = |column| Expr::col((presence_lease::Entity, column));
     let is_news = stored(Column::Epoch).ne(&lease.epoch).or(stored(Column::LeftOver).eq(true));
     let take_up = OnConflict::columns([Column::Tenant, Column::UserId, Column::Node])

@@ -108,7 +108,7 @@ fn a_customers_token_shown_as_staffs_ends_what_is_anothers_and_leaves_the_rest()
         let Answer::Attached(attached) = attached(&[v1::Role::Customer]) else { panic!("not attached") };
         let answer = Answer::Attached(v1::LinkAttached { dropped, ..attached });
         assert_eq!(sent(talk.answer(answer)), [error("Authentication failed")]);
-        // Who knows the key is registered; what is heard still needs no more than the answer.
+        // A client that knows the key is registered; what is heard still needs no more than the answer.
         let effects = talk.send(&json!({"type": "register", "sessionId": SESSION}));
         if is_heard {
             assert!(sent(effects)[0].contains("registered"));
