@@ -17,6 +17,7 @@ mod send;
 pub mod subject;
 mod typing;
 mod watch;
+mod wish;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -27,11 +28,12 @@ use parlor_store::{
 };
 
 use self::{
-    access::{Named, Reference},
+    access::Named,
     find::Finder,
     guesses::Guesses,
     page::{ListCursor, MessageCursor, Span, cut},
     send::Sender,
+    wish::{Creation, Listing},
 };
 use crate::{
     Error, Result,
@@ -43,8 +45,6 @@ use crate::{
     page::Pages,
     request::Requests,
 };
-
-pub use self::typing::LIFETIME as TYPING_LIFETIME;
 
 /// The chat rules, and the service over them. Cloning is cheap.
 #[derive(Clone)]
@@ -65,44 +65,6 @@ pub struct Opaque {
     pub pages: Pages,
     pub requests: Requests,
     pub offsets: Offsets,
-}
-
-/// A conversation to create or find.
-#[derive(Clone, Debug)]
-pub struct Creation {
-    pub key: Option<String>,
-    pub kind: String,
-    pub waiting: bool,
-    pub owner_id: Option<UserId>,
-    /// The owner's one open or pending conversation of the kind.
-    pub own: bool,
-}
-
-/// A change of a conversation.
-#[derive(Clone, Debug)]
-pub struct Change {
-    pub conversation: Reference,
-    /// What only staff may change, and the clearing that a customer may ask for too.
-    pub patch: ConversationPatch,
-}
-
-/// A message to send; its text is checked.
-#[derive(Clone, Debug)]
-pub struct Sending {
-    pub conversation: Reference,
-    pub text: String,
-    pub request_id: Option<String>,
-    pub guest_name: String,
-    pub leaves_unread: bool,
-}
-
-/// Which messages to list.
-#[derive(Clone, Debug)]
-pub struct Listing {
-    pub conversation: Named,
-    pub filter: MessageFilter,
-    pub limit: u64,
-    pub cursor: Option<MessageCursor>,
 }
 
 /// A page of messages, oldest first, and the range in which it lacks nothing.

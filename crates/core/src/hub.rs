@@ -19,30 +19,36 @@
 //! - A log delivers n+1 only after n: what is missing is fetched first, for as long as that takes. So whatever the bus
 //!   loses, repeats or reorders only delays. A lost last event is found when heads are compared.
 
+mod announced;
 mod entry;
+mod keeper;
+mod locked;
 pub mod mailbox;
+mod shared;
 pub mod state;
+mod topic;
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    collections::HashSet,
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
-use bytes::{BufMut as _, Bytes, BytesMut};
 use parlor_api::v1;
 use parlor_bus::Bus;
-use parlor_store::{ConversationId, Subject, TenantId};
+use parlor_store::TenantId;
 use prost::Message as _;
 use tokio::time::MissedTickBehavior;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::entry::{Entry, Keeper};
+use self::{entry::Entry, keeper::Keeper, locked::lock, shared::Shared};
 use crate::{Error, Result, clock::Clock};
 
 pub use self::{
+    announced::{Announced, Began},
     mailbox::{Item, Mailbox},
     state::{StateOf, TYPING_LIFETIME},
+    topic::{Source, Topic, Watcher, publish},
 };
 
 /// How often open logs compare their head with the store's: the longest an event stays lost on a quiet topic.
@@ -51,69 +57,10 @@ pub const COMPARE_EVERY: Duration = Duration::from_secs(5);
 /// States are compared on every so many rounds only, since a comparison reads all of it: everybody who is online.
 const STATE_ROUNDS: u64 = 6;
 
-/// What can be watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Topic {
-    /// The log of a subject, by sequence.
-    Log(TenantId, Subject),
-    /// The log of everything stored in a tenant, by position.
-    Feed(TenantId),
-    /// A state.
-    State(TenantId, StateOf),
-}
-
-/// An event with its number in a topic, shared by all its watchers.
-#[derive(Clone, Debug)]
-pub struct Announced {
-    pub number: i64,
-    pub event: Arc<v1::Event>,
-    /// What it costs in a queue.
-    pub bytes: usize,
-}
-
-/// Where a watch begins.
-#[derive(Clone, Debug)]
-pub struct Began {
-    /// The number of the last event before it.
-    pub position: i64,
-    /// For a state, the state as it is.
-    pub snapshot: Option<Arc<v1::Event>>,
-}
-
-/// Takes the events of topics, in order.
-pub trait Watcher: Send + Sync {
-    /// Takes one event. Called under the entry's lock: must not block, and must not call the hub.
-    fn hear(&self, topic: Topic, announced: &Announced);
-}
-
-/// Where the hub reads what it has missed.
-#[async_trait::async_trait]
-pub trait Source: Send + Sync + 'static {
-    /// The number of the newest event of a log; 0 if there is none.
-    async fn head(&self, topic: Topic) -> Result<i64>;
-
-    /// The events of a log above a number, in order.
-    async fn tail(&self, topic: Topic, after: i64, limit: u64) -> Result<Vec<Announced>>;
-
-    /// A state as it is, and its number; none of what is stored nowhere.
-    async fn state(&self, topic: Topic) -> Result<Option<(i64, v1::Event)>>;
-}
-
 /// The open topics of this node. Cloning is cheap.
 #[derive(Clone)]
 pub struct Hub {
     shared: Arc<Shared>,
-}
-
-pub(crate) struct Shared {
-    bus: Arc<dyn Bus>,
-    source: Arc<dyn Source>,
-    clock: Clock,
-    topics: Mutex<HashMap<Topic, Arc<Entry>>>,
-    /// The feed's head of each tenant when heads were last compared.
-    compared: Mutex<HashMap<TenantId, i64>>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
 }
 
 /// Keeps a topic open.
@@ -127,72 +74,6 @@ pub struct Interest {
 pub struct Watch {
     interest: Interest,
     id: u64,
-}
-
-impl Topic {
-    /// The log of a conversation.
-    #[must_use]
-    pub fn conversation(tenant: TenantId, id: ConversationId) -> Self {
-        Self::Log(tenant, id.into())
-    }
-
-    /// Who is typing in a conversation.
-    #[must_use]
-    pub fn typing(tenant: TenantId, id: ConversationId) -> Self {
-        Self::State(tenant, StateOf::Typing(id))
-    }
-
-    /// The conversation that it tells of, if it is one alone.
-    #[must_use]
-    pub fn conversation_id(self) -> Option<ConversationId> {
-        match self {
-            Self::Log(_, subject) => subject.as_conversation(),
-            Self::State(_, StateOf::Typing(id)) => Some(id),
-            Self::Feed(_) | Self::State(_, StateOf::Presence) => None,
-        }
-    }
-
-    /// Whose it is.
-    #[must_use]
-    pub fn tenant(self) -> TenantId {
-        match self {
-            Self::Log(tenant, _) | Self::Feed(tenant) | Self::State(tenant, _) => tenant,
-        }
-    }
-
-    /// Its name on the bus.
-    #[must_use]
-    pub fn name(self) -> String {
-        match self {
-            Self::Log(tenant, subject) => format!("l/{}/{}/{}", tenant.0, subject.kind.0, subject.id),
-            Self::Feed(tenant) => format!("f/{}", tenant.0),
-            Self::State(tenant, StateOf::Presence) => format!("p/{}", tenant.0),
-            Self::State(tenant, StateOf::Typing(id)) => format!("t/{}/{id}", tenant.0),
-        }
-    }
-
-    /// True if missed events can be fetched.
-    #[must_use]
-    pub fn is_log(self) -> bool {
-        !matches!(self, Self::State(..))
-    }
-}
-
-impl Announced {
-    /// Wraps an event that was not read from the bus.
-    #[must_use]
-    pub fn new(number: i64, event: v1::Event) -> Self {
-        let bytes = event.encoded_len();
-        Self { number, event: Arc::new(event), bytes }
-    }
-
-    fn decode(mut message: Bytes) -> Option<Self> {
-        use bytes::Buf as _;
-        let number = message.try_get_i64().ok()?;
-        let bytes = message.len();
-        let event = v1::Event::decode(message).ok()?;
-        Some(Self { number, event: Arc::new(event), bytes })
-    }
 }
 
 impl Hub {
@@ -316,12 +197,6 @@ impl Hub {
     }
 }
 
-impl Shared {
-    fn topics(&self) -> MutexGuard<'_, HashMap<Topic, Arc<Entry>>> {
-        lock(&self.topics)
-    }
-}
-
 impl Interest {
     /// Adds a watcher to the open topic. `began` runs under the topic's lock.
     pub fn watch(self, watcher: Arc<dyn Watcher>, began: impl FnOnce(Began)) -> Watch {
@@ -355,19 +230,6 @@ impl Drop for Interest {
             self.entry.poke.notify_one();
         }
     }
-}
-
-/// Puts an encoded event on the bus: its number, then its bytes.
-pub fn publish(bus: &dyn Bus, topic: Topic, number: i64, event: &[u8]) {
-    let mut message = BytesMut::with_capacity(size_of::<i64>() + event.len());
-    message.put_i64(number);
-    message.put_slice(event);
-    bus.publish(&topic.name(), message.freeze());
-}
-
-/// What these locks guard is whole after every statement, so a poisoned one is taken as it is.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -14,16 +14,14 @@
 //! Ids are integers on this wire: conversations and messages go by their numbers, and a person by the integer that the
 //! mount's issuer calls them, or else by their number too.
 
-use http::StatusCode;
-use parlor_api::{
-    limits::FRAME_BYTES,
-    v1::{self, event::Payload},
-};
+use parlor_api::v1::{self, event::Payload};
 
-use self::shape::{CUSTOMER, STAFF};
+use self::{
+    read::KIND,
+    shape::{CUSTOMER, STAFF},
+};
 use super::{
-    AllowHeaders, Audience, Carriers, Cors, Dialect, Machine, Opening, OpeningKind, Oversized, Pace,
-    Rendered, SocketEvent, Wire, rest::Exchange,
+    Audience, Dialect, Machine, Opening, OpeningKind, Oversized, Rendered, SocketEvent, Wire, rest::Exchange,
 };
 
 mod asker;
@@ -39,31 +37,10 @@ mod send;
 mod shape;
 mod socket;
 mod threads;
+mod wire;
 
 #[cfg(test)]
 mod tests;
-
-/// What a conversation of this dialect is for. It shows no others.
-const KIND: &str = "support";
-
-const WIRE: Wire = Wire {
-    name: "support",
-    carriers: Carriers { websocket: false, socketio: Some("/socket.io") },
-    // What is over waits.
-    pace: Pace { burst: 200, per_second: 20, refuse: false, max_frame_bytes: FRAME_BYTES },
-    over_pace: None,
-    oversized: None,
-    cors: Cors {
-        allow_origin: "*",
-        allow_headers: AllowHeaders::Requested,
-        allow_methods: "GET,HEAD,PUT,PATCH,POST,DELETE",
-    },
-    too_many_requests: || {
-        rest::refused(StatusCode::TOO_MANY_REQUESTS, "Too many requests, please try again later!")
-    },
-    too_large: || rest::refused(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large!"),
-    unavailable: || rest::refused(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
-};
 
 /// The `support` dialect.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,7 +48,7 @@ pub struct Support;
 
 impl Dialect for Support {
     fn wire(&self) -> &'static Wire {
-        &WIRE
+        &wire::WIRE
     }
 
     fn open(&self, opening: Opening) -> Box<dyn Machine> {

@@ -22,8 +22,8 @@ use tonic::Status;
 
 use super::{
     Chat,
-    convert::{self, Viewer, conversation_for},
-    decode, rpc,
+    convert::{self, Viewer, conversation_for, sent},
+    decode,
     watch::{Inbox, Listening, MAILBOX_BYTES, Tail, is_news, live},
 };
 use crate::{
@@ -162,7 +162,7 @@ impl Conversing {
                 let (chat, caller, viewer) = (self.chat.clone(), self.caller.clone(), self.viewer);
                 let append = async move {
                     match chat.sender.append(&caller, *message).await {
-                        Ok(appended) => answer(number, Answer::Sent(rpc::sent(viewer, &appended))),
+                        Ok(appended) => answer(number, Answer::Sent(sent(viewer, &appended))),
                         Err(error) => failure(number, error),
                     }
                 };

@@ -2,8 +2,8 @@
 
 use parlor_api::v1::{self, event::Payload};
 use parlor_store::{
-    Author, AuthorKind, Conversation, ConversationChange, ConversationStatus, EventBody, Message, Reaction,
-    StoredEvent, UserId,
+    Appended, Author, AuthorKind, Conversation, ConversationChange, ConversationStatus, EventBody, Message,
+    Reaction, StoredEvent, UserId,
 };
 
 use crate::{
@@ -242,4 +242,12 @@ fn veil_conversation(viewer: Viewer, conversation: Option<&mut v1::Conversation>
 
 fn veil_author(viewer: Viewer, author: Option<&mut v1::Author>) {
     viewer.veil(author.and_then(|author| author.person.as_mut()));
+}
+
+/// The answer to a stored message, for whoever sent it.
+pub(super) fn sent(viewer: Viewer, appended: &Appended) -> v1::SendMessageResponse {
+    v1::SendMessageResponse {
+        message: Some(message_for(viewer, &appended.message)),
+        conversation: Some(conversation_for(viewer, &appended.conversation)),
+    }
 }

@@ -10,8 +10,8 @@ use parlor_store::{
 };
 
 use super::{
-    Change, Creation, Sending,
     access::{Named, Reference, check_key},
+    wish::{Change, Creation, Sending},
 };
 use crate::{
     Error, Result,

@@ -2,20 +2,21 @@
 
 use futures::stream::BoxStream;
 use parlor_api::v1;
-use parlor_store::{Appended, Conversation, Message, Reaction};
+use parlor_store::{Conversation, Message, Reaction};
 use tonic::{Request, Response, Status};
 
 use super::{
-    Chat, Listing,
+    Chat,
     access::Named,
-    convert::{Viewer, conversation_for, message_for, reactions},
+    convert::{Viewer, conversation_for, message_for, reactions, sent},
     decode,
     page::MessageCursor,
-    typing,
+    wish::Listing,
 };
 use crate::{
     Error, Result,
     caller::Caller,
+    hub::TYPING_LIFETIME,
     request::{self, answered, stored},
     wire::{signed, unsigned},
 };
@@ -185,16 +186,8 @@ impl Chat {
         let principal = caller.principal()?;
         let named = self.find.meant(principal, request.conversation).await?;
         self.set_typing(caller, &named, request.typing).await?;
-        let seconds = signed(typing::LIFETIME.as_secs());
+        let seconds = signed(TYPING_LIFETIME.as_secs());
         Ok(v1::SetTypingResponse { lifetime: Some(prost_types::Duration { seconds, nanos: 0 }) })
-    }
-}
-
-/// The answer to a stored message, for who sent it.
-pub(super) fn sent(viewer: Viewer, appended: &Appended) -> v1::SendMessageResponse {
-    v1::SendMessageResponse {
-        message: Some(message_for(viewer, &appended.message)),
-        conversation: Some(conversation_for(viewer, &appended.conversation)),
     }
 }
 

@@ -12,12 +12,11 @@ use parlor_store::{
 use tonic::Status;
 
 use super::{
-    Sending,
     access::{self, Named, Reference},
-    convert::Viewer,
+    convert::{Viewer, sent},
     decode,
     find::{Finder, customer},
-    rpc::sent,
+    wish::Sending,
 };
 use crate::{Error, Result, caller::Caller, clock::Clock, request::Requests};
 

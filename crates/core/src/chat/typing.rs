@@ -1,18 +1,9 @@
 //! Who is typing: announced, never stored, and forgotten by itself.
 
-use std::time::Duration;
-
 use parlor_api::v1::{self, event::Payload};
 
 use super::{Chat, access::Named, convert};
-use crate::{
-    Result,
-    caller::Caller,
-    hub::{self, Topic},
-};
-
-/// How long a mark is shown without a repetition.
-pub const LIFETIME: Duration = hub::TYPING_LIFETIME;
+use crate::{Result, caller::Caller, hub::Topic};
 
 /// The number of a mark on the bus.
 const STOPPED: i64 = 0;

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Announced, Topic, Watcher, lock};
+use super::{Announced, Topic, Watcher, locked::lock};
 
 /// What an item costs beside its event, so that small events are bounded too.
 const ITEM_OVERHEAD_BYTES: usize = 128;

@@ -2,7 +2,9 @@
 
 use parlor_api::v1::event::Payload;
 use parlor_bus::{lossy::Lossy, memory::Memory};
-use parlor_store::{Author, AuthorKind, Cause, EnsureConversation, NewMessage, Store, Tenant};
+use parlor_store::{
+    Author, AuthorKind, Cause, ConversationId, EnsureConversation, NewMessage, Store, Tenant,
+};
 
 use super::*;
 use crate::{

@@ -9,7 +9,7 @@ use crate::{packet::Event, reason::Reason};
 /// What a client did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
-    /// It asks to join: [`Connection::accept`] or [`Connection::refuse`] answers, now or later.
+    /// It asks to join: [`super::Connection::accept`] or [`super::Connection::refuse`] answers, now or later.
     Connect {
         namespace: Arc<str>,
         /// A JSON object, if there is any.

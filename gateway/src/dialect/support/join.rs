@@ -10,10 +10,9 @@
 use parlor_api::v1::{self, topic::Name};
 
 use super::{
-    KIND,
     asker::Done,
     identity::Proof,
-    read::{Claim, Role},
+    read::{Claim, KIND, Role},
     requests::latest,
     shape::{self, CUSTOMER, STAFF},
 };

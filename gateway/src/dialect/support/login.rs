@@ -10,17 +10,16 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    WIRE,
     read::id_of_digits,
-    rest::{json, not_found, refused},
-    shape::filled,
+    shape::{filled, not_found, refused},
+    wire::WIRE,
 };
 use crate::{
     dialect::{
         Response,
         javascript::iso,
         login::{Fault, exchange, word},
-        rest::{Asked, Failure, NotJson},
+        rest::{Asked, Failure, NotJson, json},
     },
     mount::Identity,
 };

@@ -4,10 +4,9 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::rest::json;
 use crate::dialect::{
     Response,
-    rest::{Asked, Failure},
+    rest::{Asked, Failure, json},
 };
 
 const SETUP: &str = include_str!("setup-chat.html");

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use parlor_api::limits::FRAME_BYTES;
 
 use super::{
-    WIRE,
     read::{Asked, Sending},
+    wire::WIRE,
 };
 use crate::dialect::Frame;
 

@@ -7,8 +7,10 @@ use parlor_api::{
 };
 use serde_json::Value;
 
-use super::KIND;
 use crate::dialect::{SocketEvent, javascript};
+
+/// What a conversation of this dialect is for. It shows no others.
+pub(super) const KIND: &str = "support";
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,9 +8,8 @@ use std::time::Duration;
 use parlor_api::v1::{self, conversation_ref::Name};
 
 use super::{
-    KIND,
     asker::{Asker, Done},
-    read::{Asked, Place, Role},
+    read::{Asked, KIND, Place, Role},
     shape::{self, LIST, Message, OWN, Own, Row},
 };
 use crate::dialect::{Answer, Derived, Frame, SocketEvent, rpc::Rpc as _};

@@ -1,10 +1,13 @@
 //! The endpoints, and what they refuse in the words of old.
 
 use http::StatusCode;
-use serde::Serialize;
 
-use super::{WIRE, identity, login, pages, threads};
-pub(super) use crate::dialect::rest::json;
+use super::{
+    identity, login, pages,
+    shape::{not_found, refused},
+    threads,
+    wire::WIRE,
+};
 use crate::dialect::{
     Response,
     refusal::{Kind, Refusal},
@@ -40,18 +43,6 @@ fn failed(refusal: &Refusal, failed: &str) -> Response {
         Kind::TooMany => (WIRE.too_many_requests)(),
         _ => refused(StatusCode::INTERNAL_SERVER_ERROR, failed),
     }
-}
-
-pub(super) fn refused(status: StatusCode, message: &str) -> Response {
-    #[derive(Serialize)]
-    struct Refused<'a> {
-        message: &'a str,
-    }
-    json(status, &Refused { message })
-}
-
-pub(super) fn not_found() -> Response {
-    refused(StatusCode::NOT_FOUND, "Not found")
 }
 
 fn token_invalid() -> Response {

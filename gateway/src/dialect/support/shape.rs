@@ -1,11 +1,12 @@
 //! What goes out over the socket: events with the names, and in the key order, that the old front-ends know. Every field
 //! is always there; what has no value is `null`.
 
+use http::StatusCode;
 use parlor_api::v1;
 use serde::Serialize;
 
 use super::read::id_of_digits;
-use crate::dialect::{Audience, Frame, SocketEvent, javascript::iso};
+use crate::dialect::{Audience, Frame, Response, SocketEvent, javascript::iso, rest::json};
 
 /// The audiences of this dialect.
 pub(super) const CUSTOMER: Audience = Audience(0);
@@ -225,4 +226,16 @@ pub(super) fn status(conversation: &v1::Conversation) -> &'static str {
 
 pub(super) fn filled(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
+}
+
+pub(super) fn refused(status: StatusCode, message: &str) -> Response {
+    #[derive(Serialize)]
+    struct Refused<'a> {
+        message: &'a str,
+    }
+    json(status, &Refused { message })
+}
+
+pub(super) fn not_found() -> Response {
+    refused(StatusCode::NOT_FOUND, "Not found")
 }

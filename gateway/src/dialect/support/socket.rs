@@ -19,12 +19,11 @@ use http::HeaderMap;
 use parlor_api::v1::{self, event::Payload};
 
 use super::{
-    KIND,
     asker::{Asker, Done},
     identity::Shown,
     join,
     queue::{QUEUE_MAX, Queue, Waiting},
-    read::{Asked, Claim, Role},
+    read::{Asked, Claim, KIND, Role},
     requests,
     send::{self, BURST_MAX},
     shape,

@@ -5,17 +5,15 @@ use parlor_api::v1;
 use serde::Serialize;
 
 use super::{
-    KIND,
-    read::{Place, id_of_digits},
+    read::{KIND, Place, id_of_digits},
     requests::{HISTORY_MAX, latest, newest},
-    rest::{json, refused},
-    shape,
+    shape::{self, refused},
 };
 use crate::dialect::{
     Response,
     javascript::iso,
     refusal::Kind,
-    rest::{Asked, Failure},
+    rest::{Asked, Failure, json},
 };
 
 /// Conversations in the list, the latest first, and the newest messages of each: each is read by itself.

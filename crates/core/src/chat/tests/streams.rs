@@ -8,7 +8,8 @@ use tonic::Streaming;
 
 use super::*;
 use crate::{
-    chat::{TYPING_LIFETIME, converse::MAX_OPEN, watch::MAILBOX_BYTES},
+    chat::{converse::MAX_OPEN, watch::MAILBOX_BYTES},
+    hub::TYPING_LIFETIME,
     testing::Gate,
 };
 
