@@ -19,6 +19,6 @@ pub fn describe() {
     metrics::describe_counter!(
         HUB_LAGS,
         Unit::Count,
-        "Topics that fell behind in the queue of a watcher: its events were replaced by a lag, and the watcher fetches them."
+        "Topics that fell behind in the queue of a watcher: what did not fit was replaced by a lag."
     );
 }

@@ -1,7 +1,7 @@
 //! Sending: where a message goes, and that it is stored. One alone, or several in their order with as few commits as it
 //! takes.
 
-use futures::future::join_all;
+use futures::future::{Either, join_all, ready};
 use parlor_api::{
     limits::BATCH_MESSAGES,
     v1::{self, send_messages_result::Outcome},
@@ -58,7 +58,7 @@ impl Sender {
         caller: &'a Caller,
         mut message: NewMessage,
     ) -> Result<impl Future<Output = Result<Appended>> + 'a> {
-        let guesses = message.access.by_key && !message.access.staff;
+        let guesses = is_guess(&message);
         let limited = if guesses { self.find.may_guess(caller).err() } else { None };
         if let Some(limited) = &limited {
             if message.access.person.is_none() {
@@ -93,15 +93,28 @@ impl Sender {
         for message in messages {
             allowed.push(self.allowed(caller, message, &mut last).await);
         }
-        // One is queued when the one before it is: the writer stores them in that order, and together.
+        // One is queued when the one before it is: the writer stores them in that order, and together. A key that may be
+        // a guess is found right or wrong before anything else is tried, so that each wrong one counts.
         let mut begun = Vec::with_capacity(allowed.len());
+        let mut known = None;
         for message in allowed {
-            begun.push(match message {
+            let conversation = message.as_ref().ok().map(|message| message.conversation_id);
+            let guesses = message.as_ref().is_ok_and(is_guess) && conversation != known;
+            let answer = match message {
                 Ok(message) => self.begin(caller, message).await,
                 Err(refused) => Err(refused),
+            };
+            begun.push(match answer {
+                Ok(answer) if guesses => {
+                    let appended = answer.await;
+                    known = conversation.filter(|_| appended.is_ok());
+                    Either::Right(ready(appended))
+                }
+                Ok(answer) => Either::Left(answer),
+                Err(refused) => Either::Right(ready(Err(refused))),
             });
         }
-        let stored = join_all(begun.into_iter().map(|begun| async { begun?.await })).await;
+        let stored = join_all(begun).await;
         let position = stored.iter().flatten().map(|appended| appended.message.position).max();
         let results = stored.into_iter().map(|stored| result(viewer, stored)).collect();
         Ok((v1::SendMessagesResponse { results }, position))
@@ -181,4 +194,9 @@ fn result(viewer: Viewer, stored: Result<Appended>) -> v1::SendMessagesResult {
         Err(error) => Outcome::Failure(v1::Failure::from(&Status::from(error))),
     };
     v1::SendMessagesResult { outcome: Some(outcome) }
+}
+
+/// True if knowing its conversation's key is all that lets a message in.
+fn is_guess(message: &NewMessage) -> bool {
+    message.access.by_key && !message.access.staff
 }

@@ -82,6 +82,22 @@ async fn one_that_is_refused_holds_back_no_other() {
 }
 
 #[tokio::test]
+async fn together_they_try_no_more_keys_than_one_by_one() {
+    const HERE: Metadata<'static> = &[GUEST[0], GUEST[1], GUEST[2], ("parlor-peer", "192.0.2.1")];
+    let world = World::with(|options| options.unknown_keys.burst = 3).await;
+    create(&world, STAFF).await;
+    let guess = |number: usize| v1::SendMessageRequest {
+        conversation: keyed(&format!("session_guess_{number:06}")),
+        ..message("x", "")
+    };
+    let messages = (0..20).map(guess).chain([message("x", "")]).collect();
+    let outcomes = say(&world, HERE, messages).await.unwrap();
+    let (tried, limited) = outcomes.split_at(3);
+    assert!(tried.iter().all(|outcome| reason(outcome) == v1::Reason::ConversationNotFound));
+    assert!(limited.iter().all(|outcome| reason(outcome) == v1::Reason::RateLimited), "a right one too");
+}
+
+#[tokio::test]
 async fn none_and_too_many_are_refused() {
     let world = World::new().await;
     create(&world, STAFF).await;

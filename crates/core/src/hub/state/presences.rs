@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use parlor_api::v1::{self, event::Payload};
 use parlor_store::Millis;
 
-use super::{Applied, State, user_id};
+use super::contract::{Applied, State, user_id};
 use crate::{hub::Announced, wire::unsigned};
 
 /// Everybody online in a tenant, by user id.

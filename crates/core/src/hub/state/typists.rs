@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use parlor_api::v1::{self, event::Payload};
 use parlor_store::{ConversationId, Millis};
 
-use super::{Applied, State, user_id};
+use super::contract::{Applied, State, user_id};
 use crate::hub::Announced;
 
 /// How long a typing mark lives without a repetition.
