@@ -3,7 +3,8 @@
 //! [`super::gateway::Gateway`] fills it and one response stream at a time empties it. Events are bounded in bytes by the mailbox; control
 //! is bounded because it begins nothing while too much is unread.
 //!
-//! Locks, in this order: control, then the mailbox. A topic's own lock comes before the mailbox and never with control.
+//! Locks, in this order: control, then the mailbox; and the topics, then a topic's own, then the mailbox. A topic's own lock
+//! comes never with control.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -112,8 +113,11 @@ impl Queue {
         self.room.notified().await;
     }
 
-    pub fn add(&self, handle: Handle, watch: Watch) {
-        lock(&self.topics).insert(handle, Arc::new(watch));
+    /// Adds a topic whose watch begins here. What the beginning puts among the events is read by another task, which
+    /// finds the topic: the lock is held until it is there.
+    pub fn add(&self, handle: Handle, begin: impl FnOnce() -> Watch) {
+        let mut topics = lock(&self.topics);
+        topics.insert(handle, Arc::new(begin()));
     }
 
     pub fn remove(&self, handle: Handle) {

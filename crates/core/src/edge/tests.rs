@@ -14,6 +14,7 @@ mod past;
 mod replaced;
 mod resume;
 mod roles;
+mod state;
 mod subject;
 
 const KEY: &str = "session_1795206390007_yemuse1b4";

@@ -84,8 +84,7 @@ impl Topics {
             watch.at_head(begin);
         } else {
             self.next_handle += 1;
-            let watch = interest.watch(self.queue.ear(handle), begin);
-            self.queue.add(handle, watch);
+            self.queue.add(handle, || interest.watch(self.queue.ear(handle), begin));
             self.handles.insert(topic, handle);
         }
         let listeners = self.listeners.entry(handle);
