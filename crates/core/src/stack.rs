@@ -4,6 +4,7 @@
 //! Context crosses as metadata only. The chain removes whatever extensions came with a request, and puts in what it has
 //! proven: a [`Caller`](crate::caller::Caller).
 
+mod arrival;
 mod deadline;
 mod identify;
 mod layer;
@@ -27,7 +28,7 @@ use http::{Request, Response};
 use tonic::{body::Body, service::Routes};
 use tower::{BoxError, Service as _};
 
-use self::{deadline::Deadline, identify::Identify, layer::Answer, limits::Limits, trace::Trace};
+use self::{arrival::Arrivals, deadline::Deadline, identify::Identify, layer::Answer, limits::Limits, trace::Trace};
 use crate::{Service, auth::Auth};
 
 /// What operators may set.
@@ -39,6 +40,8 @@ pub struct Options {
     pub default_deadline: Duration,
     /// No unary call gets more.
     pub longest_deadline: Duration,
+    /// A call's message comes whole within this.
+    pub arrive_within: Duration,
     /// Calls that may be worked on at once; more are refused, so that those inside are served in time.
     pub calls_in_flight: usize,
 }
@@ -49,6 +52,7 @@ impl Default for Options {
             edge_keys: Vec::new(),
             default_deadline: Duration::from_secs(10),
             longest_deadline: Duration::from_secs(60),
+            arrive_within: Duration::from_secs(5),
             calls_in_flight: 10_000,
         }
     }
@@ -59,6 +63,7 @@ pub fn wrap(routes: Routes, auth: &Arc<Auth>, options: &Options) -> Service {
     let layers = Layers {
         trace: Trace::default(),
         deadline: Deadline { default: options.default_deadline, longest: options.longest_deadline },
+        arrivals: Arrivals::new(options.arrive_within),
         limits: Limits::new(options.calls_in_flight),
         identify: Identify::new(auth.clone(), &options.edge_keys),
     };
@@ -69,6 +74,7 @@ pub fn wrap(routes: Routes, auth: &Arc<Auth>, options: &Options) -> Service {
 struct Layers {
     trace: Trace,
     deadline: Deadline,
+    arrivals: Arrivals,
     limits: Limits,
     identify: Identify,
 }
@@ -81,6 +87,8 @@ impl Layers {
         let next = |request| self.identify.around(request, next);
         // Before the caller is looked up: a flood is refused at no cost.
         let next = |request| self.limits.around(request, next);
+        // Outside of the places: who keeps a message back keeps none of them.
+        let next = |request| self.arrivals.around(request, next);
         // Inside the below, so that a panic is measured and answered like any failure.
         let next = |request| panic::around(request, next);
         // Outside of the above, so that waiting anywhere in it is waiting.

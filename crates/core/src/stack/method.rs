@@ -19,6 +19,10 @@ pub struct Method {
     pub name: String,
     /// One message each way.
     pub unary: bool,
+    /// One message comes with the call, however many are answered.
+    pub asks_once: bool,
+    /// Asked by probes, which are answered however busy the rest is.
+    pub is_probe: bool,
     seconds: OnceLock<Histogram>,
     calls: [OnceLock<Counter>; CODES],
 }
@@ -31,25 +35,33 @@ static OF_THE_CONTRACT: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
         for service in &file.service {
             for method in &service.method {
                 let name = format!("{}.{}/{}", file.package(), service.name(), method.name());
-                let unary = !method.client_streaming() && !method.server_streaming();
-                methods.insert(format!("/{name}"), Method::new(name, unary));
+                let asks_once = !method.client_streaming();
+                let unary = asks_once && !method.server_streaming();
+                methods.insert(format!("/{name}"), Method { unary, asks_once, ..Method::new(name) });
             }
         }
     }
     methods
 });
 
-/// Reflection, health, and whatever does not exist.
-static UNKNOWN: LazyLock<Method> = LazyLock::new(|| Method::new("other".to_owned(), false));
+/// The standard health service. Its watch is a stream, and one message asks for it, too.
+static HEALTH: LazyLock<Method> =
+    LazyLock::new(|| Method { asks_once: true, is_probe: true, ..Method::new("other".to_owned()) });
+const HEALTH_PATHS: &str = "/grpc.health.v1.Health/";
+
+/// Reflection, and whatever does not exist.
+static UNKNOWN: LazyLock<Method> = LazyLock::new(|| Method::new("other".to_owned()));
 
 impl Method {
-    fn new(name: String, unary: bool) -> Self {
-        Self { name, unary, seconds: OnceLock::new(), calls: std::array::from_fn(|_| OnceLock::new()) }
+    fn new(name: String) -> Self {
+        let (seconds, calls) = (OnceLock::new(), std::array::from_fn(|_| OnceLock::new()));
+        Self { name, unary: false, asks_once: false, is_probe: false, seconds, calls }
     }
 
     /// Finds the method of a path.
     pub fn of(path: &str) -> &'static Self {
-        OF_THE_CONTRACT.get(path).unwrap_or_else(|| Self::unknown())
+        let unlisted = || if path.starts_with(HEALTH_PATHS) { &HEALTH } else { Self::unknown() };
+        OF_THE_CONTRACT.get(path).unwrap_or_else(unlisted)
     }
 
     /// Stands for all that is not in the contract.

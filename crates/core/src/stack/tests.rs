@@ -14,6 +14,8 @@ use parlor_api::{
 use tokio::sync::oneshot;
 use tonic::{Code, Status, body::Body, server::NamedService, service::Routes};
 
+mod arrival;
+
 use super::{Options, wrap};
 use crate::{
     Service,

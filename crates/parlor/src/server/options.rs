@@ -29,6 +29,7 @@ pub fn core(config: &Config) -> Result<parlor_core::Options> {
             default_deadline: milliseconds(config.core.default_deadline_ms),
             longest_deadline: milliseconds(config.core.longest_deadline_ms),
             calls_in_flight: config.core.calls_in_flight,
+            ..stack::Options::default()
         },
         edge: edge::Options {
             lease: milliseconds(config.core.link_lease_ms),
