@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::rest_limits::RestLimits;
-use crate::{call::Calls, derived::Rounds, link::Link, outbox::OUTBOX_BYTES};
+use crate::{call::Calls, derived::Rounds, link::Link, outbox::OUTBOX_BYTES, transport::shares::Shares};
 
 mod rest_limits;
 
@@ -34,6 +34,8 @@ pub struct Limits {
     pub reply_hold: Duration,
     /// The core answers a call within this.
     pub call_deadline: Duration,
+    /// gRPC calls of one address that may be unanswered; 0 for no limit.
+    pub calls_per_address: usize,
     /// REST requests under way at a time, of all clients.
     pub exchanges: usize,
     /// REST requests of one address in a window of time; 0 for no limit.
@@ -50,6 +52,9 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Long enough for a fetch over a slow link, short enough that a person who waits does not repeat.
 pub const REPLY_HOLD: Duration = Duration::from_secs(2);
+
+/// A tenth of what the core works on at a time: a server behind one address has fewer, and one address fills nothing.
+pub const CALLS_PER_ADDRESS: usize = 1_000;
 
 /// Each holds a body of at most 64 KiB and asks the core; more than these at a time would only wait for each other. A
 /// client that leaves does not end its exchange, so connections do not bound them.
@@ -78,6 +83,7 @@ impl Default for Limits {
             write_timeout: WRITE_TIMEOUT,
             reply_hold: REPLY_HOLD,
             call_deadline: crate::call::CALL_DEADLINE,
+            calls_per_address: CALLS_PER_ADDRESS,
             exchanges: EXCHANGES,
             rest_requests: REST_REQUESTS,
             rest_window: REST_WINDOW,
@@ -95,6 +101,10 @@ pub(crate) struct Edge {
     /// The lists that are about to be sent unasked.
     pub lists: Rounds,
     pub rest_limits: RestLimits,
+    /// The gRPC calls that addresses have under way.
+    pub calls_of: Arc<Shares>,
+    /// gRPC reflection is served to the public.
+    pub reflection: bool,
     /// The places of REST requests under way.
     pub exchanges: Arc<Semaphore>,
     pub now: Now,

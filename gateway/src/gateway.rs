@@ -27,6 +27,7 @@ use crate::{
     transport::{
         self, front,
         listener::{self, Listener, Running},
+        shares::Shares,
         socketio::Engines,
     },
 };
@@ -43,6 +44,8 @@ pub struct Options {
     pub now: Now,
     /// What `/metrics` answers; nothing is served there without it.
     pub metrics: Option<Metrics>,
+    /// Whether the public may ask by gRPC reflection what there is.
+    pub reflection: bool,
 }
 
 impl std::fmt::Debug for Options {
@@ -95,6 +98,8 @@ impl Gateway {
         let edge = Edge {
             lists: Rounds::new(calls.clone(), tasks.clone()),
             rest_limits: RestLimits::new(options.limits.rest_requests, options.limits.rest_window),
+            calls_of: Shares::new(options.limits.calls_per_address),
+            reflection: options.reflection,
             exchanges: Arc::new(Semaphore::new(options.limits.exchanges)),
             limits: options.limits,
             calls,
@@ -126,6 +131,11 @@ impl Gateway {
         let engines = Engines::new(&self.edge, &mounts);
         self.engines.lock().expect("nothing panics while it holds the engines").push(engines.clone());
         front::router(&self.edge, mounts, engines, self.metrics.clone())
+    }
+
+    /// What probes and collectors ask, for a listener that clients do not reach.
+    pub fn probes(&self, metrics: Metrics) -> Router {
+        front::probes(&self.edge, Some(metrics))
     }
 
     /// Serves a bound listener with its router, until the gateway shuts down.

@@ -20,6 +20,7 @@ pub mod mount;
 mod mounted;
 pub mod outbox;
 pub mod registry;
+mod seldom;
 mod session;
 pub mod transport;
 

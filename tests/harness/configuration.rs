@@ -146,6 +146,8 @@ fn template() -> Table {
         filter = "warn"
 
         [[listener]]
+        // All clients of a test have one address.
+        connections_per_address = 0
         name = "public"
         address = "127.0.0.1:0"
 

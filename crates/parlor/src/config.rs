@@ -27,7 +27,7 @@ pub use self::{
     listener::Listener,
     load::{Flags, load},
     mount::{Identity, Mount},
-    node::{Bus, BusKind, Database, Log, LogFormat, Shutdown},
+    node::{Bus, BusKind, Database, Log, LogFormat, Probes, Shutdown},
     refusal::{Refusal, Refused},
     secret::Secret,
     secrets::Secrets,
@@ -79,6 +79,7 @@ pub struct Config {
     pub core: Core,
     pub gateway: Gateway,
     pub secrets: Secrets,
+    pub probes: Probes,
     pub shutdown: Shutdown,
     pub listener: Vec<Listener>,
     #[serde(default)]

@@ -8,18 +8,21 @@ mod internal;
 mod metrics;
 mod options;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use parlor_core::clock::Clock;
-use parlor_gateway::{Backend, Gateway, Listener};
+use parlor_gateway::{
+    Backend, Gateway, Listener,
+    listener::{self, Running},
+};
 
 pub use self::embedded::{Embedded, UNREACHED};
 use self::{internal::Internal, metrics::Upkeep};
 use crate::{
     config::{Config, Identity, Refusal, Refused},
     contract::Contract,
-    data_dir::{DataDir, Running},
+    data_dir::{self, DataDir},
     development,
     seed::Seed,
 };
@@ -31,6 +34,7 @@ pub struct Server {
     clock: Clock,
     gateway: Option<Gateway>,
     internal: Option<Internal>,
+    probes: Option<Running>,
     core: Option<Embedded>,
     upkeep: Upkeep,
     data_dir: DataDir,
@@ -48,13 +52,15 @@ impl Server {
         }
         let clock = Clock::default();
         let upkeep = Upkeep::start()?;
-        let mut server = Self { gateway: None, internal: None, core: None, config, clock, upkeep, data_dir };
+        let (gateway, internal, probes, core) = (None, None, None, None);
+        let mut server = Self { gateway, internal, probes, core, config, clock, upkeep, data_dir };
         if server.config.role.has_core() {
             server.start_core().await?;
         }
         if server.config.role.has_gateway() {
             server.start_gateway().await?;
         }
+        server.start_probes().await?;
         server.announce()?;
         Ok(server)
     }
@@ -73,6 +79,12 @@ impl Server {
     #[must_use]
     pub fn internal_address(&self) -> Option<SocketAddr> {
         self.internal.as_ref().map(Internal::address)
+    }
+
+    /// Where probes are answered; `None` if they have no listener of their own.
+    #[must_use]
+    pub fn probes_address(&self) -> Option<SocketAddr> {
+        self.probes.as_ref().map(Running::address)
     }
 
     /// The server's clock, which a test may move.
@@ -119,6 +131,10 @@ impl Server {
         }
         if let Some(internal) = internal {
             internal.shutdown(grace).await;
+        }
+        // Last, so that whoever asks is told until the end that nothing is served any more.
+        if let Some(probes) = self.probes.take() {
+            probes.shutdown(Duration::ZERO).await;
         }
         self.upkeep.stop().await;
         self.data_dir.withdraw();
@@ -170,6 +186,24 @@ impl Server {
         Ok(())
     }
 
+    /// The listener that clients do not reach, if there is to be one.
+    async fn start_probes(&mut self) -> Result<()> {
+        let Some(address) = self.config.probes.address() else { return Ok(()) };
+        let bound = Listener::bind(listener::Options::new("probes", address)).await;
+        let bound = bound.with_context(|| {
+            format!("cannot listen on {address} (probes.listen); stop who has it, or choose another")
+        })?;
+        let router = match (&self.gateway, &self.internal) {
+            (Some(gateway), _) => gateway.probes(Arc::new(metrics::render)),
+            (None, Some(internal)) => internal.probes(),
+            (None, None) => return Ok(()),
+        };
+        let running = bound.serve(listener::router_service(router));
+        tracing::info!(address = %running.address(), "answering probes");
+        self.probes = Some(running);
+        Ok(())
+    }
+
     /// No reason not to start: a seed may be applied while the server runs.
     async fn warn_of_missing_tenants(&self, core: &Embedded) {
         let contract = Contract::new(core.service(), self.config.secrets.operator_key.expose());
@@ -194,7 +228,7 @@ impl Server {
 
     fn announce(&self) -> Result<()> {
         let public = self.config.listener.first().filter(|_| self.gateway.is_some());
-        self.data_dir.announce(&Running {
+        self.data_dir.announce(&data_dir::Running {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             public: public.map(|listener| self.address(&listener.name)),

@@ -3,9 +3,16 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
-use parlor_api::v1::{
-    self, GetConversationRequest, chat_service_client::ChatServiceClient,
-    edge_service_client::EdgeServiceClient,
+use parlor_api::{
+    failure,
+    v1::{
+        self, GetConversationRequest, chat_service_client::ChatServiceClient,
+        edge_service_client::EdgeServiceClient,
+    },
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
 };
 use tonic::{Code, transport::Channel};
 
@@ -13,7 +20,7 @@ use crate::{
     Backend, Listener,
     tests::{
         core::Core,
-        world::{Plan, World, service, world},
+        world::{PATIENCE, Plan, World, service, world},
     },
     transport::listener::{self, Running},
 };
@@ -58,6 +65,57 @@ async fn a_call_passes_and_only_allowed_metadata_with_it() {
     assert_eq!(seen["parlor-request-id"], "mine");
     assert_eq!(seen["authorization"], "Bearer token");
     assert!(!seen.contains_key("parlor-guest") && !seen.contains_key("parlor-handle"));
+}
+
+/// What is a gateway's alone, such as positions of a tenant, is not for who calls through one.
+#[tokio::test]
+async fn who_calls_from_outside_is_marked_as_such() {
+    let world = world().await;
+    let mut client = ChatServiceClient::new(channel(&world).await);
+    client.get_conversation(GetConversationRequest::default()).await.unwrap();
+    assert_eq!(world.core.metadata().remove(0).get("parlor-public").unwrap(), "true");
+}
+
+#[tokio::test]
+async fn one_address_has_so_many_calls_unanswered_and_no_more() {
+    let mut plan = Plan::default();
+    plan.limits.calls_per_address = 1;
+    let world = World::start(plan).await;
+    let mut head = TcpStream::connect(world.address).await.unwrap();
+    let request = "POST /parlor.v1.ChatService/GetConversation HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                   content-type: application/grpc-web+proto\r\ncontent-length: 5\r\n\r\n";
+    head.write_all(request.as_bytes()).await.unwrap();
+    let mut client = ChatServiceClient::new(channel(&world).await);
+    let shed = async {
+        loop {
+            // The head may not have been read yet.
+            if let Err(shed) = client.get_conversation(GetConversationRequest::default()).await {
+                return shed;
+            }
+        }
+    };
+    let shed = tokio::time::timeout(PATIENCE, shed).await.unwrap();
+    assert_eq!((shed.code(), failure::reason(&shed)), (Code::ResourceExhausted, v1::Reason::RateLimited));
+    assert!(failure::details(&shed).contains_key("retry_after_ms"));
+    head.write_all(&[0; 5]).await.unwrap();
+    let mut answer = Vec::new();
+    head.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    client.get_conversation(GetConversationRequest::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn reflection_can_be_switched_off() {
+    for (reflection, served) in [(true, true), (false, false)] {
+        let world = World::start(Plan { reflection, ..Plan::default() }).await;
+        let request = Request::post("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+            .header("content-type", "application/grpc")
+            .body(Full::<Bytes>::default())
+            .unwrap();
+        let (_, headers, _) = world.http(request).await;
+        let message = headers.get("grpc-message").map(|message| message.to_str().unwrap());
+        assert_eq!(message != Some("there%20is%20no%20such%20service%20here"), served, "{message:?}");
+    }
 }
 
 #[tokio::test]

@@ -98,6 +98,21 @@ async fn a_connection_over_the_places_is_closed_at_once_and_a_place_comes_back()
 }
 
 #[tokio::test]
+async fn an_address_has_its_share_of_the_connections_and_a_named_proxy_has_all() {
+    for (proxies, opens) in [(vec![], false), (vec!["127.0.0.0/8".parse().unwrap()], true)] {
+        let mut plan = Plan::default();
+        plan.listener.connections_per_address = 1;
+        plan.listener.trusted_proxies = proxies;
+        let world = World::start(plan).await;
+        let _first = world.socket("/echo").await;
+        let mut second = TcpStream::connect(world.address).await.unwrap();
+        let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let _ = second.write_all(request).await;
+        assert_eq!(reads_end(&mut second).await.starts_with(b"HTTP/1.1 200"), opens);
+    }
+}
+
+#[tokio::test]
 async fn a_connection_under_way_is_told_at_the_end() {
     let world = world().await;
     let mut stream = TcpStream::connect(world.address).await.unwrap();

@@ -41,6 +41,7 @@ pub struct Plan {
     pub root: bool,
     /// What `/metrics` answers.
     pub metrics: String,
+    pub reflection: bool,
 }
 
 impl Default for Plan {
@@ -52,6 +53,7 @@ impl Default for Plan {
             away: false,
             root: false,
             metrics: "some_metric 1\n".to_owned(),
+            reflection: true,
         }
     }
 }
@@ -157,6 +159,7 @@ fn options(plan: &Plan) -> Options {
         limits: plan.limits.clone(),
         now: Arc::new(|| jiff::Timestamp::UNIX_EPOCH),
         metrics: Some(Arc::new(move || metrics.clone())),
+        reflection: plan.reflection,
     }
 }
 

@@ -28,15 +28,8 @@ pub(crate) fn router(
     metrics: Option<Metrics>,
 ) -> Router {
     let door = Arc::new(Door { grpc: grpc::service(edge), mounts, engines, edge: Arc::clone(edge) });
-    let ready = Arc::clone(edge);
-    let mut router = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(move || health::ready(Arc::clone(&ready))));
-    if let Some(metrics) = metrics {
-        router = router.route("/metrics", get(move || async move { metrics() }));
-    }
     let sockets = Arc::clone(&door);
-    router
+    probes(edge, metrics)
         .fallback(move |request: Request| {
             let door = Arc::clone(&door);
             async move { door.open(request).await }
@@ -52,6 +45,18 @@ pub(crate) fn router(
                 }
             }
         }))
+}
+
+/// What probes and collectors ask.
+pub(crate) fn probes(edge: &Arc<Edge>, metrics: Option<Metrics>) -> Router {
+    let edge = Arc::clone(edge);
+    let router = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(move || health::ready(Arc::clone(&edge))));
+    match metrics {
+        Some(metrics) => router.route("/metrics", get(move || async move { metrics() })),
+        None => router,
+    }
 }
 
 struct Door {

@@ -27,11 +27,12 @@ const PACKAGE: &str = "parlor.v1.";
 const INTERNAL: [&str; 1] = ["parlor.v1.EdgeService"];
 
 /// Services of others that every gRPC tool expects.
-const FOREIGN: [&str; 3] = [
-    "grpc.health.v1.Health",
-    "grpc.reflection.v1.ServerReflection",
-    "grpc.reflection.v1alpha.ServerReflection",
-];
+const FOREIGN: [&str; 3] = [HEALTH, REFLECTION[0], REFLECTION[1]];
+const HEALTH: &str = "grpc.health.v1.Health";
+const REFLECTION: [&str; 2] = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+
+/// When to try again: as soon as one of the address's calls is answered.
+const RETRY_AFTER_MS: u64 = 100;
 
 /// What all metadata of ours begins with.
 const OURS: &str = "parlor-";
@@ -88,13 +89,19 @@ pub(super) fn is_call(request: &Request<Body>) -> bool {
 }
 
 pub(super) async fn serve(service: &Service, edge: &Edge, mut request: Request<Body>) -> Response<Body> {
-    if !is_public(request.uri().path()) {
+    let path = request.uri().path();
+    if !is_public(path) || (is_reflection(path) && !edge.reflection) {
         return refused(Status::unimplemented("there is no such service here"));
     }
     let peer = request
         .extensions()
         .get::<Connection>()
         .map(|connection| address::client(connection.peer.ip(), request.headers(), &connection.proxies));
+    // Held until the call answers; an open stream is bounded by who serves it.
+    let share = peer.map(|peer| edge.calls_of.take(peer));
+    if matches!(share, Some(None)) {
+        return refused(too_many());
+    }
     stamp(request.headers_mut(), edge, peer);
     match service.clone().oneshot(request).await {
         Ok(mut response) => {
@@ -127,6 +134,17 @@ fn is_public(path: &str) -> bool {
     named && (ours || FOREIGN.contains(&service))
 }
 
+fn is_reflection(path: &str) -> bool {
+    let service = path.strip_prefix('/').and_then(|rest| rest.split_once('/'));
+    service.is_some_and(|(service, _)| REFLECTION.contains(&service))
+}
+
+fn too_many() -> Status {
+    let details = HashMap::from([("retry_after_ms".to_owned(), RETRY_AFTER_MS.to_string())]);
+    let (code, reason) = (Code::ResourceExhausted, parlor_api::v1::Reason::RateLimited);
+    parlor_api::failure::status(code, reason, "too many calls of this address", details, &[])
+}
+
 fn stamp(headers: &mut http::HeaderMap, edge: &Edge, peer: Option<IpAddr>) {
     end_hop(headers);
     keep(headers, &[metadata::REQUEST_ID, metadata::TENANT]);
@@ -137,6 +155,8 @@ fn stamp(headers: &mut http::HeaderMap, edge: &Edge, peer: Option<IpAddr>) {
         let id = uuid::Uuid::now_v7().to_string();
         headers.insert(metadata::REQUEST_ID, HeaderValue::try_from(id).expect("a UUID is visible"));
     }
+    // What the core lets gateways alone do is not for who calls through one.
+    headers.insert(metadata::PUBLIC, HeaderValue::from_static("true"));
     if let Some(peer) = peer {
         let peer = HeaderValue::try_from(peer.to_string()).expect("an address is visible");
         headers.insert(metadata::PEER, peer);

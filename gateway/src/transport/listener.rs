@@ -16,15 +16,16 @@ use ipnet::IpNet;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::Status;
 use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
 pub(crate) use self::apart::take_apart;
+pub use self::place::Place;
 use self::{
     begun::{Begun, Counted},
+    place::Places,
     stalled::Hurried,
 };
 pub use crate::transport::tls::Tls;
@@ -32,6 +33,7 @@ use crate::{backend, transport::tls::Certificate};
 
 mod apart;
 mod begun;
+mod place;
 mod stalled;
 
 /// What a listener serves.
@@ -45,6 +47,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections of one listener, half of what a process of 20,000 files could hold with both ends on one machine.
 pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// Connections of one address, or network of IPv6: an office behind one address has fewer, and ten such cannot fill a
+/// listener.
+pub const CONNECTIONS_PER_ADDRESS: usize = 1_000;
 
 /// Streams of one HTTP/2 connection: a native client holds a few long ones and calls beside them. A gateway carries all
 /// its clients over one connection, so the internal listener of a core allows more.
@@ -84,6 +90,8 @@ pub struct Options {
     pub header_timeout: Duration,
     pub write_timeout: Duration,
     pub connections_max: usize,
+    /// Of one address that is no proxy; 0 for no limit.
+    pub connections_per_address: usize,
     /// Calls and streams that one HTTP/2 connection may have at a time.
     pub streams_max: u32,
 }
@@ -100,6 +108,7 @@ impl Options {
             header_timeout: HEADER_TIMEOUT,
             write_timeout: WRITE_TIMEOUT,
             connections_max: CONNECTIONS_MAX,
+            connections_per_address: CONNECTIONS_PER_ADDRESS,
             streams_max: STREAMS_MAX,
         }
     }
@@ -111,7 +120,7 @@ pub struct Connection {
     pub peer: SocketAddr,
     pub proxies: Arc<[IpNet]>,
     /// Its place among the listener's connections, which an upgraded one keeps.
-    pub place: Arc<OwnedSemaphorePermit>,
+    pub place: Arc<Place>,
 }
 
 /// A bound port that serves nothing yet.
@@ -157,13 +166,17 @@ impl Listener {
             draining: CancellationToken::new(),
             aborted: CancellationToken::new(),
         };
+        let http = builder(&running.tasks, &self.options);
+        let (name, proxies): (Arc<str>, Arc<[IpNet]>) =
+            (self.options.name.into(), self.options.trusted_proxies.into());
+        let (most, of_address) = (self.options.connections_max, self.options.connections_per_address);
         let port = Port {
-            places: Arc::new(Semaphore::new(self.options.connections_max)),
-            http: builder(&running.tasks, &self.options),
-            proxies: self.options.trusted_proxies.into(),
+            places: Places::new(Arc::clone(&name), most, of_address, Arc::clone(&proxies)),
+            http,
+            proxies,
             header_timeout: self.options.header_timeout,
             write_timeout: self.options.write_timeout,
-            name: self.options.name.into(),
+            name,
             tls: self.tls,
             service,
             running: running.clone(),
@@ -231,7 +244,7 @@ impl Running {
 /// What every connection of a port needs.
 struct Port {
     name: Arc<str>,
-    places: Arc<Semaphore>,
+    places: Places,
     proxies: Arc<[IpNet]>,
     http: Builder<Tracked>,
     header_timeout: Duration,
@@ -260,10 +273,7 @@ async fn accept(socket: TcpListener, port: Port) {
 
 /// Gives a connection its place; without one it is closed at once, so that its client can go elsewhere.
 fn take(port: &Arc<Port>, stream: TcpStream, peer: SocketAddr) {
-    let Ok(place) = Arc::clone(&port.places).try_acquire_owned() else {
-        metrics::counter!(crate::metric::LISTENER_REFUSED, "listener" => port.name.to_string()).increment(1);
-        return;
-    };
+    let Some(place) = port.places.take(peer.ip()) else { return };
     let connection = Connection { peer, proxies: Arc::clone(&port.proxies), place: Arc::new(place) };
     let (port, aborted) = (Arc::clone(port), port.running.aborted.clone());
     port.running.tasks.clone().spawn(async move {

@@ -98,6 +98,7 @@ gateway.rest_limit_requests = 0
 [[listener]]
 address = "127.0.0.1:0"
 connections_max = 20000
+connections_per_address = 0
 [[mount]]
 dialect = "support"
 prefix = "{PREFIX}"

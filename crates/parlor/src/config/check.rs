@@ -67,6 +67,9 @@ impl Config {
         if !listen.is_empty() && self.internal_address().is_none() {
             findings.refuse("core.listen", "is not ADDRESS:PORT; give one such as \"127.0.0.1:8081\"");
         }
+        if !self.probes.listen.is_empty() && self.probes.address().is_none() {
+            findings.refuse("probes.listen", "is not ADDRESS:PORT; give one such as \"127.0.0.1:9090\"");
+        }
         match self.role {
             Role::Core if listen.is_empty() => {
                 findings.refuse(
@@ -130,6 +133,12 @@ impl Config {
             self.gateway.rest_limit_window_seconds,
             1,
             86_400,
+        );
+        findings.range(
+            "gateway.calls_per_address",
+            bytes(self.gateway.calls_per_address),
+            0,
+            1_000_000,
         );
         findings.range("shutdown.grace_ms", self.shutdown.grace_ms, 0, 600_000);
     }
@@ -202,6 +211,8 @@ impl Config {
             findings.range(key("header_timeout_ms"), listener.header_timeout_ms, 100, 120_000);
             let connections_max = u64::try_from(listener.connections_max).unwrap_or(u64::MAX);
             findings.range(key("connections_max"), connections_max, 1, 1_000_000);
+            let per_address = u64::try_from(listener.connections_per_address).unwrap_or(u64::MAX);
+            findings.range(key("connections_per_address"), per_address, 0, 1_000_000);
         }
     }
 }

@@ -14,6 +14,9 @@ pub struct Gateway {
     pub ping_interval_ms: u64,
     pub ping_timeout_ms: u64,
     /// 0 for no limit.
+    pub calls_per_address: usize,
+    pub reflection: bool,
+    /// 0 for no limit.
     pub rest_limit_requests: u32,
     pub rest_limit_window_seconds: u64,
 }

@@ -16,6 +16,8 @@ pub struct Listener {
     pub trusted_proxies: Vec<IpNet>,
     pub header_timeout_ms: u64,
     pub connections_max: usize,
+    /// 0 for no limit.
+    pub connections_per_address: usize,
 }
 
 impl Default for Listener {
@@ -28,6 +30,7 @@ impl Default for Listener {
             trusted_proxies: Vec::new(),
             header_timeout_ms: 10_000,
             connections_max: 10_000,
+            connections_per_address: 1_000,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What concerns the process as a whole: log, database, bus, shutdown.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -70,6 +70,29 @@ pub struct Bus {
 #[serde(rename_all = "lowercase")]
 pub enum BusKind {
     Memory,
+}
+
+/// Where probes and collectors ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probes {
+    /// An address and port, or empty.
+    pub listen: String,
+    pub public_metrics: bool,
+}
+
+impl Probes {
+    /// The address of their own listener; `None` if there is none.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listen.parse().ok()
+    }
+
+    /// `/metrics` is answered where clients connect.
+    #[must_use]
+    pub const fn are_public(&self) -> bool {
+        self.listen.is_empty() && self.public_metrics
+    }
 }
 
 /// How the process ends.

@@ -26,6 +26,7 @@ const STREAMS_MAX: u32 = 100_000;
 pub struct Internal {
     running: Running,
     draining: Arc<AtomicBool>,
+    probes: Router,
 }
 
 impl Internal {
@@ -38,8 +39,15 @@ impl Internal {
             format!("cannot listen on {address} (core.listen); stop who has it, or choose another")
         })?;
         let draining = Arc::new(AtomicBool::new(false));
-        let running = bound.serve(listener::router_service(router(core, Arc::clone(&draining))));
-        Ok(Self { running, draining })
+        let probes = probes(core, Arc::clone(&draining));
+        let router = probes.clone().fallback_service(listener::grpc_service(core.service()));
+        let running = bound.serve(listener::router_service(router));
+        Ok(Self { running, draining, probes })
+    }
+
+    /// What probes and collectors ask, for a listener of their own.
+    pub fn probes(&self) -> Router {
+        self.probes.clone()
     }
 
     /// Where it is bound.
@@ -59,14 +67,12 @@ impl Internal {
     }
 }
 
-fn router(core: &Embedded, draining: Arc<AtomicBool>) -> Router {
-    let service = core.service();
+fn probes(core: &Embedded, draining: Arc<AtomicBool>) -> Router {
     let core = core.clone();
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(move || ready(core.clone(), draining.load(Ordering::Relaxed))))
         .route("/metrics", get(async || metrics::render()))
-        .fallback_service(listener::grpc_service(service))
 }
 
 async fn ready(core: Embedded, draining: bool) -> (StatusCode, &'static str) {

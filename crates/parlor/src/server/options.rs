@@ -10,7 +10,7 @@ use parlor_core::{
     edge, stack,
 };
 use parlor_gateway::{
-    Limits, gateway, listener,
+    Limits, Metrics, gateway, listener,
     mount::{Cookie, Identity, Mount, Rate},
 };
 use parlor_store::Roles;
@@ -113,6 +113,7 @@ pub fn gateway(config: &Config, clock: &Clock) -> gateway::Options {
             write_timeout: milliseconds(config.gateway.write_timeout_ms),
             reply_hold: milliseconds(config.gateway.reply_hold_ms),
             call_deadline: milliseconds(config.gateway.call_deadline_ms),
+            calls_per_address: config.gateway.calls_per_address,
             rest_requests: config.gateway.rest_limit_requests,
             rest_window: Duration::from_secs(config.gateway.rest_limit_window_seconds),
             ping_interval: milliseconds(config.gateway.ping_interval_ms),
@@ -120,7 +121,8 @@ pub fn gateway(config: &Config, clock: &Clock) -> gateway::Options {
             ..Limits::default()
         },
         now: Arc::new(move || jiff::Timestamp::from_millisecond(clock.now()).unwrap_or_default()),
-        metrics: Some(Arc::new(metrics::render)),
+        metrics: config.probes.are_public().then(|| Arc::new(metrics::render) as Metrics),
+        reflection: config.gateway.reflection,
     }
 }
 
@@ -164,6 +166,7 @@ pub fn listener(listener: &config::Listener) -> listener::Options {
         trusted_proxies: listener.trusted_proxies.clone(),
         header_timeout: Duration::from_millis(listener.header_timeout_ms),
         connections_max: listener.connections_max,
+        connections_per_address: listener.connections_per_address,
         ..listener::Options::new(&listener.name, listener.address)
     }
 }

@@ -33,6 +33,33 @@ async fn get(address: SocketAddr, path: &str) -> String {
     answer
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_have_a_listener_of_their_own_where_that_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = development(directory.path());
+    config.probes.listen = "127.0.0.1:0".to_owned();
+    let server = Server::start(config).await.unwrap();
+    server.ready().await;
+    let (public, probes) = (server.address("public"), server.probes_address().unwrap());
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert!(get(probes, path).await.starts_with("HTTP/1.1 200"), "{path}");
+    }
+    assert!(get(probes, "/").await.starts_with("HTTP/1.1 404"), "nothing else is there");
+    assert!(get(public, "/metrics").await.starts_with("HTTP/1.1 404"), "and it is nowhere else");
+    assert!(get(public, "/readyz").await.starts_with("HTTP/1.1 200"));
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_not_for_the_public_where_that_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = development(directory.path());
+    config.probes.public_metrics = false;
+    let server = Server::start(config).await.unwrap();
+    assert!(get(server.address("public"), "/metrics").await.starts_with("HTTP/1.1 404"));
+    server.shutdown().await;
+}
+
 /// A caller may start and end a server in a task of its own.
 #[test]
 fn starting_and_ending_can_be_spawned() {

@@ -12,11 +12,10 @@ use parlor_socketio::{Stream, stream::tls::Tls, websocket::Taken};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::OwnedSemaphorePermit,
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{begun::Counted, stalled::Hurried};
+use super::{begun::Counted, place::Place, stalled::Hurried};
 
 /// Takes a connection of a listener apart, so that nothing of HTTP stays with it.
 ///
@@ -35,7 +34,7 @@ pub(crate) fn take_apart(upgraded: Upgraded) -> io::Result<Taken> {
     }
 }
 
-type Unwrapped<S> = (S, Arc<OwnedSemaphorePermit>, bytes::Bytes);
+type Unwrapped<S> = (S, Arc<Place>, bytes::Bytes);
 
 fn unwrap<S>(upgraded: Upgraded) -> Result<Unwrapped<S>, Upgraded>
 where
@@ -49,7 +48,7 @@ where
 /// A stream that holds its place.
 struct Placed<S> {
     stream: S,
-    _place: Arc<OwnedSemaphorePermit>,
+    _place: Arc<Place>,
 }
 
 impl<S: Stream> Stream for Placed<S> {

@@ -12,10 +12,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::OwnedSemaphorePermit,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::place::Place;
 
 /// What tells HTTP/2 from HTTP/1 is so long; a client that has not sent it in time sends nothing.
 const PREFACE_BYTES: usize = 24;
@@ -44,16 +43,16 @@ pub(super) struct Counted<S> {
     stream: S,
     begun: Arc<Begun>,
     /// Its place among the listener's connections, for as long as there is a stream.
-    place: Arc<OwnedSemaphorePermit>,
+    place: Arc<Place>,
 }
 
 impl<S> Counted<S> {
-    pub fn new(stream: S, begun: Arc<Begun>, place: Arc<OwnedSemaphorePermit>) -> Self {
+    pub fn new(stream: S, begun: Arc<Begun>, place: Arc<Place>) -> Self {
         Self { stream, begun, place }
     }
 
     /// What goes on when HTTP ends: the stream, and its place.
-    pub fn into_parts(self) -> (S, Arc<OwnedSemaphorePermit>) {
+    pub fn into_parts(self) -> (S, Arc<Place>) {
         (self.stream, self.place)
     }
 }
