@@ -86,7 +86,7 @@ impl Presence {
         self.store.directory.user(principal.tenant, id).await?;
         let choice = availability_from_proto(choice);
         let revision =
-            self.store.presence.set_availability(principal.tenant, id, choice, self.clock.now()).await?;
+            self.store.presence.set_availability(principal.tenant, id, choice).await?;
         let seen = self.person(principal.tenant, id).await?;
         self.tell(&seen, revision);
         Ok(seen.to_proto(principal))
