@@ -126,9 +126,9 @@ impl Gateway {
     }
 
     /// Everything this gateway serves on a listener. Routes that are added to it go first.
-    pub fn router(&self, listener: &str) -> Router {
-        let mounts = front::places(&self.mounts, listener);
-        let engines = Engines::new(&self.edge, &mounts);
+    pub fn router(&self, listener: &Listener) -> Router {
+        let mounts = front::places(&self.mounts, listener.name());
+        let engines = Engines::new(&self.edge, &mounts, listener.connections_max());
         self.engines.lock().expect("nothing panics while it holds the engines").push(engines.clone());
         front::router(&self.edge, mounts, engines, self.metrics.clone())
     }

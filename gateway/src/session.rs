@@ -121,6 +121,11 @@ impl Session {
         self.in_flight < CALLS_IN_FLIGHT && self.machine.takes()
     }
 
+    /// Its client has said who it is, and is let in.
+    pub fn has_joined(&self) -> bool {
+        self.machine.has_joined()
+    }
+
     /// True while something that was asked for has not been answered, or a timer runs.
     pub fn is_waiting(&self) -> bool {
         self.in_flight > 0 || !self.timers.is_empty()

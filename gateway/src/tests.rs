@@ -4,6 +4,7 @@ mod address;
 pub mod core;
 pub(crate) mod echo;
 mod grpc;
+mod joining;
 mod link;
 mod listener;
 mod rest;

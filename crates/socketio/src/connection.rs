@@ -125,7 +125,7 @@ impl Connection {
 
     /// The Engine.IO connection alone, for whoever wants messages without Socket.IO. Nothing may have been read yet.
     #[must_use]
-    pub fn into_link(self) -> Link {
+    pub fn into_link(mut self) -> Link {
         self.link.settle();
         *self.link
     }

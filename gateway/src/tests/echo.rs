@@ -20,15 +20,18 @@ use crate::dialect::{
 /// Its largest frame.
 pub const FRAME_BYTES: usize = 1_024;
 
-/// Refuses what is too fast, or lets it wait.
+/// Refuses what is too fast, lets it wait, or lets only those in who attach.
 #[derive(Debug)]
 pub struct Echo {
-    pub refuse: bool,
+    wire: &'static Wire,
 }
 
 #[derive(Debug, Default)]
 struct State {
     topic: Option<TopicHandle>,
+    /// It has to attach.
+    stranger: bool,
+    attaching: bool,
 }
 
 /// All who hear it.
@@ -67,13 +70,23 @@ pub const ROOM: Derived = Derived {
 
 const CALM: Wire = Wire { name: "calm", pace: Pace { refuse: false, ..ECHO.pace }, ..ECHO };
 
+/// The largest frame of the one that lets only those in who attach.
+pub const SHY_FRAME_BYTES: usize = 64 * 1024;
+
+const SHY: Wire =
+    Wire { name: "shy", pace: Pace { max_frame_bytes: SHY_FRAME_BYTES, ..CALM.pace }, ..ECHO };
+
+impl Echo {
+    pub const REFUSING: Self = Self { wire: &ECHO };
+}
+
 impl Dialect for Echo {
     fn wire(&self) -> &'static Wire {
-        if self.refuse { &ECHO } else { &CALM }
+        self.wire
     }
 
     fn open(&self, _opening: Opening) -> Box<dyn Machine> {
-        Box::new(State::default())
+        Box::new(State { stranger: self.wire.name == SHY.name, ..State::default() })
     }
 
     fn render(&self, event: &v1::Event, _audience: Audience) -> Rendered {
@@ -119,6 +132,14 @@ impl Machine for State {
             Input::Closed => {}
         }
     }
+
+    fn takes(&self) -> bool {
+        !self.attaching
+    }
+
+    fn has_joined(&self) -> bool {
+        !self.stranger
+    }
 }
 
 impl State {
@@ -126,6 +147,7 @@ impl State {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
             "attach" => {
+                self.attaching = self.stranger;
                 effects.push(Effect::Attach {
                     tag: ATTACH,
                     credential: Credential::Bearer(rest.to_owned()),
@@ -154,6 +176,7 @@ impl State {
         position: Option<u64>,
         effects: &mut Vec<Effect>,
     ) {
+        self.attaching &= tag != ATTACH;
         match answer {
             Err(refusal) if tag == REPLY => {
                 let response =
@@ -161,7 +184,10 @@ impl State {
                 effects.push(Effect::Respond { response, after: None });
             }
             Err(refusal) => say(effects, format!("failed {:?}", Code::from_i32(refusal.code))),
-            Ok(Answer::Attached(attached)) => say(effects, format!("attached {}", attached.tenant)),
+            Ok(Answer::Attached(attached)) => {
+                self.stranger = false;
+                say(effects, format!("attached {}", attached.tenant));
+            }
             Ok(Answer::Subscribed { topic, position, .. }) => {
                 self.topic = Some(topic);
                 say(effects, format!("subscribed {position}"));
@@ -233,11 +259,12 @@ pub fn message_event(conversation_id: &str, sequence: u64, text: &str) -> v1::Ev
     }
 }
 
-/// Both kinds of echo.
+/// All kinds of echo.
 pub fn find(name: &str) -> Option<Arc<dyn Dialect>> {
     match name {
-        "echo" => Some(Arc::new(Echo { refuse: true })),
-        "calm" => Some(Arc::new(Echo { refuse: false })),
+        "echo" => Some(Arc::new(Echo::REFUSING)),
+        "calm" => Some(Arc::new(Echo { wire: &CALM })),
+        "shy" => Some(Arc::new(Echo { wire: &SHY })),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use axum::{body::Body, extract::Request};
 use http::{Response, StatusCode, header};
-use parlor_socketio::{Config, Connection, Engine, Handler, Reason};
+use parlor_socketio::{Config, Connection, Engine, Handler, Reason, UPGRADE_TIMEOUT};
 
 use crate::{
     edge::Edge,
@@ -38,15 +38,16 @@ struct Door {
 }
 
 impl Engines {
-    /// The engines that these mounts need; `mounts` are those of one listener, the ones that win first.
-    pub fn new(edge: &Arc<Edge>, mounts: &[Mounted]) -> Self {
+    /// The engines that these mounts need; `mounts` are those of one listener, the ones that win first. Each engine has at
+    /// most so many sessions.
+    pub fn new(edge: &Arc<Edge>, mounts: &[Mounted], sessions_max: usize) -> Self {
         let mut paths: Vec<&'static str> = Vec::new();
         for path in mounts.iter().filter_map(|mounted| mounted.dialect.wire().carriers.socketio) {
             if !paths.contains(&path) {
                 paths.push(path);
             }
         }
-        Self(paths.into_iter().map(|path| Served::new(edge, path, mounts)).collect())
+        Self(paths.into_iter().map(|path| Served::new(edge, path, mounts, sessions_max)).collect())
     }
 
     /// Answers a request that is for one of the engines; gives it back if it is not.
@@ -70,9 +71,15 @@ impl Engines {
 }
 
 impl Served {
-    fn new(edge: &Arc<Edge>, path: &'static str, mounts: &[Mounted]) -> Self {
+    fn new(edge: &Arc<Edge>, path: &'static str, mounts: &[Mounted], sessions_max: usize) -> Self {
         let mounts = Arc::new(Mounts::new(path, mounts));
         let config = Config {
+            // An upgrade may come before the client can say what it wants.
+            connect_timeout: edge.limits.join_timeout + UPGRADE_TIMEOUT,
+            message_timeout: edge.limits.message_timeout,
+            max_event: mounts.max_event(),
+            sessions_max,
+            sessions_per_address: edge.limits.sessions_per_address,
             ping_interval: edge.limits.ping_interval,
             ping_timeout: edge.limits.ping_timeout,
             outbox_bytes: edge.limits.outbox_bytes,

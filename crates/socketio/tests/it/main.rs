@@ -14,3 +14,4 @@ mod restart;
 mod server;
 mod socketio;
 mod suite;
+mod unfinished;

@@ -129,6 +129,10 @@ impl Machine for Socket {
         matches!(self.phase, Phase::New | Phase::Open(None) | Phase::Closed)
     }
 
+    fn has_joined(&self) -> bool {
+        matches!(self.phase, Phase::Open(_) | Phase::Closed)
+    }
+
     fn is_settled(&self) -> bool {
         matches!(self.phase, Phase::Open(_) | Phase::Closed)
     }

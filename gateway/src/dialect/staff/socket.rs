@@ -80,6 +80,10 @@ impl Machine for Socket {
         self.work.is_none()
     }
 
+    fn has_joined(&self) -> bool {
+        self.closed || self.client.standing().has_joined()
+    }
+
     fn is_settled(&self) -> bool {
         self.work.as_ref().is_none_or(|work| work.what == STAFF_MESSAGE)
     }

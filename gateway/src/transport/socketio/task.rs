@@ -144,6 +144,13 @@ impl Task {
                 }
                 None => Ok(()),
             },
+            Incoming::Oversized { namespace, event, ack } => match self.place(&namespace) {
+                Some(index) => {
+                    self.namespaces[index].oversized(event, ack).await;
+                    self.follow(index).await
+                }
+                None => Ok(()),
+            },
             // No dialect asks its clients for acknowledgements.
             Incoming::Ack { .. } => Ok(()),
             Incoming::Leave { namespace } => {
