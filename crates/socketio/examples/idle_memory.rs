@@ -119,7 +119,10 @@ async fn idle(mut connection: Connection) {
                 socket = Some(joined);
             }
             Incoming::Ended(_) => break,
-            Incoming::Event { .. } | Incoming::Oversized { .. } | Incoming::Ack { .. } | Incoming::Leave { .. } => {}
+            Incoming::Event { .. }
+            | Incoming::Oversized { .. }
+            | Incoming::Ack { .. }
+            | Incoming::Leave { .. } => {}
         }
     }
     drop(socket);

@@ -354,12 +354,8 @@ const BEGINNING: [u8; 10] = [0x01, 0x84, 0, 0, 0, 0, b'h', b'a', b'l', b'f'];
 const REST: [u8; 10] = [0x80, 0x84, 0, 0, 0, 0, b'h', b'a', b'l', b'f'];
 
 /// A message has this long.
-const HURRIED: Pulse = Pulse {
-    interval: PATIENCE,
-    timeout: PATIENCE,
-    stall: PATIENCE,
-    message: Duration::from_millis(300),
-};
+const HURRIED: Pulse =
+    Pulse { interval: PATIENCE, timeout: PATIENCE, stall: PATIENCE, message: Duration::from_millis(300) };
 
 #[tokio::test]
 async fn a_message_that_is_not_finished_in_time_ends_its_socket_with_words() {

@@ -73,8 +73,7 @@ const CALM: Wire = Wire { name: "calm", pace: Pace { refuse: false, ..ECHO.pace 
 /// The largest frame of the one that lets only those in who attach.
 pub const SHY_FRAME_BYTES: usize = 64 * 1024;
 
-const SHY: Wire =
-    Wire { name: "shy", pace: Pace { max_frame_bytes: SHY_FRAME_BYTES, ..CALM.pace }, ..ECHO };
+const SHY: Wire = Wire { name: "shy", pace: Pace { max_frame_bytes: SHY_FRAME_BYTES, ..CALM.pace }, ..ECHO };
 
 impl Echo {
     pub const REFUSING: Self = Self { wire: &ECHO };

@@ -73,7 +73,8 @@ async fn a_stranger_says_little_at_a_time_and_others_as_much_as_they_may() {
 
 #[tokio::test]
 async fn an_address_has_so_many_polling_sessions_and_a_network_of_ipv6_is_one() {
-    let mut plan = Plan { limits: Limits { sessions_per_address: 1, ..Limits::default() }, ..Plan::default() };
+    let mut plan =
+        Plan { limits: Limits { sessions_per_address: 1, ..Limits::default() }, ..Plan::default() };
     plan.listener.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     let world = World::start(plan).await;
     for (address, status) in [

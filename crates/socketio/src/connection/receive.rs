@@ -156,7 +156,9 @@ fn oversized(
 ) -> Result<Option<Incoming>, Error> {
     match kind {
         Kind::Event | Kind::BinaryEvent => Ok(Some(Incoming::Oversized { namespace, event, ack })),
-        Kind::Ack | Kind::BinaryAck | Kind::Connect | Kind::Disconnect | Kind::ConnectError => Err(Error::TooBig),
+        Kind::Ack | Kind::BinaryAck | Kind::Connect | Kind::Disconnect | Kind::ConnectError => {
+            Err(Error::TooBig)
+        }
     }
 }
 

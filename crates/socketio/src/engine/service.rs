@@ -12,9 +12,9 @@ use super::{
     handshake::Handshake,
     link::Link,
     piece::Form,
+    places::Place,
     polling::{get, post},
     query::Query,
-    places::Place,
     registry::Registry,
     session::Session,
     sid::Origin,
@@ -156,12 +156,7 @@ impl<A: Accept> Engine<A> {
         }
     }
 
-    async fn open_polling(
-        &self,
-        handshake: Box<Handshake>,
-        form: Form,
-        place: Place,
-    ) -> Response<Body> {
+    async fn open_polling(&self, handshake: Box<Handshake>, form: Form, place: Place) -> Response<Body> {
         let registry = Arc::clone(&self.registry);
         let session = Session::new(registry, place, form, None);
         let open = session.open_packet(self.registry.config.transports.websocket);

@@ -12,13 +12,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    beat::Beat,
-    piece::Form,
-    places::Place,
-    registry::Registry,
-    sid::Key,
-    told::Told,
-    transport::Transport,
+    beat::Beat, piece::Form, places::Place, registry::Registry, sid::Key, told::Told, transport::Transport,
 };
 use crate::{config::Config, reason::Reason, websocket::Sender};
 

@@ -84,7 +84,8 @@ impl Heart {
     pub fn owes(&self, rest: bool) {
         let begun = self.begun.load(Ordering::Relaxed);
         if rest != (begun > 0) {
-            self.begun.store(if rest { self.since_epoch(Instant::now()).max(1) } else { 0 }, Ordering::Relaxed);
+            self.begun
+                .store(if rest { self.since_epoch(Instant::now()).max(1) } else { 0 }, Ordering::Relaxed);
         }
     }
 

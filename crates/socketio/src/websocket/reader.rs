@@ -131,7 +131,8 @@ impl Reader {
         }
         let data = !header.opcode.is_control();
         if data
-            && (length > self.limits.frame_bytes || length > self.limits.message_bytes.saturating_sub(self.message.len()))
+            && (length > self.limits.frame_bytes
+                || length > self.limits.message_bytes.saturating_sub(self.message.len()))
         {
             return Err(Error::TooBig);
         }
