@@ -23,16 +23,12 @@ use tonic::Status;
 use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
 pub(crate) use self::apart::take_apart;
-use self::{
-    begun::{Begun, Counted},
-    stalled::Hurried,
-};
+use self::guarded::{Begun, Guarded};
 pub use crate::transport::tls::Tls;
 use crate::{backend, transport::tls::Certificate};
 
 mod apart;
-mod begun;
-mod stalled;
+mod guarded;
 
 /// What a listener serves.
 pub type Service = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Infallible>;
@@ -293,11 +289,8 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let begun = Arc::new(Begun::default());
-    let stream = Counted::new(
-        Hurried::new(stream, port.write_timeout),
-        Arc::clone(&begun),
-        Arc::clone(&connection.place),
-    );
+    let place = Arc::clone(&connection.place);
+    let stream = Guarded::new(stream, Arc::clone(&begun), place, port.write_timeout);
     let service = hyper::service::service_fn({
         let (service, begun) = (port.service.clone(), Arc::clone(&begun));
         move |request: http::Request<Incoming>| {
