@@ -66,7 +66,7 @@ impl Dialect for Native {
 
     fn open(&self, opening: Opening) -> Box<dyn Machine> {
         match opening.kind {
-            OpeningKind::WebSocket | OpeningKind::SocketIo => Box::new(socket::Socket::new(opening)),
+            OpeningKind::WebSocket | OpeningKind::SocketIo => Box::new(socket::Socket::new(&opening)),
             OpeningKind::Rest => Box::new(Nowhere),
         }
     }
@@ -82,7 +82,7 @@ impl Dialect for Native {
     fn oversized_event(&self, event: &SocketEvent, ack: Option<u64>) -> Oversized {
         let name = event.name().unwrap_or_default();
         let reply = ack.map_or(wire::Reply::Nobody, wire::Reply::Acknowledge);
-        Oversized::Told(wire::answer(reply, &name, Err::<(), _>(&wire::too_large(FRAME_BYTES))))
+        Oversized::Told(wire::answer(reply, &name, Err::<&(), _>(&wire::too_large(FRAME_BYTES))))
     }
 }
 

@@ -58,7 +58,7 @@ enum Phase {
 }
 
 impl Socket {
-    pub fn new(opening: Opening) -> Self {
+    pub fn new(opening: &Opening) -> Self {
         Self {
             kind: opening.kind,
             guests: opening.mount.guests,
@@ -247,7 +247,7 @@ impl Socket {
 
     fn deny(&self, why: &'static str, reply: Reply, name: &str, refusal: &Refusal) {
         self.work.core.refuse("request", why);
-        answer(&self.work.core, reply, name, Err::<(), _>(refusal));
+        answer(&self.work.core, reply, name, Err::<&(), _>(refusal));
     }
 
     fn request(&mut self, request: Request) {
@@ -265,12 +265,12 @@ impl Socket {
                 if let Some(place) = self.watched.iter().position(|watched| watched.conversation_id == id) {
                     self.watched.swap_remove(place).end(&core);
                 }
-                answer(&core, reply, &name, Ok(json!({})));
+                answer(&core, reply, &name, Ok(&json!({})));
                 return Ok(());
             }
             "UnwatchPresence" => {
                 self.unwatch_presence();
-                answer(&core, reply, &name, Ok(json!({})));
+                answer(&core, reply, &name, Ok(&json!({})));
                 return Ok(());
             }
             _ => {}

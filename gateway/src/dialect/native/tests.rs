@@ -107,6 +107,38 @@ fn while_the_core_is_away_the_client_is_sent_off_to_come_back() {
 }
 
 #[test]
+fn a_watch_is_answered_after_the_older_events_that_it_asked_for() {
+    let mut talk = Talk::connected(&json!({"token": "t"}));
+    talk.answer(attached("", None));
+    let watch = json!(["WatchConversation", {"conversation": {"id": "c"}, "afterSequence": "0"}]);
+    assert!(matches!(talk.say(&watch, Some(1)), [Effect::Hold, Effect::Subscribe { .. }]));
+    talk.answer(subscribed(1, 9));
+    talk.answer(subscribed(2, 0));
+    let effects = talk.answer(page(true, &[6]));
+    let [Effect::Send(_), Effect::Acknowledge { ack: 1, arguments }, Effect::Release { above: 0 }] = effects
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(arguments.text(), r#"[{"response":{"afterSequence":"0","conversationId":"c"}}]"#);
+    let unwatched = talk.say(&json!(["UnwatchConversation", {"conversationId": "c"}]), Some(2));
+    assert!(matches!(unwatched[0], Effect::Unsubscribe { only: Some(_), .. }), "{unwatched:?}");
+}
+
+#[test]
+fn a_watch_whose_older_events_are_refused_breaks_the_connection_off() {
+    let mut talk = Talk::connected(&json!({"token": "t"}));
+    talk.answer(attached("", None));
+    talk.say(&json!(["WatchConversation", {"conversation": {"id": "c"}}]), Some(1));
+    talk.answer(subscribed(1, 9));
+    talk.answer(subscribed(2, 0));
+    let effects = talk.fail(kit::no_conversation());
+    assert!(
+        matches!(effects, [Effect::Reconnect]),
+        "half begun, it would hold what waits for ever: {effects:?}"
+    );
+}
+
+#[test]
 fn requests_are_carried_out_one_after_the_other() {
     let mut talk = Talk::connected(&json!({"token": "t"}));
     talk.answer(attached("", None));

@@ -98,12 +98,16 @@ pub(super) fn framed(text: &str) -> Result<Request, (Refusal, Reply)> {
 }
 
 /// Tells what came of a request.
-pub(super) fn answer(reply: Reply, name: &str, outcome: Result<impl Serialize, &Refusal>) -> Option<Effect> {
-    let told = match &outcome {
+pub(super) fn answer<T: Serialize>(
+    reply: Reply,
+    name: &str,
+    outcome: Result<&T, &Refusal>,
+) -> Option<Effect> {
+    let told = match outcome {
         Ok(response) => Outcome::Response(response),
         Err(refusal) => Outcome::Error(of(refusal)),
     };
-    match (reply, &outcome) {
+    match (reply, outcome) {
         (Reply::Acknowledge(ack), _) => {
             Some(Effect::Acknowledge { ack, arguments: SocketEvent::arguments(&told) })
         }

@@ -171,7 +171,8 @@ async fn next(core: &Core, beginning: &mut Beginning) -> Result<Page, Refusal> {
 pub(super) async fn watch_presence(core: Core, name: String, reply: Reply, audience: Audience) -> Done {
     let topic = v1::topic::Name::Presence(v1::TopicPresence {});
     let heard = core.subscribe(topic, audience, None).await;
-    answer(&core, reply, &name, heard.as_ref().map(|_| json!({})));
+    let told = json!({});
+    answer(&core, reply, &name, heard.as_ref().map(|_| &told));
     heard.map_or(Done::Answered, Done::Presence)
 }
 
@@ -191,7 +192,7 @@ pub(super) async fn call(
 }
 
 /// Tells what came of a request.
-pub(super) fn answer(core: &Core, reply: Reply, name: &str, outcome: Result<impl Serialize, &Refusal>) {
+pub(super) fn answer<T: Serialize>(core: &Core, reply: Reply, name: &str, outcome: Result<&T, &Refusal>) {
     wire::answer(reply, name, outcome).into_iter().for_each(|effect| core.tell(effect));
 }
 
