@@ -56,7 +56,8 @@ async fn a_person_has_so_many_streams_and_one_that_ends_makes_room() {
     let (_, ann) = world.somebody("shop", Role::Customer).await;
     let mut presence = PresenceServiceClient::new(world.core.routes());
     let mut watch = async || {
-        let watched = presence.watch_presence(call(v1::WatchPresenceRequest::default(), &[bearer(&ann)])).await;
+        let watched =
+            presence.watch_presence(call(v1::WatchPresenceRequest::default(), &[bearer(&ann)])).await;
         watched.map(tonic::Response::into_inner)
     };
     let (mut first, _second) = (watch().await.unwrap(), watch().await.unwrap());
