@@ -1,12 +1,8 @@
 //! How often something may be tried: a bucket for each key, in a bounded map.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, hash::Hash, sync::Mutex};
 
-use crate::{Error, Result};
+use crate::{Error, Result, locked::lock};
 
 /// What a bucket holds, and how fast it fills.
 #[derive(Clone, Copy, Debug)]
@@ -42,12 +38,12 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
 
     /// Fails if a bucket is empty. Takes nothing.
     pub fn check(&self, key: &K, rate: Rate, now_ms: i64) -> Result<()> {
-        rate.taken(self.lock().get(key), now_ms).map(drop)
+        rate.taken(lock(&self.full_at).get(key), now_ms).map(drop)
     }
 
     /// Takes one from each bucket, or none from any.
     pub fn take(&self, wanted: &[(K, Rate)], now_ms: i64) -> Result<()> {
-        let mut full_at = self.lock();
+        let mut full_at = lock(&self.full_at);
         let has_room = |full_at: &HashMap<K, i64>| {
             let new = wanted.iter().filter(|(key, _)| !full_at.contains_key(key)).count();
             new == 0 || full_at.len() + new <= self.most
@@ -65,13 +61,9 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, i64>> {
-        self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.lock().len()
+        lock(&self.full_at).len()
     }
 }
 

@@ -131,7 +131,7 @@ impl Look<'_> {
         let token_id = verified.token_id.unwrap_or_else(|| fingerprint(text));
         let user = provision::known(&auth.records.store, tenant, issuer, &verified.subject).await?;
         let (user, issued_at) = (user.map(|user| user.id), verified.times.issued_at);
-        let withdrawn = auth.standing.is_token_withdrawn(tenant, &token_id, user, issued_at);
+        let withdrawn = auth.standing.revocations.name(tenant, &token_id, user, issued_at);
         if withdrawn { Err(Error::CredentialRevoked) } else { Ok(()) }
     }
 
