@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::rest_limits::RestLimits;
-use crate::{call::Calls, derived::Rounds, link::Link, outbox::OUTBOX_BYTES, transport::shares::Shares};
+use crate::{call::Calls, derived::Rounds, link::Link, outbox::OUTBOX_BYTES, seldom::Seldom, shares::Shares};
 
 mod rest_limits;
 
@@ -119,6 +119,8 @@ pub(crate) struct Edge {
     /// The lists that are about to be sent unasked.
     pub lists: Rounds,
     pub rest_limits: RestLimits,
+    /// What was said lately of those who are not let in.
+    pub seldom: Seldom,
     /// The gRPC calls that addresses have under way.
     pub calls_of: Arc<Shares>,
     /// gRPC reflection is served to the public.

@@ -7,6 +7,7 @@ mod grpc;
 mod joining;
 mod link;
 mod listener;
+mod log;
 mod rest;
 mod socketio;
 mod sockets;

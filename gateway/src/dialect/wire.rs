@@ -7,8 +7,12 @@ use super::{Frame, Response};
 pub struct Wire {
     /// Its name in configuration, metrics and paths.
     pub name: &'static str,
+    /// The audience that is staff, if one is.
+    pub staff: Option<Audience>,
     /// What its clients come over, beside REST.
     pub carriers: Carriers,
+    /// What its clients ask to be let in by: the log tells of refusals, since old front-ends do not.
+    pub joins: &'static [&'static str],
     /// How fast a socket may send, and what becomes of what is over.
     pub pace: Pace,
     /// The refusal of a frame that is over the pace; nothing is sent if `None`.
@@ -24,6 +28,11 @@ pub struct Wire {
     /// The answer where the core cannot be reached or failed unexpectedly.
     pub unavailable: fn() -> Response,
 }
+
+/// For whom an event is rendered; a dialect numbers its audiences itself. One connection may hear several topics as
+/// different audiences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Audience(pub u8);
 
 /// What the clients of a dialect come over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

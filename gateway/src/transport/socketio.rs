@@ -9,11 +9,12 @@ use std::{net::IpAddr, sync::Arc};
 use axum::{body::Body, extract::Request};
 use http::{Response, StatusCode, header};
 use parlor_socketio::{Config, Connection, Engine, Handler, Reason, UPGRADE_TIMEOUT};
+use tokio::time::Instant;
 
 use crate::{
     edge::Edge,
     mounted::Mounted,
-    transport::{listener::take_apart, plain},
+    transport::{listener::take_apart, origin, plain},
 };
 
 mod mounts;
@@ -27,6 +28,7 @@ use mounts::Mounts;
 pub(crate) struct Engines(Arc<[Served]>);
 
 struct Served {
+    edge: Arc<Edge>,
     engine: Engine<Door>,
     mounts: Arc<Mounts>,
 }
@@ -57,9 +59,16 @@ impl Engines {
         };
         let upgrades = request.headers().contains_key(header::UPGRADE);
         if upgrades && !served.mounts.may_come(request.headers()) {
+            for mounted in served.mounts.all() {
+                origin::refused(&served.edge, mounted, request.headers());
+            }
             return Ok(plain(StatusCode::FORBIDDEN, "this origin may not open a socket here\n"));
         }
-        Ok(served.engine.serve(request, peer).await.map(Body::new))
+        let response = served.engine.serve(request, peer).await;
+        if response.status() == StatusCode::TOO_MANY_REQUESTS {
+            served.refused(peer);
+        }
+        Ok(response.map(Body::new))
     }
 
     /// Ends every connection: the server goes down, and clients may come back.
@@ -91,7 +100,19 @@ impl Served {
             ..Config::new(path)
         };
         let door = Door { edge: Arc::clone(edge), mounts: Arc::clone(&mounts) };
-        Self { engine: Engine::with_wheel(config, door, edge.wheel.clone()), mounts }
+        let engine = Engine::with_wheel(config, door, edge.wheel.clone());
+        Self { edge: Arc::clone(edge), engine, mounts }
+    }
+
+    /// A client found no place.
+    fn refused(&self, address: Option<IpAddr>) {
+        if let Some(times) = self.edge.seldom.is_time("socket.io", "sessions", Instant::now()) {
+            tracing::warn!(
+                ?address,
+                times,
+                "sessions are refused: their address has all it may (sessions_per_address), or all have (connections_max)"
+            );
+        }
     }
 }
 

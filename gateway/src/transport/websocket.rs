@@ -1,6 +1,6 @@
 //! A raw WebSocket: reads frames at the dialect's pace; what is written goes straight to the socket where nothing waits.
 //!
-//! One task owns the socket and its session. It waits for one thing at a time; nobody waits for it.
+//! One task owns the socket and its driver. It waits for one thing at a time; nobody waits for it.
 
 use std::{
     future::poll_fn,
@@ -18,14 +18,14 @@ use tokio::time::{Instant, Sleep};
 use self::write::Writer;
 use crate::{
     dialect::{Frame, Input, OpeningKind, Pace},
+    driver::{
+        Driver, Out,
+        turns::{Turns, Verdict},
+    },
     edge::Edge,
     mounted::Mounted,
     outbox::{Ending, Outbox, Ticket},
-    session::{
-        Out, Session,
-        turns::{Turns, Verdict},
-    },
-    transport::{listener, open::Open, plain},
+    transport::{listener, open::Open, origin, plain},
 };
 
 mod write;
@@ -46,8 +46,7 @@ pub(super) fn serve(
     mut request: Request,
 ) -> Response<Body> {
     if !mounted.mount.admits(request.headers()) {
-        metrics::counter!(crate::metric::ORIGINS_REFUSED, "dialect" => mounted.dialect.wire().name)
-            .increment(1);
+        origin::refused(edge, mounted, request.headers());
         return plain(StatusCode::FORBIDDEN, "this origin may not open a socket here\n");
     }
     let pace = mounted.pace();
@@ -58,13 +57,13 @@ pub(super) fn serve(
         Ok(accepted) => accepted,
         Err(rejection) => return rejection.response(),
     };
-    let session = Session::open(edge, mounted, peer, OpeningKind::WebSocket, request.headers());
+    let driver = Driver::open(edge, mounted, peer, OpeningKind::WebSocket, request.headers());
     let (aborted, tasks) = (edge.aborted.clone(), edge.tasks.clone());
     let (edge, mounted) = (Arc::clone(edge), mounted.clone());
     // What opens a socket, and its task, are in boxes: what is at rest holds no room for what is over.
     let opening = Box::pin(async move {
         match opening.await {
-            Ok(socket) => Some(Box::new(Task::new(&edge, &mounted, session, socket, pace))),
+            Ok(socket) => Some(Box::new(Task::new(&edge, &mounted, driver, socket, pace))),
             Err(error) => {
                 tracing::debug!(%error, "a connection broke before it was a socket");
                 None
@@ -87,7 +86,7 @@ pub(super) fn serve(
 
 struct Task {
     edge: Arc<Edge>,
-    session: Session,
+    driver: Driver,
     outbox: Arc<Outbox>,
     socket: Socket,
     writer: Writer,
@@ -108,7 +107,7 @@ enum Next {
 }
 
 impl Task {
-    fn new(edge: &Arc<Edge>, mounted: &Mounted, session: Session, mut socket: Socket, pace: Pace) -> Self {
+    fn new(edge: &Arc<Edge>, mounted: &Mounted, driver: Driver, mut socket: Socket, pace: Pace) -> Self {
         let limits = &edge.limits;
         let pulse = Pulse {
             interval: limits.ping_interval,
@@ -117,7 +116,7 @@ impl Task {
             message: limits.message_timeout,
         };
         socket.watch(&edge.wheel, pulse);
-        let outbox = Arc::clone(&session.outbox);
+        let outbox = Arc::clone(&driver.outbox);
         outbox.connect(write::Line(socket.sender()));
         outbox.calm(Vec::new());
         let joins_by = Some(Instant::now() + limits.join_timeout);
@@ -125,7 +124,7 @@ impl Task {
             edge: Arc::clone(edge),
             writer: Writer::new(&socket, &outbox, limits.outbox_bytes),
             outbox,
-            session,
+            driver,
             socket,
             mounted: mounted.clone(),
             turns: Turns::new(pace, Instant::now()),
@@ -138,7 +137,7 @@ impl Task {
 
     /// Gives a client that has joined what others have.
     fn let_in(&mut self) {
-        if self.joins_by.is_some() && self.session.has_joined() {
+        if self.joins_by.is_some() && self.driver.has_joined() {
             self.joins_by = None;
             self.socket.allow(self.mounted.pace().max_frame_bytes.saturating_mul(READ_TIMES));
         }
@@ -146,13 +145,13 @@ impl Task {
 
     /// Until when the client has to say who it is, unless that is being decided.
     fn joins_by(&self) -> Option<Instant> {
-        self.joins_by.filter(|_| self.session.has_room())
+        self.joins_by.filter(|_| self.driver.has_room())
     }
 
     /// Whether the client is read just now. While it is decided whether it may come in, what it sends after that waits with
     /// the kernel: it may be longer than what is taken of a stranger.
     fn reads(&self) -> bool {
-        let decided = || self.session.has_room() && self.turns.is_empty();
+        let decided = || self.driver.has_room() && self.turns.is_empty();
         self.turns.reads() && (self.joins_by.is_none() || decided())
     }
 
@@ -169,14 +168,14 @@ impl Task {
     }
 
     async fn part(self: Box<Self>, ending: Ending) {
-        let Self { edge, session, mut turns, socket, .. } = *self;
+        let Self { edge, driver, mut turns, socket, .. } = *self;
         let goodbye = async {
             if ending != Ending::GONE {
                 socket.close(ending.code, ending.reason).await;
             }
         };
         let silence = edge.limits.silence(ending == Ending::SILENT);
-        tokio::join!(goodbye, session.end(silence, &mut turns, Input::Frame));
+        tokio::join!(goodbye, driver.end(silence, &mut turns, Input::Frame));
     }
 
     async fn until_ended(&mut self) -> Result<std::convert::Infallible, Ending> {
@@ -256,15 +255,15 @@ impl Task {
     }
 
     async fn refuse(&mut self, why: &'static str, refusal: Option<fn() -> Frame>) -> Result<(), Ending> {
-        self.session.refused("frame", why);
+        self.driver.refused("frame", why);
         self.outbox.busy();
-        self.session.out.extend(refusal.map(|refusal| Out::Frame(refusal())));
+        self.driver.out.extend(refusal.map(|refusal| Out::Frame(refusal())));
         self.write(Vec::new()).await
     }
 
     /// Steps the frames whose turn it is, and writes what came of all steps.
     async fn dispatch(&mut self, tickets: Vec<Ticket>) -> Result<(), Ending> {
-        self.session.dispatch(&mut self.turns, Input::Frame).await;
+        self.driver.dispatch(&mut self.turns, Input::Frame).await;
         self.write(tickets).await
     }
 
@@ -277,7 +276,7 @@ impl Task {
         let mut tickets = Vec::new();
         for item in items {
             tickets.extend(item.ticket());
-            self.session.take(item).await;
+            self.driver.take(item).await;
         }
         let written = self.dispatch(tickets).await;
         self.outbox.release(taken);
@@ -286,9 +285,9 @@ impl Task {
     }
 
     async fn write(&mut self, tickets: Vec<Ticket>) -> Result<(), Ending> {
-        self.writer.write(&mut self.session.out).await?;
+        self.writer.write(&mut self.driver.out).await?;
         self.outbox.calm(tickets);
-        self.session.ending.map_or(Ok(()), Err)
+        self.driver.ending.map_or(Ok(()), Err)
     }
 
     async fn wake(&mut self) -> Result<(), Ending> {
@@ -300,14 +299,14 @@ impl Task {
             return Err(Ending::NOT_JOINED);
         }
         self.outbox.busy();
-        self.session.run_timers().await;
+        self.driver.run_timers().await;
         self.dispatch(Vec::new()).await
     }
 
     /// When there is something to do even if nothing comes.
     fn set_alarm(&mut self) {
-        let turn = self.turns.wakes(Instant::now(), self.session.has_room());
-        let Some(at) = [self.session.next_timer(), turn, self.joins_by()].into_iter().flatten().min() else {
+        let turn = self.turns.wakes(Instant::now(), self.driver.has_room());
+        let Some(at) = [self.driver.next_timer(), turn, self.joins_by()].into_iter().flatten().min() else {
             self.alarm = None;
             return;
         };

@@ -11,8 +11,9 @@ use super::{beats::Beat, ground::Ground};
 use crate::{SUPPORT_BY_CLAIMS, Socket, configuration::STAFF, soon, talk};
 
 /// A place where one talks, with those who are in it.
-pub struct Room(Wire);
+pub struct Room(Box<Wire>);
 
+#[expect(clippy::large_enum_variant, reason = "each is in a box of its own")]
 enum Wire {
     /// Staff say it, the customer of a session hears it.
     Staff {
@@ -33,9 +34,9 @@ pub async fn open(ground: &Arc<Ground>, clients: usize) -> Vec<Room> {
     let each = (clients / 4).max(1);
     let mut rooms = Vec::new();
     for number in 1..=each {
-        rooms.push(Room(staff(ground).await));
-        rooms.push(Room(support(ground, number as u64).await));
-        rooms.push(Room(native(ground).await));
+        rooms.push(Room(Box::new(staff(ground).await)));
+        rooms.push(Room(Box::new(support(ground, number as u64).await)));
+        rooms.push(Room(Box::new(native(ground).await)));
     }
     rooms
 }
@@ -103,7 +104,7 @@ impl Room {
 
     async fn say(&mut self, number: u64) {
         let text = number.to_string();
-        match &mut self.0 {
+        match &mut *self.0 {
             Wire::Staff { staff, session, .. } => {
                 staff.send(&json!({"type": "staff_message", "sessionId": session, "content": text})).await;
             }
@@ -119,7 +120,7 @@ impl Room {
     }
 
     async fn hear(&mut self) -> u64 {
-        let text = match &mut self.0 {
+        let text = match &mut *self.0 {
             Wire::Staff { customer, .. } => customer.next().await["message"].clone(),
             Wire::Support(socket) => {
                 let heard = socket.next().await;

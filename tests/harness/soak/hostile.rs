@@ -206,7 +206,7 @@ impl Attacker {
                 stream.write_all(&frame(0x81, b"40/support,")).await?;
                 stream.write_all(&frame(0x81, b"459-/support,[\"x\"]")).await?;
                 // Now and then it sends more than may come.
-                let count = if round % 8 == 0 { ATTACHMENTS - 1 } else { 3 };
+                let count = if round.is_multiple_of(8) { ATTACHMENTS - 1 } else { 3 };
                 let attachment = frame(0x82, &vec![0; ATTACHMENT]);
                 for _ in 0..count {
                     stream.write_all(&attachment).await?;

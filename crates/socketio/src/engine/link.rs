@@ -165,6 +165,11 @@ impl Link {
         self.session.end(reason, Told::AfterAll);
     }
 
+    pub(crate) fn held_bytes(&self) -> usize {
+        let posted = self.session.lock().transport.polling.as_ref().map_or(0, |polling| polling.held_bytes());
+        posted + self.socket.as_ref().map_or(0, websocket::Socket::held_bytes)
+    }
+
     /// Nobody waits for the next message.
     pub(crate) fn unattended(&self) {
         self.session.attended.store(false, Ordering::Relaxed);

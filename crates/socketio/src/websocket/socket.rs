@@ -118,6 +118,12 @@ impl Socket {
         self.reader.allow(message_bytes);
     }
 
+    /// What it holds of what the client has sent, in bytes.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.rest.len() + self.reader.held_bytes()
+    }
+
     /// True between messages: the client does not owe the rest of one.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {

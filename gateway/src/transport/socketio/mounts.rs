@@ -40,6 +40,10 @@ impl Mounts {
         self.0.values().map(|mounted| mounted.pace().max_frame_bytes).max().unwrap_or(0)
     }
 
+    pub fn all(&self) -> impl Iterator<Item = &Mounted> {
+        self.0.values()
+    }
+
     /// Some mount here lets pages of this origin open sockets.
     pub fn may_come(&self, headers: &HeaderMap) -> bool {
         self.0.values().any(|mounted| mounted.mount.admits(headers))
