@@ -126,10 +126,11 @@ impl Attendance {
     async fn attach(&mut self, attach: &v1::AttendAttach) -> Result<()> {
         let linger = match &attach.linger {
             None => DEFAULT_LINGER,
-            Some(linger) => Duration::try_from(*linger)
-                .ok()
-                .filter(|linger| *linger <= MAX_LINGER)
-                .ok_or_else(|| Error::field("attach.linger", "must be 0 to 60 seconds"))?,
+            Some(linger) => {
+                Duration::try_from(*linger).ok().filter(|linger| *linger <= MAX_LINGER).ok_or_else(|| {
+                    Error::field("attach.linger", format!("must be 0 to {} seconds", MAX_LINGER.as_secs()))
+                })?
+            }
         };
         if let Some(online) = &mut self.online {
             online.linger = linger;

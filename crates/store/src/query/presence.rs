@@ -1,14 +1,17 @@
 //! Who is there, what they chose to show, and when they were last seen.
 //!
 //! A lease is a node saying that a person is there. It belongs to one life of that node, an epoch, and counts while that
-//! life lasts. When a node starts again, its earlier lives end at their last renewal, and their leases pass to the new
-//! life as left over: the people are still shown, until they are back or the caller ends them. So a restart shows nobody
-//! leaving. Whatever changes who is shown, or how, raises the tenant's presence revision.
+//! life lasts. When a node starts, the lives that are over end at their last renewal, and their leases pass to the new
+//! life as left over: the people are still shown, until they are back or the caller lets them go. So a restart shows
+//! nobody leaving. Whatever changes who is shown, or how, raises the tenant's presence revision.
 
 mod arrival;
 mod epoch;
+mod left;
+mod let_go;
 
 pub use arrival::Arrival;
+pub use epoch::{Begun, Life, NewLife};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
