@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 use tonic_health::{
     ServingStatus,
     pb::{
-        HealthCheckRequest, HealthCheckResponse,
+        HealthCheckRequest, HealthCheckResponse, health_check_response,
         health_server::{Health as HealthApi, HealthServer},
     },
     server::{HealthReporter, HealthService, WatchStream},
@@ -199,6 +199,11 @@ impl HealthApi for Rpc {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
+        if self.health.lost.is_cancelled() && SERVICES.contains(&request.get_ref().service.as_str()) {
+            // Also before those who watch have been told.
+            let status = health_check_response::ServingStatus::NotServing.into();
+            return Ok(Response::new(HealthCheckResponse { status }));
+        }
         // What was found is in what is told; a service that nobody has heard of is refused there.
         let _: Result<(), Error> = self.health.ready().await;
         self.told.check(request).await
@@ -291,8 +296,8 @@ mod tests {
         let mut next = async || watched.next().await.unwrap().unwrap().status;
         assert_eq!(next().await, 1);
         lost.cancel();
-        assert!(health.ready().await.is_err());
-        assert_eq!((next().await, asked(&rpc).await), (2, 2), "also without a question");
+        assert_eq!((health.ready().await.is_err(), asked(&rpc).await), (true, 2), "at once");
+        assert_eq!(next().await, 2, "also without a question");
         clock.advance(Duration::from_secs(5));
         assert!(health.ready().await.is_err(), "that the database answers changes nothing");
     }

@@ -109,6 +109,9 @@ async fn a_restart_shows_nobody_leaving(world: World) {
     assert_eq!(begin(store, life("n1", "e2"), 90).await, Ok(vec![ann.id]));
     let left_over = row(&world, &ann).await;
     assert_eq!(left_over.last_seen, Some(30), "the last renewal");
+    let seen = store.presence.recently_seen(29, 10).await;
+    assert_eq!(seen, Ok(vec![(tenant, ann.id, 30)]), "also before they are let go");
+    assert_eq!(store.presence.recently_seen(30, 10).await, Ok(vec![]));
     assert_eq!(left_over.leases, [("n1".into(), "e2".into(), 20)]);
     assert_eq!(online(store, tenant).await, [ann.id]);
     let again = store.presence.arrive(tenant, ann.id, "n1", "e2", 95).await.unwrap();

@@ -118,6 +118,10 @@ impl Life {
         (&self.node, &self.epoch, self.renewed_at) == (&seen.node, &seen.epoch, seen.renewed_at)
     }
 
+    fn lease(&self) -> Lease<'_> {
+        Lease { node: &self.node, epoch: &self.epoch }
+    }
+
     fn is_over_for(&self, new: &NewLife) -> bool {
         let at_home = !self.home.is_empty() && self.home == new.home;
         self.ended_at.is_some() || at_home || new.dead.iter().any(|seen| self.is_as(seen))
@@ -147,28 +151,20 @@ async fn begin(tx: &mut Tx, new: &NewLife, at: Millis) -> Result<Begun, Failure>
     if new.takes_nothing {
         return Ok(Begun::Lives(Vec::new()));
     }
-    // Its own name first, where no key changes; then in the order of their ends, so that the last is when somebody was seen.
-    over.sort_by_key(|life| (life.node != new.node, life.ended_at.unwrap_or(life.renewed_at)));
+    // Its own name first, where no key changes.
+    over.sort_by_key(|life| life.node != new.node);
     let mut tenants = BTreeSet::new();
     for life in &over {
         tenants.extend(left::tenants(tx, life.lease()).await?);
     }
     tx.lock(tenants.iter().copied()).await?;
     for life in over {
-        if life.ended_at.is_none() {
-            left::see(tx, life.lease(), life.renewed_at).await?;
-        }
-        left::pass_on(tx, life.lease(), Lease { node: &new.node, epoch: &new.epoch }).await?;
+        let left_at = life.ended_at.unwrap_or(life.renewed_at);
+        left::pass_on(tx, life.lease(), Lease { node: &new.node, epoch: &new.epoch }, left_at).await?;
         forget(tx, life.lease()).await?;
     }
     raise_revisions(tx, tenants)?;
     Ok(Begun::Lives(left::people(tx, Lease { node: &new.node, epoch: &new.epoch }).await?))
-}
-
-impl Life {
-    fn lease(&self) -> Lease<'_> {
-        Lease { node: &self.node, epoch: &self.epoch }
-    }
 }
 
 async fn renew(tx: &mut Tx, life: &Moment) -> Result<(), Failure> {
@@ -205,6 +201,7 @@ async fn end(tx: &mut Tx, life: &Moment) -> Result<(), Failure> {
 
 /// Removes a life, and whatever leases it still has.
 async fn forget(tx: &Tx, life: Lease<'_>) -> Result<(), Failure> {
+    left::forget(tx, life).await?;
     node_epoch::Entity::delete_by_id((life.node.to_owned(), life.epoch.to_owned())).exec(tx.db()).await?;
     Ok(())
 }

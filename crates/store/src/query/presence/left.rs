@@ -42,7 +42,7 @@ pub(super) async fn people(tx: &Tx, of: Lease<'_>) -> Result<Vec<(TenantId, User
     Ok(people.into_iter().map(|(tenant, user)| (TenantId(tenant), UserId(user))).collect())
 }
 
-/// They were there until then, if nobody has seen them later.
+/// They were there until then, and are not any more.
 pub(super) async fn see(tx: &Tx, of: Lease<'_>, at: Millis) -> Result<(), Failure> {
     const SEE: &str = "UPDATE presence SET last_seen = ? FROM presence_lease AS l \
         WHERE l.node = ? AND l.epoch = ? AND presence.tenant = l.tenant AND presence.user_id = l.user_id \
@@ -50,23 +50,37 @@ pub(super) async fn see(tx: &Tx, of: Lease<'_>, at: Millis) -> Result<(), Failur
     execute(tx, SEE, [at.into(), of.node.into(), of.epoch.into(), at.into()]).await
 }
 
-/// Passes their leases to another life, as left over. Who was on several nodes keeps one, of when they came first; what
-/// is not passed on goes with the earlier life.
-pub(super) async fn pass_on(tx: &Tx, of: Lease<'_>, to: Lease<'_>) -> Result<(), Failure> {
-    const SINCE: &str = "UPDATE presence_lease SET since = l.since FROM presence_lease AS l \
-        WHERE l.node = ? AND l.epoch = ? AND presence_lease.tenant = l.tenant \
-        AND presence_lease.user_id = l.user_id AND presence_lease.node = ? AND presence_lease.since > l.since";
-    const RENAME: &str = "UPDATE presence_lease SET node = ?, epoch = ?, left_over = ? \
+/// Passes their leases to another life, as left over at a time. Who was on several nodes keeps one, of when they came
+/// first and were there last; what is not passed on goes with the earlier life.
+pub(super) async fn pass_on(tx: &Tx, of: Lease<'_>, to: Lease<'_>, at: Millis) -> Result<(), Failure> {
+    const JOIN: &str = "UPDATE presence_lease SET \
+        since = CASE WHEN l.since < presence_lease.since THEN l.since ELSE presence_lease.since END, \
+        left_at = CASE WHEN presence_lease.left_at > ? THEN presence_lease.left_at ELSE ? END \
+        FROM presence_lease AS l WHERE l.node = ? AND l.epoch = ? AND presence_lease.tenant = l.tenant \
+        AND presence_lease.user_id = l.user_id AND presence_lease.node = ?";
+    const RENAME: &str = "UPDATE presence_lease SET node = ?, epoch = ?, left_over = ?, left_at = ? \
         WHERE node = ? AND epoch = ? AND NOT EXISTS (SELECT 1 FROM presence_lease AS k \
         WHERE k.tenant = presence_lease.tenant AND k.user_id = presence_lease.user_id AND k.node = ?)";
-    const PASS: &str = "UPDATE presence_lease SET epoch = ?, left_over = ? WHERE node = ? AND epoch = ?";
+    const PASS: &str =
+        "UPDATE presence_lease SET epoch = ?, left_over = ?, left_at = ? WHERE node = ? AND epoch = ?";
+    let (node, epoch) = (Value::from(of.node), Value::from(of.epoch));
+    let (new_node, new_epoch) = (Value::from(to.node), Value::from(to.epoch));
     if of.node == to.node {
-        return execute(tx, PASS, [to.epoch.into(), true.into(), of.node.into(), of.epoch.into()]).await;
+        return execute(tx, PASS, [new_epoch, true.into(), at.into(), node, epoch]).await;
     }
-    execute(tx, SINCE, [of.node.into(), of.epoch.into(), to.node.into()]).await?;
-    let renamed: [Value; 6] =
-        [to.node.into(), to.epoch.into(), true.into(), of.node.into(), of.epoch.into(), to.node.into()];
+    execute(tx, JOIN, [at.into(), at.into(), node.clone(), epoch.clone(), new_node.clone()]).await?;
+    let renamed = [new_node.clone(), new_epoch, true.into(), at.into(), node, epoch, new_node];
     execute(tx, RENAME, renamed).await
+}
+
+/// Removes the leases that are still there.
+pub(super) async fn forget(tx: &Tx, of: Lease<'_>) -> Result<(), Failure> {
+    presence_lease::Entity::delete_many()
+        .filter(presence_lease::Column::Node.eq(of.node))
+        .filter(presence_lease::Column::Epoch.eq(of.epoch))
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }
 
 /// Places are written as SQLite has them.

@@ -1,14 +1,17 @@
 //! Those who were left over and did not come back are let go, many with one change.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::Value;
 use uuid::Uuid;
 
 use super::{revision, with_leases};
 use crate::query::presence::Presence;
 use crate::{
-    Mutation, PresenceRow, Result, TenantId, UserId, bulk, entity::presence_lease, failure::Failure, tx::Tx,
+    Millis, Mutation, PresenceRow, Result, TenantId, UserId, bulk,
+    entity::{presence, presence_lease},
+    failure::Failure,
+    tx::Tx,
 };
 
 pub(super) struct Leaving {
@@ -43,20 +46,35 @@ impl Presence {
 
 pub(super) async fn let_go(tx: &mut Tx, leaving: &Leaving) -> Result<Vec<i64>, Failure> {
     use presence_lease::Column;
-    let ids = bulk::padded(leaving.people.iter().map(|user| user.0).collect());
-    let theirs = Condition::all()
-        .add(Column::Tenant.eq(leaving.tenant.0))
-        .add(Column::UserId.is_in(ids))
-        .add(Column::Node.eq(&leaving.node))
-        .add(Column::Epoch.eq(&leaving.epoch));
-    let there: Vec<Uuid> = presence_lease::Entity::find()
-        .filter(theirs.clone())
-        .select_only()
-        .column(Column::UserId)
-        .into_tuple()
-        .all(tx.db())
-        .await?;
-    let there: HashSet<Uuid> = there.into_iter().collect();
-    presence_lease::Entity::delete_many().filter(theirs).exec(tx.db()).await?;
+    let tenant = leaving.tenant.0;
+    let node = leaving.node.as_str();
+    let keys: BTreeSet<Uuid> = leaving.people.iter().map(|user| user.0).collect();
+    let keys: Vec<[Value; 3]> =
+        keys.into_iter().map(|user| [tenant.into(), user.into(), node.into()]).collect();
+    let columns = [Column::Tenant, Column::UserId, Column::Node];
+    let mut leases = bulk::select::<presence_lease::Entity, 3>(tx.db(), columns, keys).await?;
+    leases.retain(|lease| lease.epoch == leaving.epoch);
+    see(tx, &leases).await?;
+    let there: HashSet<Uuid> = leases.iter().map(|lease| lease.user_id).collect();
+    let keys: Vec<[Value; 3]> =
+        leases.iter().map(|lease| [tenant.into(), lease.user_id.into(), node.into()]).collect();
+    bulk::delete::<presence_lease::Entity, 3>(tx.db(), columns, keys).await?;
     leaving.people.iter().map(|user| revision(tx, leaving.tenant, there.contains(&user.0))).collect()
+}
+
+/// They were there until the life that left them over ended, if nobody has seen them later.
+async fn see(tx: &Tx, leases: &[presence_lease::Model]) -> Result<(), Failure> {
+    let left: HashMap<Uuid, Millis> =
+        leases.iter().filter_map(|lease| Some((lease.user_id, lease.left_at?))).collect();
+    let keys: Vec<[Value; 2]> =
+        leases.iter().map(|lease| [lease.tenant.into(), lease.user_id.into()]).collect();
+    let columns = [presence::Column::Tenant, presence::Column::UserId];
+    let mut rows = bulk::select::<presence::Entity, 2>(tx.db(), columns, keys).await?;
+    rows.retain_mut(|row| {
+        let left_at = left.get(&row.user_id).copied();
+        let is_later = left_at > row.last_seen;
+        row.last_seen = left_at;
+        is_later
+    });
+    bulk::update_last_seen(tx.db(), &rows).await
 }

@@ -60,6 +60,7 @@ async fn left_online(directory: &std::path::Path, many: usize) -> (DatabaseConne
             epoch,
             since: 1,
             left_over: false,
+            left_at: None,
         };
         lease.into_active_model()
     });
