@@ -246,7 +246,7 @@ async fn a_second_core_on_one_database_does_not_start_and_says_why() {
     let directory = tempfile::tempdir().unwrap();
     let first = Server::start(development(&directory.path().join("first"))).await.unwrap();
     for node in ["parlor", "another"] {
-        let second = Server::start(beside(&first, &directory.path().join(node), node));
+        let second = Box::pin(Server::start(beside(&first, &directory.path().join(node), node)));
         let refused = while_time_goes_by(first.clock(), second).await.expect_err(node);
         let told = format!("{refused:#}");
         assert!(told.contains("node \"parlor\"") && told.contains("bus.kind"), "{told}");
