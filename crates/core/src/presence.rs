@@ -26,10 +26,6 @@ use parlor_api::v1;
 use parlor_store::{PresenceRow, Roles, TenantId, User, UserId, What};
 
 pub(crate) use self::seen::Seen;
-use self::{
-    keeper::MAX_LINGER,
-    seen::{availability_from_proto, unseen},
-};
 pub use self::{
     elsewhere::{NotStarted, Occupied},
     keeper::{Announce, Presence},
@@ -37,6 +33,10 @@ pub use self::{
     present::Present,
     roster::Counted,
     rpc::PresenceRpc,
+};
+use self::{
+    keeper::MAX_LINGER,
+    seen::{availability_from_proto, unseen},
 };
 use crate::{
     Error, Result,
