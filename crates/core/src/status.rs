@@ -39,6 +39,8 @@ pub enum Error {
     LimitReached { limit: &'static str, maximum: u64 },
     #[error("not known to be stored, try again")]
     TryAgain,
+    #[error("the keys of its issuer cannot be fetched, try again")]
+    KeysAway { retry_after_ms: u64 },
     #[error("the deadline has passed")]
     DeadlineExceeded,
     #[error("this is switched off: {0}")]
@@ -87,7 +89,7 @@ impl Error {
             Self::AlreadyExists(_) => Code::AlreadyExists,
             Self::RequestIdReused => Code::FailedPrecondition,
             Self::RateLimited { .. } | Self::LimitReached { .. } => Code::ResourceExhausted,
-            Self::TryAgain => Code::Unavailable,
+            Self::TryAgain | Self::KeysAway { .. } => Code::Unavailable,
             Self::DeadlineExceeded => Code::DeadlineExceeded,
             Self::SwitchedOff(_) => Code::Unimplemented,
             Self::PositionTrimmed { .. } => Code::OutOfRange,
@@ -126,7 +128,7 @@ impl Error {
             Self::RequestIdReused => Reason::RequestIdReused,
             Self::RateLimited { .. } => Reason::RateLimited,
             Self::LimitReached { .. } => Reason::LimitReached,
-            Self::TryAgain => Reason::TryAgain,
+            Self::TryAgain | Self::KeysAway { .. } => Reason::TryAgain,
             Self::DeadlineExceeded => Reason::DeadlineExceeded,
             Self::SwitchedOff(_) => Reason::SwitchedOff,
             Self::PositionTrimmed { .. } => Reason::PositionTrimmed,
@@ -139,7 +141,9 @@ impl Error {
         let pairs: Vec<(&str, String)> = match self {
             Self::RoleRequired(role) => vec![("role", (*role).to_owned())],
             Self::AlreadyExists(field) => vec![("field", field.to_string())],
-            Self::RateLimited { retry_after_ms } => vec![("retry_after_ms", retry_after_ms.to_string())],
+            Self::RateLimited { retry_after_ms } | Self::KeysAway { retry_after_ms } => {
+                vec![("retry_after_ms", retry_after_ms.to_string())]
+            }
             Self::LimitReached { limit, maximum } => {
                 vec![("limit", (*limit).to_owned()), ("maximum", maximum.to_string())]
             }

@@ -21,7 +21,7 @@ use parlor_store::{Roles, Store, User, UserId};
 use self::attempts::Attempts;
 use crate::{
     Error, Result,
-    auth::{Auth, api_key, inspect},
+    auth::{Auth, api_key, inspect, jwt::MAX_TOKEN_ID_CHARS},
     caller::{Caller, Principal},
     clock::Clock,
     field,
@@ -87,12 +87,16 @@ impl Tokens {
                 return Err(Error::field("token", "must not be an API key: RevokeApiKey withdraws those"));
             }
             Selector::Token(token) => {
-                let found = self.auth.withdrawable(&token).await;
-                let found = found.map_err(|error| Error::field("token", error.to_string()))?;
+                let found = self.auth.withdrawable(&token).await.map_err(|error| match error {
+                    away @ Error::KeysAway { .. } => away,
+                    error => Error::field("token", error.to_string()),
+                })?;
                 if *found.tenant != *principal.tenant_slug {
                     return Err(Error::field("token", "must be of this tenant"));
                 }
-                self.auth.standing().revoke_token(principal.tenant, &found.token_id, found.expires_at).await?
+                let minted_ends = self.clock.now().saturating_add(MAX_MINTED_MS);
+                let ends = found.expires_at.map(|at| if found.is_admins { at.max(minted_ends) } else { at });
+                self.auth.standing().revoke_token(principal.tenant, &found.token_id, ends).await?
             }
             Selector::TokenId(id) => {
                 caller.admin()?;
@@ -112,8 +116,9 @@ impl Tokens {
     }
 }
 
-/// The `jti` of any real issuer is shorter.
-const MAX_TOKEN_ID_CHARS: usize = 200;
+/// What was minted with a token may outlive it by so much.
+#[allow(clippy::cast_possible_wrap, reason = "a month")]
+const MAX_MINTED_MS: i64 = mint::MAX_MINTED_TTL.as_secs() as i64 * 1000;
 
 /// What a caller may hand on: an admin whatever there is in the tenant, everybody else what they have.
 fn grantable(principal: &Principal) -> Roles {

@@ -34,8 +34,8 @@ impl Auth {
         let (user, issuer) = self.claimed_user(tenant, subject, context).await?;
         let roles = allowed(&user, role)?;
         // Issued now: what is withdrawn later concerns it, and what was withdrawn before does not.
-        let (issued_at, token_id) = (self.clock.now(), String::new());
-        let proof = Proof { issuer, subject: subject.to_owned(), token_id, issued_at };
+        let issued_at = self.clock.now();
+        let proof = Proof { issuer, subject: subject.to_owned(), issued_at, held: true, ..Proof::default() };
         let actor = Actor::User(Arc::new(user));
         Ok(Arc::new(Principal { tenant, tenant_slug, actor, roles, proof, rights_until: None }))
     }

@@ -76,11 +76,7 @@ impl Records {
         }
         let id = UserId::parse(&grant.subject).ok_or_else(|| invalid("its subject is unknown here"))?;
         let user = self.user(tenant, id).await?;
-        let roles = match grant.origin {
-            Some(_) => grant.roles,
-            // What was granted and is still held.
-            None => grant.roles.and(user.roles.with(Roles::CUSTOMER)),
-        };
+        let roles = if is_held(grant) { held(grant.roles, &user) } else { grant.roles };
         Ok((Actor::User(Arc::new(user)), roles))
     }
 }
@@ -90,6 +86,16 @@ fn working(found: Result<ApiKey, StoreError>) -> Result<ApiKey> {
         Ok(key) if key.revoked_at.is_some() => Err(Error::CredentialRevoked),
         Ok(key) => Ok(key),
         Err(StoreError::NotFound(_)) => Err(invalid("the API key is unknown")),
+/// True if what a token grants is what our records say. What it was traded for may be an outside issuer's word.
+pub(super) fn is_held(grant: &Grant) -> bool {
+    grant.origin.is_none() || grant.made.held
+}
+
+/// What was granted and is still held.
+pub(super) fn held(granted: Roles, user: &User) -> Roles {
+    granted.and(user.roles.with(Roles::CUSTOMER))
+}
+
         Err(error) => Err(error.into()),
     }
 }

@@ -23,7 +23,7 @@ pub const KEPT_MS: i64 = 400 * 24 * 3600 * 1000;
 /// What was withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Withdrawal {
-    /// This token.
+    /// This token, and what was made from it.
     Token { tenant: TenantId, token_id: String },
     /// Every token of this user issued at or before the moment.
     User { tenant: TenantId, user: UserId, at: i64 },
@@ -46,7 +46,7 @@ impl Withdrawal {
     pub fn concerns(&self, principal: &Principal) -> bool {
         match self {
             Self::Token { tenant, token_id } => {
-                principal.tenant == *tenant && principal.proof.token_id == *token_id
+                principal.tenant == *tenant && principal.proof.names.contains(token_id)
             }
             Self::User { tenant, user, at } => {
                 principal.tenant == *tenant
@@ -58,11 +58,11 @@ impl Withdrawal {
     }
 }
 
-/// The API key a principal's rights came from.
+/// The API key a principal's rights came from, at whatever remove.
 #[must_use]
 pub fn key_of(principal: &Principal) -> Option<ApiKeyId> {
     match &principal.actor {
-        Actor::User(_) => None,
+        Actor::User(_) => principal.proof.made_with,
         Actor::Key(id) => Some(*id),
         Actor::Guest | Actor::Operator => ApiKeyId::parse(&principal.proof.subject),
     }
@@ -122,16 +122,16 @@ impl Revocations {
             index.keys.contains_key(&key)
         });
         let proof = &principal.proof;
-        key_withdrawn || self.name(principal.tenant, &proof.token_id, principal.user_id(), proof.issued_at)
+        key_withdrawn || self.name(principal.tenant, &proof.names, principal.user_id(), proof.issued_at)
     }
 
-    /// True if such a token was withdrawn.
+    /// True if a token with one of these names was withdrawn.
     #[must_use]
-    pub fn name(&self, tenant: TenantId, token_id: &str, user: Option<UserId>, issued_at: i64) -> bool {
+    pub fn name(&self, tenant: TenantId, names: &[String], user: Option<UserId>, issued_at: i64) -> bool {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         let user_at = user.and_then(|user| index.users.get(&(tenant, user)));
         user_at.is_some_and(|at| issued_at <= *at)
-            || !token_id.is_empty() && index.tokens.contains_key(&(tenant, token_id.to_owned()))
+            || names.iter().any(|name| index.tokens.contains_key(&(tenant, name.clone())))
     }
 }
 

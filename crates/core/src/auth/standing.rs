@@ -96,11 +96,11 @@ impl Standing {
     pub(super) fn is_token_withdrawn(
         &self,
         tenant: TenantId,
-        token_id: &str,
+        names: &[String],
         user: Option<UserId>,
         issued_at: i64,
     ) -> bool {
-        self.revocations.name(tenant, token_id, user, issued_at)
+        self.revocations.name(tenant, names, user, issued_at)
     }
 
     /// Completes when the principal's rights end: `CredentialExpired` at `rights_until`, or `CredentialRevoked` on a
@@ -134,7 +134,8 @@ impl Standing {
         }
     }
 
-    /// Withdraws a token by its id. `expires_at` is when it would have ended, if that is known.
+    /// Withdraws a token by one of its names, with all that was made from it. `expires_at` is when the last of these would
+    /// have ended, if that is known.
     pub async fn revoke_token(
         &self,
         tenant: TenantId,
@@ -148,7 +149,10 @@ impl Standing {
     /// Withdraws everything issued so far for a user, by whichever issuer.
     pub async fn revoke_user(&self, tenant: TenantId, user: UserId) -> Result<i64> {
         let at = self.clock.now();
-        self.revoke(Revocation::User { tenant, user, at }, None).await
+        self.revoke(Revocation::User { tenant, user, at }, None).await?;
+        // Whoever signs in once this is answered is younger than it.
+        self.clock.sleep_until(at + 1).await;
+        Ok(at)
     }
 
     /// Withdraws an API key and what it was traded for.

@@ -13,8 +13,9 @@ use crate::{
     Error, Result,
     auth::{
         Context, OWN_ISSUER, RawCredential,
-        access::{GUEST_SUBJECT, KEY_SUBJECT},
+        access::{GUEST_SUBJECT, Grant, KEY_SUBJECT},
         api_key,
+        provenance::Provenance,
     },
     caller::{Actor, Caller, Principal, Proof},
     directory,
@@ -31,6 +32,8 @@ impl Tokens {
         caller: &Caller,
         request: v1::ExchangeCredentialRequest,
     ) -> Result<v1::ExchangeCredentialResponse> {
+        // What is withdrawn from now on is younger than the token, so a proof that was good before opens nothing after it.
+        let begun = self.clock.now();
         let tenant = tenant_of(caller, &request.tenant)?;
         let credential = field::given("credential", request.credential)?;
         let principal = match credential {
@@ -44,18 +47,20 @@ impl Tokens {
         };
         let issuer = self.shape(&principal, &request.issuer, &caller.issuers)?;
         let ttl = ttl(request.ttl.as_ref(), issuer.as_deref(), MAX_TTL)?;
-        let now = self.clock.now();
         let proof_ends = self.auth.proof_ends(&principal).unwrap_or(i64::MAX);
-        let expires_at = now.saturating_add(ttl).min(proof_ends);
-        if expires_at <= now {
+        let expires_at = begun.saturating_add(ttl).min(proof_ends);
+        if expires_at <= begun {
             return Err(Error::CredentialExpired);
         }
+        let made = Provenance::after(&principal, begun, principal.proof.held);
         let minted = match (&issuer, principal.user()) {
-            (Some(issuer), Some(user)) => self.in_shape(issuer, user, principal.roles, expires_at).await?,
+            (Some(issuer), Some(user)) => {
+                self.in_shape(issuer, user, principal.roles, &made, expires_at).await?
+            }
             (Some(_), None) => {
                 return Err(Error::field("issuer", "must be left out: only a person's token has this shape"));
             }
-            (None, _) => self.own_for(&principal, expires_at)?,
+            (None, _) => self.own_for(&principal, made, expires_at)?,
         };
         Ok(v1::ExchangeCredentialResponse {
             token: minted.token,
@@ -155,7 +160,7 @@ impl Tokens {
         }
     }
 
-    fn own_for(&self, principal: &Principal, expires_at: i64) -> Result<Minted> {
+    fn own_for(&self, principal: &Principal, made: Provenance, expires_at: i64) -> Result<Minted> {
         if principal.tenant == Principal::NO_TENANT {
             return Err(Error::field("tenant", "must be named: the key opens several"));
         }
@@ -174,7 +179,8 @@ impl Tokens {
                 ));
             }
         };
-        Ok(self.own(&principal.tenant_slug, &subject, principal.roles, origin, expires_at))
+        let (tenant, roles) = (principal.tenant_slug.to_string(), principal.roles);
+        Ok(self.own(Grant { tenant, subject, roles, origin, made }, expires_at))
     }
 }
 
@@ -185,7 +191,7 @@ fn signed_in(user: User, tenant_slug: Arc<str>) -> Arc<Principal> {
         tenant_slug,
         roles: user.roles,
         actor: Actor::User(Arc::new(user)),
-        proof: Proof::default(),
+        proof: Proof { held: true, ..Proof::default() },
         rights_until: None,
     })
 }

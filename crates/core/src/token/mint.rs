@@ -4,12 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use parlor_api::{hex_id, v1};
 use parlor_store::{Identity, Roles, User, UserId, UserUpsert};
-use uuid::Uuid;
 
 use super::{Tokens, grantable, holdable};
 use crate::{
     Error, Result,
-    auth::{access::Grant, claims::Profile, issuer::Issuer},
+    auth::{access::Grant, claims::Profile, issuer::Issuer, provenance::Provenance},
     caller::{Caller, Principal},
     directory, field,
     wire::{timestamp, unsigned},
@@ -17,7 +16,7 @@ use crate::{
 
 const DEFAULT_TTL: Duration = Duration::from_secs(3600);
 /// What an admin may mint: long enough for a batch job, short enough to be forgotten.
-const MAX_MINTED_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(super) const MAX_MINTED_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A token that was made.
 #[derive(Clone, Debug)]
@@ -36,6 +35,8 @@ impl Tokens {
         caller: &Caller,
         request: &v1::MintTokenRequest,
     ) -> Result<v1::MintTokenResponse> {
+        // What is withdrawn from now on is younger than the token.
+        let begun = self.clock.now();
         let admin = caller.admin()?;
         let id = field::id("user_id", &request.user_id, UserId::parse)?;
         let user = self.store.directory.user(admin.tenant, id).await?;
@@ -49,10 +50,14 @@ impl Tokens {
         }
         let issuer = self.shape(admin, &request.issuer, &[])?;
         let ttl = ttl(request.ttl.as_ref(), issuer.as_deref(), MAX_MINTED_TTL)?;
-        let expires_at = self.clock.now().saturating_add(ttl);
+        let expires_at = begun.saturating_add(ttl);
+        let made = Provenance::after(admin, begun, true);
         let minted = match &issuer {
-            Some(issuer) => self.in_shape(issuer, &user, granted, expires_at).await?,
-            None => self.own(&admin.tenant_slug, &user.id.to_string(), granted, None, expires_at),
+            Some(issuer) => self.in_shape(issuer, &user, granted, &made, expires_at).await?,
+            None => {
+                let (tenant, subject) = (admin.tenant_slug.to_string(), user.id.to_string());
+                self.own(Grant { tenant, subject, roles: granted, origin: None, made }, expires_at)
+            }
         };
         Ok(v1::MintTokenResponse {
             token: minted.token,
@@ -62,25 +67,11 @@ impl Tokens {
     }
 
     /// A token of Parlor's own.
-    pub(super) fn own(
-        &self,
-        tenant: &str,
-        subject: &str,
-        roles: Roles,
-        origin: Option<String>,
-        expires_at: i64,
-    ) -> Minted {
-        let grant = Grant {
-            tenant: tenant.to_owned(),
-            subject: subject.to_owned(),
-            roles,
-            token_id: Uuid::new_v4().to_string(),
-            origin,
-        };
+    pub(super) fn own(&self, grant: Grant, expires_at: i64) -> Minted {
         let token = self.auth.mint(&grant, expires_at);
         Minted {
             token,
-            token_id: grant.token_id,
+            token_id: grant.made.id,
             expires_at: whole_seconds(expires_at),
             subject: grant.subject,
         }
@@ -92,6 +83,7 @@ impl Tokens {
         issuer: &Issuer,
         user: &User,
         roles: Roles,
+        made: &Provenance,
         expires_at: i64,
     ) -> Result<Minted> {
         let name = &issuer.options().name;
@@ -121,7 +113,7 @@ impl Tokens {
             email: given(&user.email),
             roles: issuer.options().roles.names(roles),
         };
-        let token = issuer.mint(&profile, self.clock.now(), expires_at)?;
+        let token = issuer.mint(&profile, made, expires_at)?;
         Ok(Minted { token, token_id: String::new(), expires_at: whole_seconds(expires_at), subject })
     }
 

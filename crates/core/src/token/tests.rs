@@ -12,6 +12,8 @@ use tonic::{Code, Status};
 
 use crate::testing::{EDGE, OPERATOR, World, bearer, call, legacy};
 
+mod families;
+
 fn refused(status: &Status, code: Code, reason: Reason) {
     assert_eq!((status.code(), failure::reason(status)), (code, reason), "{status:?}");
 }

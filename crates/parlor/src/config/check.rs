@@ -134,12 +134,7 @@ impl Config {
             1,
             86_400,
         );
-        findings.range(
-            "gateway.calls_per_address",
-            bytes(self.gateway.calls_per_address),
-            0,
-            1_000_000,
-        );
+        findings.range("gateway.calls_per_address", bytes(self.gateway.calls_per_address), 0, 1_000_000);
         findings.range("shutdown.grace_ms", self.shutdown.grace_ms, 0, 600_000);
     }
 

@@ -73,6 +73,8 @@ fn issuer(issuer: &config::Issuer) -> IssuerOptions {
         claims: issuer.claims.clone(),
         roles: RoleMap(roles.collect()),
         leeway: Duration::from_secs(issuer.leeway_seconds),
+        longest_life: (issuer.longest_life_seconds > 0)
+            .then(|| Duration::from_secs(issuer.longest_life_seconds)),
         provision: issuer.provision,
         mint: issuer.mint,
         mint_ttl: Duration::from_secs(issuer.mint_ttl_seconds),
