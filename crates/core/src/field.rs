@@ -8,10 +8,24 @@ pub fn text(field: &'static str, value: &str, least: usize, most: usize) -> Resu
     if chars < least || chars > most {
         return Err(Error::field(field, format!("must have {least} to {most} characters, and has {chars}")));
     }
-    if value.contains('\0') {
-        return Err(Error::field(field, "must not contain U+0000"));
-    }
-    Ok(())
+    storable(field, value)
+}
+
+/// The longest DNS label, so that the slug of a tenant can be one.
+const MAX_SLUG_CHARS: usize = 63;
+const MIN_SLUG_CHARS: usize = 2;
+
+/// True for what can be the slug of a tenant.
+#[must_use]
+pub fn is_slug(slug: &str) -> bool {
+    (MIN_SLUG_CHARS..=MAX_SLUG_CHARS).contains(&slug.len())
+        && slug.starts_with(|first: char| first.is_ascii_lowercase())
+        && slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// Checks that every store can look a text up.
+pub fn storable(field: &'static str, value: &str) -> Result<()> {
+    if value.contains('\0') { Err(Error::field(field, "must not contain U+0000")) } else { Ok(()) }
 }
 
 /// Reads an id, by the `parse` of its type.
@@ -36,6 +50,16 @@ pub fn given<T>(field: &'static str, value: Option<T>) -> Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slugs_are_dns_labels() {
+        for good in ["ab", "shop-2", &"a".repeat(MAX_SLUG_CHARS)] {
+            assert!(is_slug(good), "{good}");
+        }
+        for bad in ["a", "", "2ab", "-ab", "Ab", "a_b", "a b", "a\0b", &"a".repeat(MAX_SLUG_CHARS + 1)] {
+            assert!(!is_slug(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn lengths_are_counted_in_characters_and_both_ends_are_allowed() {

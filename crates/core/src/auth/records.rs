@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parlor_store::{ApiKey, ApiKeyId, Error as StoreError, Roles, Store, TenantId, User, UserId};
+use parlor_store::{ApiKey, ApiKeyId, Error as StoreError, Roles, Store, TenantId, User, UserId, What};
 
 use super::{
     access::{GUEST_SUBJECT, Grant, KEY_SUBJECT},
@@ -10,7 +10,7 @@ use super::{
     cache::Cache,
     jwt::invalid,
 };
-use crate::{Error, Result, caller::Actor, clock::Clock};
+use crate::{Error, Result, caller::Actor, clock::Clock, field};
 
 const CACHED_TENANTS: usize = 4_096;
 /// How long a tenant's id is taken from memory.
@@ -30,6 +30,11 @@ impl Records {
 
     /// The id of a tenant. Slugs never change and tenants are never removed, so this may be remembered.
     pub async fn tenant(&self, slug: &str) -> Result<(TenantId, Arc<str>)> {
+        field::storable("tenant", slug)?;
+        // Nothing is read for what cannot be one.
+        if !field::is_slug(slug) {
+            return Err(Error::NotFound(What::Tenant));
+        }
         let now = self.clock.now();
         if let Some(known) = self.tenants.get(slug, now) {
             return Ok(known);
@@ -81,11 +86,6 @@ impl Records {
     }
 }
 
-fn working(found: Result<ApiKey, StoreError>) -> Result<ApiKey> {
-    match found {
-        Ok(key) if key.revoked_at.is_some() => Err(Error::CredentialRevoked),
-        Ok(key) => Ok(key),
-        Err(StoreError::NotFound(_)) => Err(invalid("the API key is unknown")),
 /// True if what a token grants is what our records say. What it was traded for may be an outside issuer's word.
 pub(super) fn is_held(grant: &Grant) -> bool {
     grant.origin.is_none() || grant.made.held
@@ -96,6 +96,11 @@ pub(super) fn held(granted: Roles, user: &User) -> Roles {
     granted.and(user.roles.with(Roles::CUSTOMER))
 }
 
+fn working(found: Result<ApiKey, StoreError>) -> Result<ApiKey> {
+    match found {
+        Ok(key) if key.revoked_at.is_some() => Err(Error::CredentialRevoked),
+        Ok(key) => Ok(key),
+        Err(StoreError::NotFound(_)) => Err(invalid("the API key is unknown")),
         Err(error) => Err(error.into()),
     }
 }

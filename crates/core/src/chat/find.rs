@@ -72,8 +72,8 @@ impl Finder {
         match &found {
             Ok(conversation)
                 if conversation.owner_id.is_some_and(|owner| principal.user_id() == Some(owner)) => {}
-            Err(Error::NotFound(_)) => self.guesses.take(peer, self.clock.now())?,
-            Ok(_) | Err(_) => self.guesses.check(peer, self.clock.now())?,
+            Err(Error::NotFound(_)) => self.guesses.take(peer, self.clock.steady())?,
+            Ok(_) | Err(_) => self.guesses.check(peer, self.clock.steady())?,
         }
         found
     }
@@ -105,12 +105,12 @@ impl Finder {
 
     /// Fails if the caller has guessed so often that knowing a key opens nothing any more.
     pub(super) fn may_guess(&self, caller: &Caller) -> Result<()> {
-        self.guesses.check(&caller.peer, self.clock.now())
+        self.guesses.check(&caller.peer, self.clock.steady())
     }
 
     /// Counts a key that turned out to be nobody's.
     pub(super) fn guessed(&self, caller: &Caller) -> Result<()> {
-        self.guesses.take(&caller.peer, self.clock.now())
+        self.guesses.take(&caller.peer, self.clock.steady())
     }
 
     /// Fails unless the principal may hear the conversation. By its key it need not exist yet.

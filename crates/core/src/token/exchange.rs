@@ -89,16 +89,20 @@ impl Tokens {
         let slug = named(tenant)?;
         text("password.username", &proof.username, 1, directory::MAX_USERNAME_CHARS)?;
         text("password.password", &proof.password, 1, crate::password::MAX_CHARS)?;
-        self.attempts.take(&caller.peer, &slug, &proof.username, self.clock.now())?;
+        // Before anything is kept: whoever names no tenant leaves nothing behind.
         let (tenant, tenant_slug) = self.auth.tenant(&slug).await?;
+        let client = self.attempts.take(&caller.peer, &slug, &proof.username, self.clock.steady())?;
         let user = self.named_user(tenant, &proof.username).await?;
         let stored = match &user {
             Some(user) => self.store.directory.password_hash(tenant, user.id).await?,
             None => None,
         };
-        let right = self.passwords.verify(proof.password, stored).await?;
+        let right = self.passwords.verify(client, proof.password, stored).await?;
         match user {
-            Some(user) if right => Ok(signed_in(user, tenant_slug)),
+            Some(user) if right => {
+                self.attempts.succeeded(&caller.peer, &slug, &proof.username);
+                Ok(signed_in(user, tenant_slug))
+            }
             // One answer for a wrong name and a wrong password.
             _ => Err(Error::CredentialInvalid("the username or the password is wrong".to_owned())),
         }
@@ -140,8 +144,8 @@ impl Tokens {
         text("signup.display_name", &wanted.display_name, 0, directory::MAX_NAME_CHARS)?;
         text("signup.email", &wanted.email, 0, directory::MAX_EMAIL_CHARS)?;
         directory::password("signup.password", &wanted.password)?;
-        self.attempts.take(&caller.peer, &slug, &wanted.username, self.clock.now())?;
         let (tenant, tenant_slug) = self.auth.tenant(&slug).await?;
+        let client = self.attempts.take(&caller.peer, &slug, &wanted.username, self.clock.steady())?;
         let display_name =
             if wanted.display_name.is_empty() { wanted.username.clone() } else { wanted.display_name };
         let account = UserUpsert {
@@ -149,7 +153,7 @@ impl Tokens {
             username: Some(wanted.username),
             email: Some(wanted.email).filter(|email| !email.is_empty()),
             roles: Some(Roles::CUSTOMER),
-            password_hash: Some(self.passwords.hash(wanted.password).await?),
+            password_hash: Some(self.passwords.hash(client, wanted.password).await?),
             create_only: true,
             unique_names: true,
             ..UserUpsert::default()

@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 use crate::testing::{EDGE, OPERATOR, World, bearer, call, legacy};
 
 mod families;
+mod sign_in;
 
 fn refused(status: &Status, code: Code, reason: Reason) {
     assert_eq!((status.code(), failure::reason(status)), (code, reason), "{status:?}");
