@@ -145,6 +145,10 @@ fn template() -> Table {
         [log]
         filter = "warn"
 
+        [core]
+        // Guests of a test are of one network.
+        caller_calls_burst = 0
+
         [[listener]]
         // All clients of a test have one address.
         connections_per_address = 0

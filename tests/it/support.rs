@@ -44,6 +44,7 @@ macro_rules! stories {
 stories!(
     admin_endpoints,
     closed_conversation,
+    cookie_of_the_shop,
     customer_first,
     document_style,
     hijack,
@@ -75,6 +76,10 @@ async fn play(plan: Plan, story: &str, transport: &str) {
         Value::Array(rate) => plan
             .set_support("rate_burst", rate[0].as_i64().unwrap())
             .set_support("rate_per_second", rate[1].as_i64().unwrap()),
+        _ => plan,
+    };
+    let plan = match header["login"] {
+        Value::Bool(false) => plan.set_support("login_issuer", "").set_support("allow_signup", false),
         _ => plan,
     };
     let prefix = match header["mount"].as_str() {

@@ -11,7 +11,7 @@ use crate::{
     Error, Result,
     heads::Heads,
     hub::{self, Announced, Source, StateOf, Topic, state},
-    presence::{self, Presence},
+    presence::{self, Presence, Seen},
     subject::Kinds,
 };
 
@@ -87,7 +87,8 @@ impl Source for StoreSource {
     async fn state(&self, topic: Topic) -> Result<Option<(i64, v1::Event)>> {
         match topic {
             Topic::State(tenant, StateOf::Presence) => {
-                let (revision, presences) = self.presence.presences(tenant).await?;
+                let (seen, revision) = self.presence.online(tenant).await?;
+                let presences = seen.iter().map(Seen::to_full_proto).collect();
                 Ok(Some((revision, state::presence_snapshot(revision, presences))))
             }
             Topic::State(_, StateOf::Typing(_)) | Topic::Log(..) | Topic::Feed(_) => Ok(None),

@@ -31,7 +31,6 @@ use std::sync::Arc;
 use parlor_store::{Roles, Store, TenantId};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use tokio::sync::broadcast;
 
 pub use self::{
     access::OWN_ISSUER,
@@ -44,7 +43,6 @@ use self::{
     issuer::{Issuer, Issuers, Signed, Verified, nobodys},
     jwt::{Unverified, invalid},
     records::{Records, held, is_held},
-    revocation::Withdrawal,
     standing::Standing,
 };
 use crate::{
@@ -83,12 +81,6 @@ pub struct Auth {
     handle_seal: Seal,
     records: Records,
     standing: Standing,
-}
-
-impl std::fmt::Debug for Auth {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Auth").field("issuers", &self.issuers).finish_non_exhaustive()
-    }
 }
 
 impl Auth {
@@ -145,17 +137,18 @@ impl Auth {
         let contents =
             handle::open(&self.handle_seal, handle).ok_or_else(|| invalid("it is not a handle"))?;
         let named = contents.named().ok_or_else(|| invalid("it is not a handle"))?;
+        let tenant = TenantId(contents.tenant);
         let actor = match named {
             Named::Guest => Actor::Guest,
             Named::Operator => Actor::Operator,
             Named::Key(id) => Actor::Key(id),
-            Named::User(id) => Actor::User(Arc::new(self.records.user(contents.tenant(), id).await?)),
+            Named::User(id) => Actor::User(Arc::new(self.records.user(tenant, id).await?)),
         };
-        let (tenant, tenant_slug) = (contents.tenant(), Arc::from(contents.tenant_slug.as_str()));
+        let tenant_slug = Arc::from(contents.tenant_slug.as_str());
         let (proof, rights_until) = (contents.proof(), contents.rights_until);
         let roles = match &actor {
-            Actor::User(user) if proof.held => held(contents.roles(), user),
-            _ => contents.roles(),
+            Actor::User(user) if proof.held => held(Roles(contents.roles), user),
+            _ => Roles(contents.roles),
         };
         let principal = Principal { tenant, tenant_slug, actor, roles, proof, rights_until };
 
@@ -171,24 +164,6 @@ impl Auth {
             return Err(Error::CredentialExpired);
         }
         self.standing.keep_handle(handle, principal, now, until)
-    }
-
-    /// Completes when the principal's rights end: `CredentialExpired` at `rights_until`, or `CredentialRevoked` on a
-    /// withdrawal.
-    pub async fn ended(&self, principal: &Principal) -> Error {
-        self.standing.ended(principal).await
-    }
-
-    /// Hears of what is withdrawn from now on.
-    #[must_use]
-    pub fn withdrawals(&self) -> broadcast::Receiver<Withdrawal> {
-        self.standing.withdrawals()
-    }
-
-    /// True if the proof of the principal was withdrawn.
-    #[must_use]
-    pub fn is_withdrawn(&self, principal: &Principal) -> bool {
-        self.standing.is_withdrawn(principal)
     }
 
     /// What was verified and what was withdrawn.
@@ -363,14 +338,8 @@ impl Auth {
         };
         let (tenant, tenant_slug) = self.records.tenant(slug).await?;
         let (actor, roles) = (Actor::Guest, Roles::CUSTOMER);
-        Ok(Arc::new(Principal {
-            tenant,
-            tenant_slug,
-            actor,
-            roles,
-            proof: Proof::default(),
-            rights_until: None,
-        }))
+        let (proof, rights_until) = (Proof::default(), None);
+        Ok(Arc::new(Principal { tenant, tenant_slug, actor, roles, proof, rights_until }))
     }
 
     fn is_operator(&self, secret: &str) -> bool {

@@ -1,12 +1,12 @@
 //! How often something may be tried: a bucket for each key, in a bounded map.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     hash::Hash,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Mutex,
 };
 
-use crate::{Error, Result};
+use crate::{Error, Result, locked::lock};
 
 /// What a bucket holds, and how fast it fills.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,8 @@ pub struct Rate {
 
 impl Rate {
     /// The moment at which a bucket will be full once one more is taken; fails if it is empty.
-    fn taken(self, full_at: Option<&i64>, now_ms: i64) -> Result<i64> {
-        let taken = full_at.map_or(now_ms, |at| now_ms.max(*at)).saturating_add(self.refill_ms);
+    fn taken(self, full_at: Option<&(i64, u64)>, now_ms: i64) -> Result<i64> {
+        let taken = full_at.map_or(now_ms, |(at, _)| now_ms.max(*at)).saturating_add(self.refill_ms);
         let late_ms = taken - now_ms - self.refill_ms.saturating_mul(self.burst.into());
         if late_ms > 0 { Err(limited(late_ms)) } else { Ok(taken) }
     }
@@ -35,29 +35,31 @@ pub struct Buckets<K> {
 
 #[derive(Debug)]
 struct Kept<K> {
-    /// The moment at which each will be full again, which says all there is to say.
-    full_at: HashMap<K, i64>,
+    /// The moment at which each will be full again, which says all there is to say, and what tells it from the same moment
+    /// of others.
+    full_at: HashMap<K, (i64, u64)>,
     /// The same by moment: those that are full again stand first.
-    order: BTreeSet<(i64, K)>,
+    order: BTreeMap<(i64, u64), K>,
+    taken: u64,
 }
 
 /// Full buckets that go with each attempt: more than an attempt adds, and few enough that it waits for nothing.
 const SWEPT: usize = 8;
 
-impl<K: Clone + Ord + Hash> Buckets<K> {
+impl<K: Clone + Eq + Hash> Buckets<K> {
     /// When `most` are in use, new keys are refused until one recovers.
     pub fn new(most: usize) -> Self {
-        Self { kept: Mutex::new(Kept { full_at: HashMap::new(), order: BTreeSet::new() }), most }
+        Self { kept: Mutex::new(Kept { full_at: HashMap::new(), order: BTreeMap::new(), taken: 0 }), most }
     }
 
     /// Fails if a bucket is empty. Takes nothing.
     pub fn check(&self, key: &K, rate: Rate, now_ms: i64) -> Result<()> {
-        rate.taken(self.lock().full_at.get(key), now_ms).map(drop)
+        rate.taken(lock(&self.kept).full_at.get(key), now_ms).map(drop)
     }
 
     /// Takes one from each bucket, or none from any.
     pub fn take(&self, wanted: &[(K, Rate)], now_ms: i64) -> Result<()> {
-        let mut kept = self.lock();
+        let mut kept = lock(&self.kept);
         let has_room = |kept: &Kept<K>| {
             let new = wanted.iter().filter(|(key, _)| !kept.full_at.contains_key(key)).count();
             new == 0 || kept.full_at.len() + new <= self.most
@@ -79,33 +81,30 @@ impl<K: Clone + Ord + Hash> Buckets<K> {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept<K>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.lock().full_at.len()
+        lock(&self.kept).full_at.len()
     }
 }
 
-impl<K: Clone + Ord + Hash> Kept<K> {
+impl<K: Clone + Eq + Hash> Kept<K> {
     fn set(&mut self, key: K, full_at: i64) {
-        if let Some(before) = self.full_at.insert(key.clone(), full_at) {
-            self.order.remove(&(before, key.clone()));
+        self.taken += 1;
+        let place = (full_at, self.taken);
+        if let Some(before) = self.full_at.insert(key.clone(), place) {
+            self.order.remove(&before);
         }
-        self.order.insert((full_at, key));
+        self.order.insert(place, key);
     }
 
     /// Forgets buckets that are full again, at most so many.
     fn sweep(&mut self, now_ms: i64, most: usize) {
         for _ in 0..most {
-            match self.order.first() {
-                Some((full_at, _)) if *full_at <= now_ms => {}
+            match self.order.first_entry() {
+                Some(first) if first.key().0 <= now_ms => {
+                    self.full_at.remove(&first.remove());
+                }
                 _ => return,
-            }
-            if let Some((_, key)) = self.order.pop_first() {
-                self.full_at.remove(&key);
             }
         }
     }
@@ -135,7 +134,7 @@ mod tests {
             buckets.take(&[(99, RATE)], 9_000).ok();
         }
         assert_eq!(buckets.len(), 1);
-        assert_eq!(buckets.lock().order.len(), 1);
+        assert_eq!(lock(&buckets.kept).order.len(), 1);
     }
 
     #[test]

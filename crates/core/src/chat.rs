@@ -1,6 +1,7 @@
 //! Conversations and the messages in them: who may do what, and what it does.
 //!
-//! What a unary call and a stream command share is here once; `chat/rpc.rs` and `chat/converse.rs` only decode and encode.
+//! The rules are here once, for unary calls and for commands of streams; `chat/rpc.rs` and `chat/converse.rs` only decode
+//! and encode.
 //! A rule that needs the row reads it right before it writes; what two writers could race for (keys, owners, request
 //! ids, sequences, and who may write a message) is decided by the store inside the writing transaction.
 
@@ -23,17 +24,18 @@ use std::{collections::HashMap, sync::Arc};
 
 use parlor_api::limits;
 use parlor_store::{
-    Access, Conversation, ConversationFilter, ConversationId, ConversationPatch, EnsureConversation, Message,
-    MessageFilter, Mutation, OwnConversation, Reacting, Reaction, RequestKey, SeenBy, Store, UserId,
+    Access, Conversation, ConversationFilter, ConversationPatch, EnsureConversation, Message, MessageFilter,
+    Mutation, OwnConversation, Reacting, Reaction, SeenBy, Store, UserId,
 };
 
+pub use self::rpc::ChatRpc;
 use self::{
     access::Named,
     find::Finder,
     guesses::Guesses,
-    page::{ListCursor, MessageCursor, Span, cut},
+    page::{ListCursor, MessageCursor, Span},
     send::Sender,
-    wish::{Creation, Listing},
+    wish::Creation,
 };
 use crate::{
     Error, Result,
@@ -42,29 +44,20 @@ use crate::{
     clock::Clock,
     hub::Hub,
     offset::Offsets,
-    page::Pages,
+    page::cut,
     request::Requests,
 };
 
-/// The chat rules, and the service over them. Cloning is cheap.
+/// The chat rules. Cloning is cheap.
 #[derive(Clone)]
 pub struct Chat {
     store: Store,
     hub: Hub,
     clock: Clock,
     rights: Arc<Auth>,
-    pages: Pages,
-    requests: Requests,
     offsets: Offsets,
     find: Finder,
     sender: Sender,
-}
-
-/// What comes back from callers who cannot read it.
-pub struct Opaque {
-    pub pages: Pages,
-    pub requests: Requests,
-    pub offsets: Offsets,
 }
 
 /// A page of messages, oldest first, and the range in which it lacks nothing.
@@ -86,13 +79,13 @@ impl Chat {
         hub: Hub,
         clock: Clock,
         rights: Arc<Auth>,
-        opaque: Opaque,
+        requests: Requests,
+        offsets: Offsets,
         guesses: guesses::Options,
     ) -> Self {
-        let Opaque { pages, requests, offsets } = opaque;
         let find = Finder::new(store.clone(), clock.clone(), Guesses::new(guesses));
-        let sender = Sender::new(store.clone(), clock.clone(), find.clone(), requests.clone());
-        Self { store, hub, clock, rights, pages, requests, offsets, find, sender }
+        let sender = Sender::new(store.clone(), clock.clone(), find.clone(), requests);
+        Self { store, hub, clock, rights, offsets, find, sender }
     }
 
     /// What finds conversations for callers, for the edge.
@@ -130,35 +123,26 @@ impl Chat {
         }))
     }
 
-    /// Lists conversations, the most recently active first; one more than `limit` is never answered.
+    /// Lists conversations, the most recently active first.
     pub async fn list(
         &self,
         caller: &Caller,
         mut filter: ConversationFilter,
         cursor: Option<ListCursor>,
         limit: u64,
-    ) -> Result<(Vec<Conversation>, Option<ListCursor>)> {
+    ) -> Result<Vec<Conversation>> {
         let principal = caller.principal()?;
         if !principal.is_staff() {
             // A guest owns nothing, and reaches a conversation only by its key.
             if principal.user_id().is_none() {
-                return Ok((Vec::new(), None));
+                return Ok(Vec::new());
             }
             filter.owner_id = None;
         }
         let (person, staff) = (principal.user_id(), principal.is_staff());
         filter.access = Some(Access { person, staff, by_key: false });
         let before = cursor.map(|cursor| (cursor.active_at, cursor.number));
-        let mut rows =
-            self.store.chat.list_conversations(principal.tenant, &filter, before, limit + 1).await?;
-        let more = cut(&mut rows, limit);
-        let last = rows.last().filter(|_| more);
-        let time = |row: &Conversation| match filter.order_by_update {
-            true => row.updated_at,
-            false => row.customer_active_at,
-        };
-        let next = last.map(|row| ListCursor { active_at: time(row), number: row.number });
-        Ok((rows, next))
+        Ok(self.store.chat.list_conversations(principal.tenant, &filter, before, limit).await?)
     }
 
     /// What changes a conversation, once it is allowed. Customers may only clear what they see of it.
@@ -183,21 +167,27 @@ impl Chat {
     }
 
     /// Lists messages in either direction. Customers see nothing that was cleared.
-    pub async fn messages(&self, caller: &Caller, listing: Listing) -> Result<MessagePage> {
+    pub async fn messages(
+        &self,
+        caller: &Caller,
+        named: &Named,
+        mut filter: MessageFilter,
+        cursor: Option<MessageCursor>,
+        limit: u64,
+    ) -> Result<MessagePage> {
         let principal = caller.principal()?;
-        let conversation = self.find.accessible(principal, &caller.peer, &listing.conversation).await?;
+        let conversation = self.find.accessible(principal, &caller.peer, named).await?;
         let hidden = if principal.is_staff() { 0 } else { conversation.cleared_sequence };
-        let mut filter = listing.filter;
-        let span = Span::of(&filter, listing.cursor, hidden, conversation.last_sequence);
+        let span = Span::of(&filter, cursor, hidden, conversation.last_sequence);
         filter.after_sequence = span.from;
         filter.through_sequence = Some(span.through);
         let (tenant, id) = (principal.tenant, conversation.id);
         let mut messages = if span.is_empty() {
             Vec::new()
         } else {
-            self.store.chat.list_messages(tenant, id, &filter, listing.limit + 1).await?
+            self.store.chat.list_messages(tenant, id, &filter, limit + 1).await?
         };
-        let more = cut(&mut messages, listing.limit);
+        let more = cut(&mut messages, limit);
         let last = messages.last().map(|message| message.sequence).filter(|_| more);
         let (shown, next) = span.shown(last, filter.descending);
         if filter.descending {
@@ -276,22 +266,6 @@ impl Chat {
             self.store.directory.user(principal.tenant, owner).await?;
         }
         Ok(wish)
-    }
-
-    /// Names a repeatable request about a conversation. Guests share a principal, so the conversation tells them apart.
-    fn request_key(
-        &self,
-        principal: &Principal,
-        method: &'static str,
-        request_id: &str,
-        conversation: Option<ConversationId>,
-        request: &impl prost::Message,
-    ) -> Result<Option<RequestKey>> {
-        let mut key = self.requests.key(principal, method, request_id, request)?;
-        if let (Some(key), Some(id)) = (&mut key, conversation) {
-            key.principal = format!("{}/{id}", key.principal);
-        }
-        Ok(key)
     }
 }
 

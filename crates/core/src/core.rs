@@ -8,7 +8,13 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use parlor_api::{limits, v1::presence_service_server::PresenceServiceServer};
+use parlor_api::{
+    limits::REQUEST_BYTES,
+    v1::{
+        chat_service_server::ChatServiceServer, directory_service_server::DirectoryServiceServer,
+        presence_service_server::PresenceServiceServer, token_service_server::TokenServiceServer,
+    },
+};
 use parlor_bus::Bus;
 use parlor_store::{Store, SubjectKind, TenantId};
 use tonic::service::Routes;
@@ -17,9 +23,9 @@ use uuid::Uuid;
 use crate::{
     Error, Result, Service, announce,
     auth::{self, Auth},
-    chat::{Chat, Opaque, guesses, subject::Conversations},
+    chat::{Chat, ChatRpc, guesses, subject::Conversations},
     clock::Clock,
-    directory::Directory,
+    directory::{Directory, DirectoryRpc},
     edge::{self, Edge, Past},
     heads::Heads,
     health::Health,
@@ -27,11 +33,11 @@ use crate::{
     offset::Offsets,
     page::Pages,
     password::Passwords,
-    presence::{self, Presence, rpc::PresenceRpc},
+    presence::{self, Presence, PresenceRpc},
     request::Requests,
     stack,
     subject::{Kind, Kinds, Subjects},
-    token::Tokens,
+    token::{TokenRpc, Tokens},
 };
 
 /// What the core needs of the configuration.
@@ -115,7 +121,8 @@ impl Core {
             hub.clone(),
             clock.clone(),
             auth.clone(),
-            Opaque { pages: pages.clone(), requests: requests.clone(), offsets },
+            requests.clone(),
+            offsets,
             options.unknown_keys,
         );
         let past = Past::recall(store.clone(), clock.clone(), heads, &options.position_key).await?;
@@ -123,7 +130,7 @@ impl Core {
         let (finder, rights) = (chat.finder(), auth.clone());
         let edge = Edge::new(options.edge, finder, presence.clone(), hub.clone(), rights, past, subjects);
         let parts = Parts { store, auth, clock, hub, presence, edge, health };
-        let routes = parts.services(&chat, requests, pages)?;
+        let routes = parts.services(chat, requests, pages)?;
         let service = stack::wrap(routes, &parts.auth, &options.stack);
         Ok(Arc::new(Self { parts, service }))
     }
@@ -191,13 +198,14 @@ pub(crate) fn kinds() -> Vec<(SubjectKind, Arc<dyn Kind>)> {
 }
 
 impl Parts {
-    fn services(&self, chat: &Chat, requests: Requests, pages: Pages) -> Result<Routes> {
+    fn services(&self, chat: Chat, requests: Requests, pages: Pages) -> Result<Routes> {
         let (store, auth, clock) = (self.store.clone(), self.auth.clone(), self.clock.clone());
         let passwords = Passwords::default();
         let tokens = Tokens::new(store.clone(), auth.clone(), clock.clone(), passwords.clone());
-        let directory = Directory::new(store, auth.clone(), clock, passwords, requests, pages.clone());
+        let directory = Directory::new(store, auth.clone(), clock, passwords);
+        let directory = DirectoryRpc::new(directory, requests.clone(), pages.clone());
+        let chat = ChatRpc::new(chat, requests, pages.clone());
         let presence = PresenceRpc::new(self.presence.clone(), self.hub.clone(), auth, pages);
-        let presence = PresenceServiceServer::new(presence);
 
         let unreadable = |error: tonic_reflection::server::Error| Error::Internal(error.to_string());
         let reflection = || {
@@ -206,11 +214,14 @@ impl Parts {
                 .register_encoded_file_descriptor_set(parlor_api::PUBLIC_DESCRIPTORS)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
-        Ok(Routes::new(directory.service())
-            .add_service(tokens.service())
-            .add_service(chat.service().max_decoding_message_size(limits::REQUEST_BYTES))
-            .add_service(presence.max_decoding_message_size(limits::REQUEST_BYTES))
-            .add_service(self.edge.service().max_decoding_message_size(limits::REQUEST_BYTES))
+        let (directory, tokens) =
+            (DirectoryServiceServer::new(directory), TokenServiceServer::new(TokenRpc(tokens)));
+        let (chat, presence) = (ChatServiceServer::new(chat), PresenceServiceServer::new(presence));
+        Ok(Routes::new(directory.max_decoding_message_size(REQUEST_BYTES))
+            .add_service(tokens.max_decoding_message_size(REQUEST_BYTES))
+            .add_service(chat.max_decoding_message_size(REQUEST_BYTES))
+            .add_service(presence.max_decoding_message_size(REQUEST_BYTES))
+            .add_service(self.edge.service().max_decoding_message_size(REQUEST_BYTES))
             .add_service(self.health.service())
             .add_service(reflection().build_v1().map_err(unreadable)?)
             // Many clients still speak the older one.

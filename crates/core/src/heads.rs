@@ -6,12 +6,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use parlor_store::{Millis, Store, TenantId};
 
-use crate::{Result, clock::Clock};
+use crate::{Result, clock::Clock, locked::lock};
 
 /// How long a head is taken from memory: a second of one tenant's events is not much to be given twice.
 const FRESH_MS: Millis = 1_000;
@@ -32,7 +32,7 @@ struct Head {
 impl Heads {
     /// Everything up to a position was stored and announced by this core.
     pub fn raise(&self, tenant: TenantId, position: i64) {
-        let mut known = self.known();
+        let mut known = lock(&self.known);
         let head = known.entry(tenant).or_default();
         head.position = head.position.max(position);
     }
@@ -40,25 +40,20 @@ impl Heads {
     /// The last position that this core has heard of; `None` if it knows nothing of the tenant.
     #[must_use]
     pub fn last(&self, tenant: TenantId) -> Option<i64> {
-        self.known().get(&tenant).map(|head| head.position)
+        lock(&self.known).get(&tenant).map(|head| head.position)
     }
 
     /// The tenant's head, read from the store where what is known is old.
     pub async fn read(&self, store: &Store, clock: &Clock, tenant: TenantId) -> Result<i64> {
         let now = clock.now();
-        let known = self.known().get(&tenant).copied().unwrap_or_default();
+        let known = lock(&self.known).get(&tenant).copied().unwrap_or_default();
         if known.read_at.is_some_and(|read_at| (read_at..read_at + FRESH_MS).contains(&now)) {
             return Ok(known.position);
         }
         let position = store.log.tenant_head(tenant).await?;
-        let mut known = self.known();
+        let mut known = lock(&self.known);
         let head = known.entry(tenant).or_default();
         *head = Head { position: head.position.max(position), read_at: Some(now) };
         Ok(head.position)
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<TenantId, Head>> {
-        // Whole after every statement, so a poisoned one is taken as it is.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

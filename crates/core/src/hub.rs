@@ -22,7 +22,6 @@
 mod announced;
 mod entry;
 mod keeper;
-mod locked;
 pub mod mailbox;
 mod shared;
 pub mod state;
@@ -41,8 +40,8 @@ use prost::Message as _;
 use tokio::time::MissedTickBehavior;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{entry::Entry, keeper::Keeper, locked::lock, shared::Shared};
-use crate::{Error, Result, clock::Clock};
+use self::{entry::Entry, keeper::Keeper, shared::Shared};
+use crate::{Error, Result, clock::Clock, locked::lock};
 
 pub use self::{
     announced::{Announced, Began},

@@ -1,7 +1,7 @@
 //! The services: what is allowed, what happens, who is told.
 //!
-//! Right may use left: `clock, status, field, wire, caller, seal, offset, heads, page, auth, hub, buckets ← directory, token ← chat, presence ←
-//! announce, edge, health ← core`; `stack` stands before all services and knows none.
+//! Which module may use which is in ARCHITECTURE.md, and a test enforces it; `stack` stands before all services and knows
+//! none.
 
 pub mod announce;
 pub mod auth;
@@ -16,8 +16,10 @@ pub mod field;
 pub mod heads;
 pub mod health;
 pub mod hub;
+mod locked;
 pub mod metric;
 pub mod offset;
+mod optional;
 pub mod page;
 pub mod password;
 pub mod presence;

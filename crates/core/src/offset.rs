@@ -12,9 +12,9 @@ use aes_gcm_siv::aes::{
     cipher::{BlockCipherDecrypt as _, BlockCipherEncrypt as _, KeyInit as _},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, Mac as _};
 use parlor_store::TenantId;
-use sha2::Sha256;
+
+use crate::seal;
 
 /// Gives out offsets and reads them, under one key of the installation. Cloning is cheap.
 #[derive(Clone)]
@@ -22,19 +22,11 @@ pub struct Offsets {
     cipher: Arc<Aes256>,
 }
 
-impl std::fmt::Debug for Offsets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Offsets")
-    }
-}
-
 impl Offsets {
     /// Under the installation's secret.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
-        mac.update(b"offset");
-        Self { cipher: Arc::new(Aes256::new(&mac.finalize().into_bytes())) }
+        Self { cipher: Arc::new(Aes256::new(&seal::key(secret, "offset"))) }
     }
 
     /// The offset of a position.

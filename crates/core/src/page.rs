@@ -11,24 +11,31 @@ use crate::{Error, Result, seal::Seal};
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// Where the request names none.
-    pub default: usize,
+    pub default: u64,
     /// More is taken as this.
-    pub maximum: usize,
+    pub maximum: u64,
 }
 
 impl Sizes {
-    /// The size of the page asked for.
-    pub fn of(self, page_size: i32) -> Result<usize> {
-        match usize::try_from(page_size) {
+    /// The size that is asked for in a field.
+    pub fn of(self, field: &'static str, asked: i32) -> Result<u64> {
+        match u64::try_from(asked) {
             Ok(0) => Ok(self.default),
             Ok(wanted) => Ok(wanted.min(self.maximum)),
-            Err(_) => Err(Error::field("page_size", "must not be negative")),
+            Err(_) => Err(Error::field(field, "must not be negative")),
         }
     }
 }
 
+/// Cuts what was read, one row more than the page holds, to the page. True if more follow.
+pub fn cut<T>(rows: &mut Vec<T>, size: u64) -> bool {
+    let more = rows.len() as u64 > size;
+    rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+    more
+}
+
 /// Seals and opens page tokens.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Pages {
     seal: Seal,
 }
@@ -44,6 +51,19 @@ impl Pages {
     pub fn seal(&self, scope: &[&str], place: &impl Serialize) -> String {
         let plain = serde_json::to_vec(place).expect("a place is plain data");
         self.seal.seal(scope, &plain)
+    }
+
+    /// Cuts what was read to the page, and continues it behind the place of its last row; without a token if it is the
+    /// last page.
+    pub fn cut<T, P: Serialize>(
+        &self,
+        scope: &[&str],
+        rows: &mut Vec<T>,
+        size: u64,
+        place: impl FnOnce(&T) -> P,
+    ) -> String {
+        let more = cut(rows, size);
+        rows.last().filter(|_| more).map(|last| self.seal(scope, &place(last))).unwrap_or_default()
     }
 
     /// The place a token continues behind; `None` for the first page.
@@ -63,10 +83,10 @@ mod tests {
     #[test]
     fn a_size_is_defaulted_coerced_or_refused() {
         let sizes = Sizes { default: 50, maximum: 500 };
-        assert_eq!(sizes.of(0), Ok(50));
-        assert_eq!(sizes.of(500), Ok(500));
-        assert_eq!(sizes.of(501), Ok(500));
-        assert!(sizes.of(-1).is_err());
+        assert_eq!(sizes.of("page_size", 0), Ok(50));
+        assert_eq!(sizes.of("page_size", 500), Ok(500));
+        assert_eq!(sizes.of("page_size", 501), Ok(500));
+        assert!(sizes.of("page_size", -1).is_err());
     }
 
     #[test]

@@ -4,13 +4,13 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use tokio::sync::Semaphore;
 
-use crate::{Error, Result};
+use crate::{Error, Result, locked::lock};
 
 pub const MIN_CHARS: usize = 8;
 /// Argon2 takes more, but nobody types more.
@@ -112,7 +112,7 @@ struct Share<'s> {
 impl Shares {
     fn take(&self, network: Option<IpAddr>) -> Option<Share<'_>> {
         if let Some(network) = network {
-            let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut taken = lock(&self.0);
             let of_network = taken.entry(network).or_default();
             if *of_network >= WAITING_OF_NETWORK {
                 return None;
@@ -126,7 +126,7 @@ impl Shares {
 impl Drop for Share<'_> {
     fn drop(&mut self) {
         let Some(network) = self.network else { return };
-        let mut taken = self.shares.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = lock(&self.shares.0);
         if let Some(of_network) = taken.get_mut(&network) {
             *of_network -= 1;
             if *of_network == 0 {

@@ -8,23 +8,29 @@
 
 mod attend;
 mod keeper;
+mod present;
 mod roster;
-pub mod rpc;
+mod rpc;
 mod seen;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parlor_api::v1;
 use parlor_store::{PresenceRow, Roles, TenantId, User, UserId, What};
 
 pub(crate) use self::seen::Seen;
-use self::seen::{availability_from_proto, unseen};
+use self::{
+    keeper::MAX_LINGER,
+    seen::{availability_from_proto, unseen},
+};
 pub use self::{
-    keeper::{Announce, MAX_LINGER, Options, Presence},
+    keeper::{Announce, Options, Presence},
+    present::Present,
     roster::Counted,
+    rpc::PresenceRpc,
 };
 use crate::{
     Error, Result,
@@ -45,12 +51,6 @@ impl Presence {
             .collect();
         seen.sort_by_key(|seen| seen.user.number);
         Ok((seen, revision))
-    }
-
-    /// The same for the hub, as staff see it.
-    pub async fn presences(&self, tenant: TenantId) -> Result<(i64, Vec<v1::Presence>)> {
-        let (seen, revision) = self.online(tenant).await?;
-        Ok((revision, seen.iter().map(Seen::to_full_proto).collect()))
     }
 
     /// One person as they are now.
@@ -85,8 +85,7 @@ impl Presence {
         }
         self.store.directory.user(principal.tenant, id).await?;
         let choice = availability_from_proto(choice);
-        let revision =
-            self.store.presence.set_availability(principal.tenant, id, choice, self.clock.now()).await?;
+        let revision = self.store.presence.set_availability(principal.tenant, id, choice).await?;
         let seen = self.person(principal.tenant, id).await?;
         self.tell(&seen, revision);
         Ok(seen.to_proto(principal))
@@ -96,6 +95,14 @@ impl Presence {
         let connections = self.connections(user.tenant, user.id);
         Seen { user, row, connections }
     }
+}
+
+/// How long somebody asks to be shown online after their last connection; `None` if they do not say.
+pub(crate) fn linger(field: &'static str, asked: Option<prost_types::Duration>) -> Result<Option<Duration>> {
+    let Some(asked) = asked else { return Ok(None) };
+    let linger = Duration::try_from(asked).ok().filter(|linger| *linger <= MAX_LINGER);
+    let problem = || Error::field(field, format!("must be 0 to {} seconds", MAX_LINGER.as_secs()));
+    linger.map(Some).ok_or_else(problem)
 }
 
 /// The role somebody asks for; `None` if any will do.

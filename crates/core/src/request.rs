@@ -39,6 +39,27 @@ pub async fn stored<S, T, R>(
     Ok(response)
 }
 
+/// A service on the wire, with a line for each method that answers once: its messages, whether it is [`answered`] or
+/// [`stored`], and by what. Methods that stream are written out behind them.
+macro_rules! service {
+    ($service:ident for $rpc:ty {
+        $(fn $method:ident($request:ident) -> $response:ident = $how:ident($answer:expr);)*
+    } $($streaming:tt)*) => {
+        #[tonic::async_trait]
+        impl $service for $rpc {
+            $(async fn $method(
+                &self,
+                request: tonic::Request<parlor_api::v1::$request>,
+            ) -> Result<tonic::Response<parlor_api::v1::$response>, tonic::Status> {
+                $crate::request::$how(self, request, $answer).await
+            })*
+
+            $($streaming)*
+        }
+    };
+}
+pub(crate) use service;
+
 /// Names repeatable requests.
 #[derive(Clone, Debug)]
 pub struct Requests {
@@ -101,9 +122,12 @@ where
         return Ok(Applied { response, done: Some(done), position });
     };
     let once = store.apply_once(key, mutation, move |done| respond(done).encode_to_vec()).await?;
-    let response = R::decode(once.response.as_slice())
-        .map_err(|error| Error::Internal(format!("a recorded answer cannot be read: {error}")))?;
-    Ok(Applied { response, done: None, position: once.position })
+    Ok(Applied { response: recorded(&once.response)?, done: None, position: once.position })
+}
+
+/// The answer that was recorded for a request.
+pub fn recorded<R: Message + Default>(response: &[u8]) -> Result<R> {
+    R::decode(response).map_err(|error| Error::Internal(format!("a recorded answer cannot be read: {error}")))
 }
 
 /// An answer, and what was done for it if that is known here.

@@ -5,7 +5,7 @@
 //! nonce shows, and that they are sealed alike is what lets caches find them. The purpose is authenticated beside the text.
 
 use aes_gcm_siv::{
-    Aes256GcmSiv, Nonce,
+    Aes256GcmSiv, Key, Nonce,
     aead::{Aead as _, KeyInit as _, Payload},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -25,19 +25,11 @@ pub struct Seal {
     cipher: Aes256GcmSiv,
 }
 
-impl std::fmt::Debug for Seal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Seal")
-    }
-}
-
 impl Seal {
     /// Derives a key from the installation's secret and a name that separates its uses.
     #[must_use]
     pub fn new(secret: &[u8], name: &str) -> Self {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
-        mac.update(name.as_bytes());
-        Self { cipher: Aes256GcmSiv::new(&mac.finalize().into_bytes()) }
+        Self { cipher: Aes256GcmSiv::new(&key(secret, name)) }
     }
 
     /// Seals for a purpose; only the same purpose opens it.
@@ -57,6 +49,14 @@ impl Seal {
         let cipher = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         self.cipher.decrypt(&Nonce::default(), Payload { msg: &cipher, aad: &associated(purpose) }).ok()
     }
+}
+
+/// A key for one use of the installation's secret, by the name of that use.
+#[must_use]
+pub fn key(secret: &[u8], name: &str) -> Key<Aes256GcmSiv> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+    mac.update(name.as_bytes());
+    mac.finalize().into_bytes()
 }
 
 /// The parts of a purpose, each behind its length, so that no two purposes read alike.

@@ -6,6 +6,7 @@
 
 mod arrival;
 mod deadline;
+mod fair;
 mod identify;
 mod layer;
 mod limits;
@@ -28,7 +29,11 @@ use http::{Request, Response};
 use tonic::{body::Body, service::Routes};
 use tower::{BoxError, Service as _};
 
-use self::{arrival::Arrivals, deadline::Deadline, identify::Identify, layer::Answer, limits::Limits, trace::Trace};
+pub use self::fair::Share;
+use self::{
+    arrival::Arrivals, deadline::Deadline, fair::Fair, identify::Identify, layer::Answer, limits::Limits,
+    trace::Trace,
+};
 use crate::{Service, auth::Auth};
 
 /// What operators may set.
@@ -44,6 +49,8 @@ pub struct Options {
     pub arrive_within: Duration,
     /// Calls that may be worked on at once; more are refused, so that those inside are served in time.
     pub calls_in_flight: usize,
+    /// What one caller may take.
+    pub share: Share,
 }
 
 impl Default for Options {
@@ -54,6 +61,7 @@ impl Default for Options {
             longest_deadline: Duration::from_secs(60),
             arrive_within: Duration::from_secs(5),
             calls_in_flight: 10_000,
+            share: Share::default(),
         }
     }
 }
@@ -66,6 +74,7 @@ pub fn wrap(routes: Routes, auth: &Arc<Auth>, options: &Options) -> Service {
         arrivals: Arrivals::new(options.arrive_within),
         limits: Limits::new(options.calls_in_flight),
         identify: Identify::new(auth.clone(), &options.edge_keys),
+        fair: Fair::new(options.share),
     };
     Service::new(Chain { layers: Arc::new(layers), routes: routes.prepare() })
 }
@@ -77,13 +86,16 @@ struct Layers {
     arrivals: Arrivals,
     limits: Limits,
     identify: Identify,
+    fair: Fair,
 }
 
 impl Layers {
     /// Takes a request through the chain. A layer is a function around the next one, which it calls or does not.
     async fn answer(&self, request: Request<Body>, mut routes: Routes) -> Answer {
-        // From the inside out. Last: nothing can come between what was proven and the service.
+        // From the inside out.
         let next = |request| routes.call(request);
+        // Once it is known who calls.
+        let next = |request| self.fair.around(request, next);
         let next = |request| self.identify.around(request, next);
         // Before the caller is looked up: a flood is refused at no cost.
         let next = |request| self.limits.around(request, next);

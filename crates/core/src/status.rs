@@ -77,63 +77,35 @@ impl Error {
         Self::Field { field, problem: problem.into() }
     }
 
-    fn code(&self) -> Code {
+    /// What callers tell it by.
+    fn kind(&self) -> (Code, Reason) {
         match self {
-            Self::CredentialMissing
-            | Self::CredentialInvalid(_)
-            | Self::CredentialExpired
-            | Self::CredentialRevoked => Code::Unauthenticated,
-            Self::RoleRequired(_) | Self::NotOwner | Self::EdgeKeyRequired => Code::PermissionDenied,
-            Self::Field { .. } | Self::PageToken => Code::InvalidArgument,
-            Self::NotFound(_) => Code::NotFound,
-            Self::AlreadyExists(_) => Code::AlreadyExists,
-            Self::RequestIdReused => Code::FailedPrecondition,
-            Self::RateLimited { .. } | Self::LimitReached { .. } => Code::ResourceExhausted,
-            Self::TryAgain | Self::KeysAway { .. } => Code::Unavailable,
-            Self::DeadlineExceeded => Code::DeadlineExceeded,
-            Self::SwitchedOff(_) => Code::Unimplemented,
-            Self::PositionTrimmed { .. } => Code::OutOfRange,
-            Self::SlowReader => Code::Aborted,
-            Self::Internal(_) => Code::Internal,
-        }
-    }
-
-    fn reason(&self) -> Reason {
-        match self {
-            Self::CredentialMissing => Reason::CredentialMissing,
-            Self::CredentialInvalid(_) => Reason::CredentialInvalid,
-            Self::CredentialExpired => Reason::CredentialExpired,
-            Self::CredentialRevoked => Reason::CredentialRevoked,
-            Self::RoleRequired(_) => Reason::RoleRequired,
-            Self::NotOwner => Reason::NotOwner,
-            Self::EdgeKeyRequired => Reason::EdgeKeyRequired,
-            Self::Field { .. } => Reason::FieldInvalid,
-            Self::PageToken => Reason::PageTokenInvalid,
-            Self::NotFound(What::Tenant) => Reason::TenantNotFound,
-            Self::NotFound(What::User) => Reason::UserNotFound,
-            Self::NotFound(What::ApiKey) => Reason::ApiKeyNotFound,
-            Self::NotFound(What::Conversation) => Reason::ConversationNotFound,
+            Self::CredentialMissing => (Code::Unauthenticated, Reason::CredentialMissing),
+            Self::CredentialInvalid(_) => (Code::Unauthenticated, Reason::CredentialInvalid),
+            Self::CredentialExpired => (Code::Unauthenticated, Reason::CredentialExpired),
+            Self::CredentialRevoked => (Code::Unauthenticated, Reason::CredentialRevoked),
+            Self::RoleRequired(_) => (Code::PermissionDenied, Reason::RoleRequired),
+            Self::NotOwner => (Code::PermissionDenied, Reason::NotOwner),
+            Self::EdgeKeyRequired => (Code::PermissionDenied, Reason::EdgeKeyRequired),
+            Self::Field { .. } => (Code::InvalidArgument, Reason::FieldInvalid),
+            Self::PageToken => (Code::InvalidArgument, Reason::PageTokenInvalid),
+            Self::NotFound(What::Tenant) => (Code::NotFound, Reason::TenantNotFound),
+            Self::NotFound(What::User) => (Code::NotFound, Reason::UserNotFound),
+            Self::NotFound(What::ApiKey) => (Code::NotFound, Reason::ApiKeyNotFound),
+            Self::NotFound(What::Conversation) => (Code::NotFound, Reason::ConversationNotFound),
             // A core's own lease: no client names one.
-            Self::NotFound(What::NodeEpoch) => Reason::Internal,
-            Self::AlreadyExists(Unique::Email) => Reason::EmailTaken,
-            Self::AlreadyExists(
-                Unique::Tenant
-                | Unique::TenantNumber
-                | Unique::User
-                | Unique::Username
-                | Unique::Identity
-                | Unique::ApiKey
-                | Unique::NodeEpoch,
-            ) => Reason::AlreadyExists,
-            Self::RequestIdReused => Reason::RequestIdReused,
-            Self::RateLimited { .. } => Reason::RateLimited,
-            Self::LimitReached { .. } => Reason::LimitReached,
-            Self::TryAgain | Self::KeysAway { .. } => Reason::TryAgain,
-            Self::DeadlineExceeded => Reason::DeadlineExceeded,
-            Self::SwitchedOff(_) => Reason::SwitchedOff,
-            Self::PositionTrimmed { .. } => Reason::PositionTrimmed,
-            Self::SlowReader => Reason::SlowReader,
-            Self::Internal(_) => Reason::Internal,
+            Self::NotFound(What::NodeEpoch) => (Code::NotFound, Reason::Internal),
+            Self::AlreadyExists(Unique::Email) => (Code::AlreadyExists, Reason::EmailTaken),
+            Self::AlreadyExists(_) => (Code::AlreadyExists, Reason::AlreadyExists),
+            Self::RequestIdReused => (Code::FailedPrecondition, Reason::RequestIdReused),
+            Self::RateLimited { .. } => (Code::ResourceExhausted, Reason::RateLimited),
+            Self::LimitReached { .. } => (Code::ResourceExhausted, Reason::LimitReached),
+            Self::TryAgain | Self::KeysAway { .. } => (Code::Unavailable, Reason::TryAgain),
+            Self::DeadlineExceeded => (Code::DeadlineExceeded, Reason::DeadlineExceeded),
+            Self::SwitchedOff(_) => (Code::Unimplemented, Reason::SwitchedOff),
+            Self::PositionTrimmed { .. } => (Code::OutOfRange, Reason::PositionTrimmed),
+            Self::SlowReader => (Code::Aborted, Reason::SlowReader),
+            Self::Internal(_) => (Code::Internal, Reason::Internal),
         }
     }
 
@@ -149,20 +121,7 @@ impl Error {
             }
             Self::PositionTrimmed { floor } => vec![("floor", floor.to_string())],
             Self::Internal(_) => vec![("request_id", request_id())],
-            Self::CredentialMissing
-            | Self::CredentialInvalid(_)
-            | Self::CredentialExpired
-            | Self::CredentialRevoked
-            | Self::NotOwner
-            | Self::EdgeKeyRequired
-            | Self::Field { .. }
-            | Self::PageToken
-            | Self::NotFound(_)
-            | Self::RequestIdReused
-            | Self::TryAgain
-            | Self::DeadlineExceeded
-            | Self::SwitchedOff(_)
-            | Self::SlowReader => Vec::new(),
+            _ => Vec::new(),
         };
         pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
@@ -177,7 +136,8 @@ impl From<Error> for Status {
             Error::Field { field, problem } => vec![((*field).to_owned(), problem.clone())],
             _ => Vec::new(),
         };
-        failure::status(error.code(), error.reason(), error.to_string(), error.metadata(), &fields)
+        let (code, reason) = error.kind();
+        failure::status(code, reason, error.to_string(), error.metadata(), &fields)
     }
 }
 
@@ -206,7 +166,7 @@ mod tests {
     #[test]
     fn an_unknown_api_key_of_the_store_is_not_told_as_a_conversation() {
         let error = Error::from(parlor_store::Error::NotFound(What::ApiKey));
-        assert_eq!(error.reason(), Reason::ApiKeyNotFound);
+        assert_eq!(error.kind().1, Reason::ApiKeyNotFound);
         assert_eq!(error.to_string(), "no such API key");
     }
 }

@@ -12,24 +12,20 @@ mod tests;
 
 use std::sync::Arc;
 
-use parlor_api::{
-    limits,
-    v1::{self, token_service_server::TokenServiceServer},
-};
 use parlor_store::{Roles, Store, User, UserId};
 
 use self::attempts::Attempts;
+pub use self::rpc::TokenRpc;
 use crate::{
     Error, Result,
-    auth::{Auth, api_key, inspect, jwt::MAX_TOKEN_ID_CHARS},
+    auth::{Auth, api_key, jwt::MAX_TOKEN_ID_CHARS},
     caller::{Caller, Principal},
     clock::Clock,
     field,
     password::Passwords,
-    wire::{roles, timestamp},
 };
 
-/// The rules of credentials, and the service over them. Cloning is cheap.
+/// The rules of credentials. Cloning is cheap.
 #[derive(Clone)]
 pub struct Tokens {
     store: Store,
@@ -46,73 +42,38 @@ impl Tokens {
         Self { store, auth, clock, passwords, attempts: Arc::default() }
     }
 
-    /// The service, to be mounted.
-    #[must_use]
-    pub fn service(&self) -> TokenServiceServer<Self> {
-        TokenServiceServer::new(self.clone()).max_decoding_message_size(limits::REQUEST_BYTES)
+    /// Withdraws a token. Whoever holds it may; the principal says in which tenant.
+    async fn revoke_shown(&self, principal: &Principal, token: &str) -> Result<i64> {
+        if token.starts_with(api_key::MARK) {
+            return Err(Error::field("token", "must not be an API key: RevokeApiKey withdraws those"));
+        }
+        let found = self.auth.withdrawable(token).await.map_err(|error| match error {
+            away @ Error::KeysAway { .. } => away,
+            error => Error::field("token", error.to_string()),
+        })?;
+        if *found.tenant != *principal.tenant_slug {
+            return Err(Error::field("token", "must be of this tenant"));
+        }
+        let minted_ends = self.clock.now().saturating_add(MAX_MINTED_MS);
+        let ends = found.expires_at.map(|at| if found.is_admins { at.max(minted_ends) } else { at });
+        self.auth.standing().revoke_token(principal.tenant, &found.token_id, ends).await
     }
 
-    async fn inspect(&self, caller: &Caller, token: &str) -> Result<v1::InspectTokenResponse> {
-        let reader = caller.staff()?;
-        let found = self.auth.inspect(token, reader).await?;
-        let kind = match found.kind {
-            inspect::Kind::Unknown => v1::TokenKind::Unspecified,
-            inspect::Kind::Access => v1::TokenKind::Access,
-            inspect::Kind::Issuer => v1::TokenKind::Issuer,
-            inspect::Kind::ApiKey => v1::TokenKind::ApiKey,
-        };
-        Ok(v1::InspectTokenResponse {
-            kind: kind.into(),
-            valid: found.problems.is_empty(),
-            problems: found.problems,
-            issuer: found.issuer,
-            subject: found.subject,
-            roles: roles(found.roles),
-            expire_time: found.expires_at.map(timestamp),
-            header_json: found.header_json,
-            claims_json: found.claims_json,
-        })
+    /// Withdraws the token with an id.
+    async fn revoke_named(&self, caller: &Caller, token_id: &str) -> Result<i64> {
+        let admin = caller.admin()?;
+        field::text("token_id", token_id, 1, MAX_TOKEN_ID_CHARS)?;
+        self.auth.standing().revoke_token(admin.tenant, token_id, None).await
     }
 
-    /// Whoever holds a token may withdraw it, and everybody their own; the rest is for admins.
-    async fn revoke(
-        &self,
-        caller: &Caller,
-        selector: Option<v1::revoke_token_request::Selector>,
-    ) -> Result<v1::RevokeTokenResponse> {
-        use v1::revoke_token_request::Selector;
+    /// Withdraws all tokens of somebody. Everybody may withdraw their own; the rest is for admins.
+    async fn revoke_user(&self, caller: &Caller, id: UserId) -> Result<i64> {
         let principal = caller.principal()?;
-        let revoked_at = match field::given("selector", selector)? {
-            Selector::Token(token) if token.starts_with(api_key::MARK) => {
-                return Err(Error::field("token", "must not be an API key: RevokeApiKey withdraws those"));
-            }
-            Selector::Token(token) => {
-                let found = self.auth.withdrawable(&token).await.map_err(|error| match error {
-                    away @ Error::KeysAway { .. } => away,
-                    error => Error::field("token", error.to_string()),
-                })?;
-                if *found.tenant != *principal.tenant_slug {
-                    return Err(Error::field("token", "must be of this tenant"));
-                }
-                let minted_ends = self.clock.now().saturating_add(MAX_MINTED_MS);
-                let ends = found.expires_at.map(|at| if found.is_admins { at.max(minted_ends) } else { at });
-                self.auth.standing().revoke_token(principal.tenant, &found.token_id, ends).await?
-            }
-            Selector::TokenId(id) => {
-                caller.admin()?;
-                field::text("token_id", &id, 1, MAX_TOKEN_ID_CHARS)?;
-                self.auth.standing().revoke_token(principal.tenant, &id, None).await?
-            }
-            Selector::UserId(id) => {
-                let id = field::id("user_id", &id, UserId::parse)?;
-                if principal.user_id() != Some(id) {
-                    caller.admin()?;
-                    self.store.directory.user(principal.tenant, id).await?;
-                }
-                self.auth.standing().revoke_user(principal.tenant, id).await?
-            }
-        };
-        Ok(v1::RevokeTokenResponse { revoke_time: Some(timestamp(revoked_at)) })
+        if principal.user_id() != Some(id) {
+            caller.admin()?;
+            self.store.directory.user(principal.tenant, id).await?;
+        }
+        self.auth.standing().revoke_user(principal.tenant, id).await
     }
 }
 

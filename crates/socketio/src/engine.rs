@@ -17,6 +17,7 @@ mod service;
 mod session;
 mod sid;
 mod told;
+mod transport;
 mod upgrade;
 pub mod v3;
 

@@ -6,7 +6,6 @@
 //! The connection's own task drives what waits with [`Outbox::poll_drive`]; there is no task for writing.
 
 use std::{
-    collections::VecDeque,
     io::{self, IoSlice},
     mem,
     sync::{Arc, Mutex, MutexGuard},
@@ -19,16 +18,14 @@ use tokio::time::Instant;
 use crate::{reason::Reason, stream::Stream};
 
 mod piece;
+mod queue;
 mod tally;
 
 pub use self::piece::HEAD_BYTES_MAX;
-pub(crate) use self::{piece::Piece, tally::Tally};
+pub(crate) use self::{piece::Piece, queue::Queue, tally::Counted};
 
 /// What a waiting piece costs beside its bytes.
 pub const PIECE_BYTES: usize = mem::size_of::<Piece>();
-
-/// Pieces for one system call: a burst of that many messages, well below what the kernel allows.
-const PIECES_AT_ONCE: usize = 128;
 
 /// The connection has ended, or has been told to; nothing more is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,13 +55,9 @@ pub type Line = Arc<Outbox>;
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Piece>,
-    /// What waits, or what waited when it ended.
-    tally: Tally,
+    queue: Queue<Piece>,
     /// The stream itself holds some of what was written.
     held: bool,
-    /// Since when nothing was taken although something waits.
-    stalled: Option<Instant>,
     /// Nothing more is taken; what waits still goes out.
     last: Option<Reason>,
     ended: Option<Reason>,
@@ -96,37 +89,37 @@ impl<S: Stream + ?Sized> Outbox<S> {
     ///
     /// # Panics
     /// If the head is longer than [`HEAD_BYTES_MAX`].
-    pub fn send(&self, head: &[u8], body: &Bytes) -> Result<(), Closed> {
+    pub fn send(&self, head: &[u8], body: &Bytes) -> Result<Sent, Closed> {
         let state = self.open()?;
         if !state.is_idle() {
             let state = self.wait(state, [Piece::new(head, body, 0)])?;
-            return self.write_waiting(state).map(drop);
+            return self.write_waiting(state).map(|state| state.sent());
         }
-        match self.stream.try_write_vectored(&[IoSlice::new(head), IoSlice::new(body)]) {
-            Ok(written) if written == head.len() + body.len() => self.pass_on(state).map(drop),
-            Ok(0) => Err(self.end_as(state, Reason::TransportError)),
-            Ok(written) => self.wait_for_room(state, head, body, written),
-            Err(error) if later(&error) => self.wait_for_room(state, head, body, 0),
-            Err(_broken) => Err(self.end_as(state, Reason::TransportError)),
-        }
+        let written = match self.stream.try_write_vectored(&[IoSlice::new(head), IoSlice::new(body)]) {
+            Ok(written) if written == head.len() + body.len() => {
+                return self.pass_on(state).map(|state| state.sent());
+            }
+            Ok(0) => return Err(self.end_as(state, Reason::TransportError)),
+            Ok(written) => written,
+            Err(error) if later(&error) => 0,
+            Err(_broken) => return Err(self.end_as(state, Reason::TransportError)),
+        };
+        // The kernel takes no more: the connection's task writes the rest when it does.
+        let state = self.wait(state, [Piece::new(head, body, written)])?;
+        state.wake();
+        Ok(state.sent())
     }
 
-    /// Like [`Self::send`], but only waits: for bursts, followed by one [`Self::flush`]. Nobody is woken to write it before.
-    ///
-    /// # Errors
-    /// If the connection has ended, or ends now because its bound is passed.
-    pub fn queue(&self, head: &[u8], body: &Bytes) -> Result<(), Closed> {
-        self.wait(self.open()?, [Piece::new(head, body, 0)]).map(drop)
-    }
-
-    /// Like [`Self::queue`], for pieces that are of use together only: the bound takes all of them or none.
-    pub(crate) fn queue_all(&self, packet: Vec<Piece>) -> Result<(), Closed> {
+    /// Lets the pieces of a packet wait, for bursts, followed by one [`Self::flush`]: nobody is woken to write them before.
+    /// The bound takes all of them or none.
+    pub(crate) fn queue(&self, packet: impl IntoIterator<Item = Piece>) -> Result<(), Closed> {
         self.wait(self.open()?, packet).map(drop)
     }
 
     /// Writes what waits, as far as the kernel takes it.
     pub fn flush(&self) {
-        if let Ok(state) = self.open_or_last() {
+        let state = self.lock();
+        if state.ended.is_none() {
             let _ = self.write_waiting(state).map(drop);
         }
     }
@@ -137,9 +130,8 @@ impl<S: Stream + ?Sized> Outbox<S> {
     /// If the connection has ended, or its last thing has been sent already.
     pub fn send_last(&self, head: &[u8], body: &Bytes, reason: Reason) -> Result<(), Closed> {
         let mut state = self.open()?;
-        let piece = Piece::new(head, body, 0);
-        state.tally.admit(piece.cost(), usize::MAX);
-        state.push(piece);
+        // It finds room.
+        let _ = state.queue.push([Piece::new(head, body, 0)], usize::MAX);
         state.last = Some(reason);
         state.wake();
         self.write_waiting(state).map(drop)
@@ -159,36 +151,30 @@ impl<S: Stream + ?Sized> Outbox<S> {
 
     /// Why nothing more is taken, although what waits may still go out.
     pub fn closing(&self) -> Option<Reason> {
-        let state = self.lock();
-        state.ended.or(state.last)
+        self.lock().closing()
     }
 
     /// What waits, with the cost of its places.
     pub fn waiting_bytes(&self) -> usize {
         let state = self.lock();
-        if state.ended.is_none() { state.tally.bytes() } else { 0 }
+        if state.ended.is_none() { state.queue.tally.bytes() } else { 0 }
     }
 
     /// What of it counts towards the bound.
     pub fn counted_bytes(&self) -> usize {
         let state = self.lock();
-        if state.ended.is_none() { state.tally.beside() } else { 0 }
-    }
-
-    /// Whether all that was sent has left.
-    pub fn sent(&self) -> Sent {
-        if self.lock().is_idle() { Sent::Left } else { Sent::Waits }
+        if state.ended.is_none() { state.queue.tally.beside() } else { 0 }
     }
 
     /// What waited when the connection ended and was dropped with it.
     pub fn dropped_bytes(&self) -> usize {
         let state = self.lock();
-        if state.ended.is_some() { state.tally.bytes() } else { 0 }
+        if state.ended.is_some() { state.queue.tally.bytes() } else { 0 }
     }
 
     /// Since when the stream has taken nothing although something waits.
     pub fn stalled_since(&self) -> Option<Instant> {
-        self.lock().stalled
+        self.lock().queue.stalled
     }
 
     /// Writes what waits whenever the kernel takes it; ready when the connection has ended. Polled by the connection's
@@ -229,16 +215,8 @@ impl<S: Stream + ?Sized> Outbox<S> {
     }
 
     fn open(&self) -> Result<MutexGuard<'_, State>, Closed> {
-        let state = self.open_or_last()?;
-        match state.last {
-            Some(reason) => Err(Closed(reason)),
-            None => Ok(state),
-        }
-    }
-
-    fn open_or_last(&self) -> Result<MutexGuard<'_, State>, Closed> {
         let state = self.lock();
-        match state.ended {
+        match state.closing() {
             Some(reason) => Err(Closed(reason)),
             None => Ok(state),
         }
@@ -248,41 +226,26 @@ impl<S: Stream + ?Sized> Outbox<S> {
     fn wait<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        packet: impl AsRef<[Piece]> + IntoIterator<Item = Piece>,
+        packet: impl IntoIterator<Item = Piece>,
     ) -> Result<MutexGuard<'a, State>, Closed> {
-        let pieces = packet.as_ref().iter().filter(|piece| piece.len() > 0);
-        let cost = pieces.map(Piece::cost).sum();
-        if !state.tally.admit(cost, self.bytes_max) {
+        let packet = packet.into_iter().filter(|piece| piece.len() > 0);
+        if let Err(packet) = state.queue.push(packet, self.bytes_max) {
             // What only waits for a flush is not the client's doing: the kernel is asked before anybody is ended.
             state = self.write_waiting(state)?;
-            if !state.tally.admit(cost, self.bytes_max) {
+            if state.queue.push(packet, self.bytes_max).is_err() {
                 return Err(self.end_as(state, Reason::SlowReader));
             }
         }
-        packet.into_iter().filter(|piece| piece.len() > 0).for_each(|piece| state.push(piece));
         Ok(state)
-    }
-
-    /// The kernel takes no more: the connection's task writes the rest when it does.
-    fn wait_for_room(
-        &self,
-        state: MutexGuard<'_, State>,
-        head: &[u8],
-        body: &Bytes,
-        written: usize,
-    ) -> Result<(), Closed> {
-        self.wait(state, [Piece::new(head, body, written)])?.wake();
-        Ok(())
     }
 
     fn write_waiting<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
     ) -> Result<MutexGuard<'a, State>, Closed> {
-        while !state.waiting.is_empty() {
-            match state.write(&self.stream) {
-                Ok(0) => return Err(self.end_as(state, Reason::TransportError)),
-                Ok(written) => state.written(written),
+        while !state.queue.is_empty() {
+            match state.queue.write_to(&self.stream) {
+                Ok(()) => {}
                 Err(error) if later(&error) => {
                     state.wake();
                     return Ok(state);
@@ -304,23 +267,20 @@ impl<S: Stream + ?Sized> Outbox<S> {
             state.wake();
         }
         state.held = held;
-        state.stalled = if held { state.stalled.or_else(|| Some(Instant::now())) } else { None };
+        let stalled = &mut state.queue.stalled;
+        *stalled = if held { stalled.or_else(|| Some(Instant::now())) } else { None };
         Ok(state)
     }
 
     fn end_as(&self, mut state: MutexGuard<'_, State>, reason: Reason) -> Closed {
-        self.finish(&mut state, reason);
-        Closed(reason)
-    }
-
-    /// Bytes that nobody will read must not stay with the kernel for minutes.
-    fn finish(&self, state: &mut State, reason: Reason) {
+        // Bytes that nobody will read must not stay with the kernel for minutes.
         if reason.is_abrupt() || !state.is_idle() {
             self.stream.abort();
         }
         state.ended = Some(reason);
-        state.waiting = VecDeque::new();
+        state.queue.give_up();
         state.wake();
+        Closed(reason)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -330,42 +290,16 @@ impl<S: Stream + ?Sized> Outbox<S> {
 
 impl State {
     fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && !self.held
+        self.queue.is_empty() && !self.held
     }
 
-    fn push(&mut self, piece: Piece) {
-        self.stalled.get_or_insert_with(Instant::now);
-        self.waiting.push_back(piece);
+    fn sent(&self) -> Sent {
+        if self.is_idle() { Sent::Left } else { Sent::Waits }
     }
 
-    fn write<S: Stream + ?Sized>(&self, stream: &S) -> io::Result<usize> {
-        let mut slices = [IoSlice::new(&[]); 2 * PIECES_AT_ONCE];
-        let mut count = 0;
-        for piece in self.waiting.iter().take(PIECES_AT_ONCE) {
-            for part in piece.parts().into_iter().filter(|part| !part.is_empty()) {
-                slices[count] = IoSlice::new(part);
-                count += 1;
-            }
-        }
-        stream.try_write_vectored(&slices[..count])
-    }
-
-    /// Forgets what the kernel took.
-    fn written(&mut self, mut written: usize) {
-        while let Some(first) = self.waiting.front_mut() {
-            if written < first.len() {
-                self.tally.leave(written);
-                first.advance(written);
-                self.stalled = Some(Instant::now());
-                return;
-            }
-            written -= first.len();
-            self.tally.leave(first.cost());
-            self.waiting.pop_front();
-        }
-        self.stalled = None;
-        // At rest nothing waits, and most connections are at rest.
-        self.waiting = VecDeque::new();
+    /// Why nothing more is taken.
+    fn closing(&self) -> Option<Reason> {
+        self.ended.or(self.last)
     }
 
     fn driven_by(&mut self, cx: &Context<'_>) {

@@ -2,8 +2,8 @@
 //! a selection is padded with a key that nobody has, a change is cut into pieces.
 
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, IdenStatic, IntoActiveModel,
-    Statement, Value,
+    ActiveModelTrait, ConnectionTrait, DbBackend, EntityName, EntityTrait, FromQueryResult, IdenStatic,
+    IntoActiveModel, ModelTrait, Statement, Value,
 };
 
 use crate::{
@@ -125,23 +125,7 @@ pub(crate) async fn update_conversations(
         C::UpdatedAt,
         C::CustomerActiveAt,
     ];
-    let values = |row: &conversation::Model| -> Vec<Value> {
-        vec![
-            row.tenant.into(),
-            row.id.into(),
-            row.status.into(),
-            row.waiting.into(),
-            row.unanswered.into(),
-            row.unread_count.into(),
-            row.staff_read_sequence.into(),
-            row.staff_read_at.into(),
-            row.last_sequence.into(),
-            row.last_message_sequence.into(),
-            row.updated_at.into(),
-            row.customer_active_at.into(),
-        ]
-    };
-    update::<conversation::Entity, _>(db, &[C::Tenant, C::Id], &set, rows, values).await
+    update(db, &[C::Tenant, C::Id], &set, rows).await
 }
 
 /// Writes counters.
@@ -158,29 +142,17 @@ pub(crate) async fn update_counters(
         C::PresenceRevision,
         C::ConversationRevision,
     ];
-    let values = |row: &tenant_counter::Model| -> Vec<Value> {
-        vec![
-            row.tenant.into(),
-            row.position.into(),
-            row.message_number.into(),
-            row.conversation_number.into(),
-            row.user_number.into(),
-            row.presence_revision.into(),
-            row.conversation_revision.into(),
-        ]
-    };
-    update::<tenant_counter::Entity, _>(db, &[C::Tenant], &set, rows, values).await
+    update(db, &[C::Tenant], &set, rows).await
 }
 
-async fn update<E: EntityTrait, M>(
+async fn update<M: ModelTrait>(
     db: &impl ConnectionTrait,
-    key: &[E::Column],
-    set: &[E::Column],
+    key: &[<M::Entity as EntityTrait>::Column],
+    set: &[<M::Entity as EntityTrait>::Column],
     rows: &[M],
-    values: impl Fn(&M) -> Vec<Value>,
 ) -> Result<(), Failure> {
     let backend = db.get_database_backend();
-    let table = E::default();
+    let table = M::Entity::default();
     let table = table.table_name();
     let assignments: Vec<String> = set
         .iter()
@@ -199,7 +171,7 @@ async fn update<E: EntityTrait, M>(
             value_list(backend, piece.len(), key.len() + set.len()),
             matches.join(" AND "),
         );
-        let bound = piece.iter().flat_map(&values);
+        let bound = piece.iter().flat_map(|row| key.iter().chain(set).map(|column| row.get(*column)));
         db.execute_raw(Statement::from_sql_and_values(backend, sql, bound)).await?;
     }
     Ok(())

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::{
     ConnectOptions as _,
+    pool::PoolOptions,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -71,13 +72,7 @@ impl Target {
     pub(crate) async fn writer(&self) -> Result<DatabaseConnection, Failure> {
         match self {
             Self::Sqlite(options) => {
-                let pool = SqlitePoolOptions::new()
-                    .max_connections(1)
-                    .acquire_timeout(ACQUIRE_TIMEOUT)
-                    .test_before_acquire(false)
-                    .idle_timeout(None)
-                    .max_lifetime(None);
-                let pool = pool.connect_with(options.as_ref().clone()).await?;
+                let pool = kept(SqlitePoolOptions::new()).connect_with(options.as_ref().clone()).await?;
                 Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
             }
             Self::Postgres(options) => {
@@ -86,13 +81,8 @@ impl Target {
                     ("synchronous_commit", "on"),
                     ("default_transaction_isolation", "read committed"),
                 ]);
-                let pool = PgPoolOptions::new()
-                    .max_connections(1)
-                    .acquire_timeout(ACQUIRE_TIMEOUT)
-                    .test_before_acquire(false)
-                    .idle_timeout(None)
-                    .max_lifetime(None);
-                Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_with(durable).await?))
+                let pool = kept(PgPoolOptions::new()).connect_with(durable).await?;
+                Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
             }
         }
     }
@@ -118,6 +108,15 @@ impl Target {
             }
         }
     }
+}
+
+/// A pool of one connection, which is kept for as long as it works.
+fn kept<D: sqlx::Database>(pool: PoolOptions<D>) -> PoolOptions<D> {
+    pool.max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
 }
 
 #[cfg(test)]

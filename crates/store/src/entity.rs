@@ -1,12 +1,12 @@
 //! Rows as the database keeps them, one file per table.
 //!
-//! A row of a tenant is found through [`TenantOwned::of`]; `Entity::find` is for the few rows that no tenant owns.
+//! A row of a tenant is found through [`TenantOwned::of`]; `Entity::find` is for the few rows that no tenant owns, and
+//! which those are is in `tenant_owned`.
 
 pub mod api_key;
 pub mod api_key_tenant;
 pub mod conversation;
 pub mod event;
-pub mod external_id;
 pub mod idempotency;
 pub mod identity;
 pub mod message;

@@ -55,6 +55,12 @@ impl From<DbErr> for Failure {
     }
 }
 
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        Failure::from(error).into()
+    }
+}
+
 impl From<Sqlx> for Failure {
     fn from(error: Sqlx) -> Self {
         of_driver(&error)

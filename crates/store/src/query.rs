@@ -5,7 +5,6 @@ pub(crate) mod chat;
 pub(crate) mod code;
 pub(crate) mod directory;
 pub(crate) mod event;
-mod external_id;
 pub(crate) mod idempotency;
 pub(crate) mod presence;
 pub(crate) mod token;

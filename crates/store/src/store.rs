@@ -83,7 +83,7 @@ impl Store {
 
     /// A read and a write that change nothing both succeed.
     pub async fn ping(&self) -> Result<()> {
-        self.db.readers.ping().await.map_err(Failure::from)?;
+        self.db.readers.ping().await?;
         let nothing = Mutation::new(TenantId::INSTALLATION, (), |(), tx| {
             Box::pin(async move {
                 tx.db()

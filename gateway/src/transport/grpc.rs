@@ -29,7 +29,8 @@ const INTERNAL: [&str; 1] = ["parlor.v1.EdgeService"];
 /// Services of others that every gRPC tool expects.
 const FOREIGN: [&str; 3] = [HEALTH, REFLECTION[0], REFLECTION[1]];
 const HEALTH: &str = "grpc.health.v1.Health";
-const REFLECTION: [&str; 2] = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+const REFLECTION: [&str; 2] =
+    ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
 
 /// When to try again: as soon as one of the address's calls is answered.
 const RETRY_AFTER_MS: u64 = 100;

@@ -16,11 +16,11 @@ use crate::{
     transport::{listener::take_apart, plain},
 };
 
-mod conversation;
-mod namespaces;
-mod room;
+mod mounts;
+mod namespace;
+mod task;
 
-use namespaces::Namespaces;
+use mounts::Mounts;
 
 /// The engines of one listener.
 #[derive(Clone)]
@@ -28,13 +28,13 @@ pub(crate) struct Engines(Arc<[Served]>);
 
 struct Served {
     engine: Engine<Door>,
-    namespaces: Arc<Namespaces>,
+    mounts: Arc<Mounts>,
 }
 
 /// Gives every new connection its task.
 struct Door {
     edge: Arc<Edge>,
-    namespaces: Arc<Namespaces>,
+    mounts: Arc<Mounts>,
 }
 
 impl Engines {
@@ -55,7 +55,7 @@ impl Engines {
             return Err(request);
         };
         let upgrades = request.headers().contains_key(header::UPGRADE);
-        if upgrades && !served.namespaces.may_come(request.headers()) {
+        if upgrades && !served.mounts.may_come(request.headers()) {
             return Ok(plain(StatusCode::FORBIDDEN, "this origin may not open a socket here\n"));
         }
         Ok(served.engine.serve(request, peer).await.map(Body::new))
@@ -71,30 +71,30 @@ impl Engines {
 
 impl Served {
     fn new(edge: &Arc<Edge>, path: &'static str, mounts: &[Mounted]) -> Self {
-        let namespaces = Arc::new(Namespaces::new(path, mounts));
+        let mounts = Arc::new(Mounts::new(path, mounts));
         let config = Config {
             ping_interval: edge.limits.ping_interval,
             ping_timeout: edge.limits.ping_timeout,
             outbox_bytes: edge.limits.outbox_bytes,
             allow_v3: true,
-            cors: namespaces.cors(),
+            cors: mounts.cors(),
             node: edge.node.clone(),
             sid_key: edge.sid_key,
             take_apart,
             ..Config::new(path)
         };
-        let door = Door { edge: Arc::clone(edge), namespaces: Arc::clone(&namespaces) };
-        Self { engine: Engine::with_wheel(config, door, edge.wheel.clone()), namespaces }
+        let door = Door { edge: Arc::clone(edge), mounts: Arc::clone(&mounts) };
+        Self { engine: Engine::with_wheel(config, door, edge.wheel.clone()), mounts }
     }
 }
 
 impl Handler for Door {
     fn connected(&self, connection: Connection) {
-        let (edge, namespaces) = (Arc::clone(&self.edge), Arc::clone(&self.namespaces));
+        let (edge, mounts) = (Arc::clone(&self.edge), Arc::clone(&self.mounts));
         let aborted = edge.aborted.clone();
-        let mut conversation = conversation::Conversation::new(edge, namespaces, connection);
+        let mut task = task::Task::new(edge, mounts, connection);
         // In a box of its own, and run in place: a future that is moved about holds room for it several times.
-        let running = Box::pin(async move { conversation.run().await });
+        let running = Box::pin(async move { task.run().await });
         self.edge.tasks.spawn(async move {
             tokio::select! {
                 () = running => {}

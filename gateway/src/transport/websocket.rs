@@ -56,31 +56,31 @@ pub(super) fn serve(
     let session = Session::open(edge, mounted, peer, OpeningKind::WebSocket, request.headers());
     let (aborted, tasks) = (edge.aborted.clone(), edge.tasks.clone());
     let (edge, mounted) = (Arc::clone(edge), mounted.clone());
-    // What opens a socket, and the conversation, are in boxes: what is at rest holds no room for what is over.
+    // What opens a socket, and its task, are in boxes: what is at rest holds no room for what is over.
     let opening = Box::pin(async move {
         match opening.await {
-            Ok(socket) => Some(Box::new(Conversation::new(&edge, &mounted, session, socket, pace))),
+            Ok(socket) => Some(Box::new(Task::new(&edge, &mounted, session, socket, pace))),
             Err(error) => {
                 tracing::debug!(%error, "a connection broke before it was a socket");
                 None
             }
         }
     });
-    let conversing = Box::pin(async move {
-        if let Some(conversation) = opening.await {
-            conversation.run().await;
+    let running = Box::pin(async move {
+        if let Some(task) = opening.await {
+            task.run().await;
         }
     });
     tasks.spawn(async move {
         tokio::select! {
-            () = conversing => {}
+            () = running => {}
             () = aborted.cancelled() => {}
         }
     });
     response.map(|()| Body::empty())
 }
 
-struct Conversation {
+struct Task {
     edge: Arc<Edge>,
     session: Session,
     outbox: Arc<Outbox>,
@@ -100,7 +100,7 @@ enum Next {
     Over(Ending),
 }
 
-impl Conversation {
+impl Task {
     fn new(edge: &Arc<Edge>, mounted: &Mounted, session: Session, mut socket: Socket, pace: Pace) -> Self {
         let limits = &edge.limits;
         let pulse = Pulse {
@@ -126,7 +126,7 @@ impl Conversation {
 
     async fn run(mut self: Box<Self>) {
         let open = Open::new(self.mounted.dialect.wire().name);
-        let ending = match self.converse().await {
+        let ending = match self.until_ended().await {
             Ok(never) => match never {},
             Err(ending) => ending,
         };
@@ -147,7 +147,7 @@ impl Conversation {
         tokio::join!(goodbye, session.end(silence, &mut turns, Input::Frame));
     }
 
-    async fn converse(&mut self) -> Result<std::convert::Infallible, Ending> {
+    async fn until_ended(&mut self) -> Result<std::convert::Infallible, Ending> {
         let draining = self.edge.draining.clone();
         let draining = draining.cancelled();
         tokio::pin!(draining);

@@ -14,7 +14,7 @@ pub struct Order {
 
 pub const CORE: Order = Order {
     rows: &[
-        &["clock", "metric"],
+        &["clock", "locked", "metric", "optional"],
         &["status"],
         &["field"],
         &["caller"],

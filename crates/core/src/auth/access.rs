@@ -27,12 +27,6 @@ pub struct Access {
     jwks_json: String,
 }
 
-impl std::fmt::Debug for Access {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Access").field("kid", &self.kid).finish_non_exhaustive()
-    }
-}
-
 /// Who an access token speaks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {

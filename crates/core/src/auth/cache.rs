@@ -4,8 +4,10 @@ use std::{
     borrow::Borrow,
     collections::HashMap,
     hash::Hash,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
+
+use crate::locked::lock;
 
 const SHARDS: usize = 16;
 
@@ -100,11 +102,6 @@ impl<K: Spread + Hash + Eq, V: Clone> Cache<K, V> {
     fn shard<Q: Spread + ?Sized>(&self, key: &Q) -> MutexGuard<'_, HashMap<K, Entry<V>>> {
         lock(&self.shards[key.spread() % SHARDS])
     }
-}
-
-/// A panic elsewhere leaves a map as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

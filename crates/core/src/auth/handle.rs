@@ -1,7 +1,7 @@
 //! Handles: a proven principal, sealed, so that a gateway can name it to any core of the installation without showing
 //! the credential again. A handle carries the proof, so a withdrawal finds it.
 
-use parlor_store::{ApiKeyId, Roles, TenantId, UserId};
+use parlor_store::{ApiKeyId, UserId};
 use prost::Message as _;
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ const PURPOSE: [&str; 1] = ["handle"];
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Contents {
     #[prost(sint64, tag = "1")]
-    tenant: i64,
+    pub tenant: i64,
     #[prost(string, tag = "2")]
     pub tenant_slug: String,
     #[prost(uint32, tag = "3")]
@@ -26,7 +26,7 @@ pub struct Contents {
     #[prost(bytes = "vec", tag = "4")]
     actor_id: Vec<u8>,
     #[prost(int32, tag = "5")]
-    roles: i32,
+    pub roles: i32,
     #[prost(string, tag = "6")]
     issuer: String,
     #[prost(string, tag = "7")]
@@ -88,14 +88,6 @@ pub fn open(seal: &Seal, handle: &str) -> Option<Contents> {
 }
 
 impl Contents {
-    pub fn tenant(&self) -> TenantId {
-        TenantId(self.tenant)
-    }
-
-    pub fn roles(&self) -> Roles {
-        Roles(self.roles)
-    }
-
     pub fn proof(&self) -> Proof {
         Proof {
             issuer: self.issuer.clone(),

@@ -134,7 +134,7 @@ impl Look<'_> {
         }
         let user = provision::known(&auth.records.store, tenant, issuer, &verified.subject).await?;
         let (user, issued_at) = (user.map(|user| user.id), verified.times.issued_at);
-        let withdrawn = auth.standing.is_token_withdrawn(tenant, &verified.names, user, issued_at);
+        let withdrawn = auth.standing.revocations.name(tenant, &verified.names, user, issued_at);
         if withdrawn { Err(Error::CredentialRevoked) } else { Ok(()) }
     }
 

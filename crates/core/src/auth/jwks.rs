@@ -4,7 +4,7 @@
 //! are too old to trust.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::jwt::{Algorithm, VerifyingKey};
-use crate::clock::Clock;
+use crate::{clock::Clock, locked::lock};
 
 /// Key sets are a few KiB; more is not one.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -94,7 +94,7 @@ impl Jwks {
 
     /// The keys that may have signed a token with this key name and algorithm.
     pub(super) async fn keys_for(&self, kid: Option<&str>, algorithm: Algorithm) -> Found {
-        let known = self.known();
+        let known = lock(&self.known).clone();
         let now = self.clock.now();
         let fresh = known.fetched_at.is_some_and(|at| now - at < FRESH_MS);
         let found = matching(&known, kid, algorithm);
@@ -102,7 +102,7 @@ impl Jwks {
             return Found { keys: found, incomplete_for_ms: None };
         }
         self.refresh().await;
-        let (known, now) = (self.known(), self.clock.now());
+        let (known, now) = (lock(&self.known).clone(), self.clock.now());
         let trusted = known.fetched_at.is_some_and(|at| now - at < STALE_MS);
         let keys = if trusted { matching(&known, kid, algorithm) } else { Vec::new() };
         // A key that is known by its name is the one; any other may have been published since.
@@ -113,17 +113,17 @@ impl Jwks {
     }
 
     async fn refresh(&self) {
-        let seen = self.known().tried_at;
+        let seen = lock(&self.known).tried_at;
         let Ok(_turn) = self.fetching.acquire().await else { return };
         let now = self.clock.now();
-        let known = self.known();
+        let known = lock(&self.known).clone();
         // Somebody fetched while this one waited, or a moment ago.
         if known.tried_at != seen || known.tried_at.is_some_and(|at| now - at < COOL_DOWN_MS) {
             return;
         }
         {
             // Failed until it has succeeded: whoever asked may leave before.
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = lock(&self.known);
             (known.tried_at, known.failed) = (Some(now), true);
         }
         match tokio::time::timeout(FETCH_TIMEOUT, self.fetch()).await {
@@ -132,7 +132,7 @@ impl Jwks {
                 for (kid, alg) in unusable.iter().filter(|key| !known.unusable.contains(key)) {
                     tracing::warn!(url = %self.url, kid, alg, "a published key cannot be used here");
                 }
-                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut known = lock(&self.known);
                 known.keys = Arc::new(keys);
                 known.unusable = Arc::new(unusable);
                 (known.fetched_at, known.failed) = (Some(now), false);
@@ -150,10 +150,6 @@ impl Jwks {
         let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await;
         let body = body.map_err(|error| error.to_string())?.to_bytes();
         serde_json::from_slice(&body).map_err(|error| error.to_string())
-    }
-
-    fn known(&self) -> Known {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -35,13 +35,7 @@ impl Algorithm {
     /// Reads the name of RFC 7518 and 8037.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "HS256" => Some(Self::Hs256),
-            "RS256" => Some(Self::Rs256),
-            "ES256" => Some(Self::Es256),
-            "EdDSA" => Some(Self::EdDsa),
-            _ => None,
-        }
+        [Self::Hs256, Self::Rs256, Self::Es256, Self::EdDsa].into_iter().find(|known| known.name() == name)
     }
 
     /// The name of RFC 7518 and 8037.

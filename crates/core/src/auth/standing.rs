@@ -3,17 +3,17 @@
 //! What is withdrawn is durable, then known here, and only then told; what is verified is kept, and then held against what
 //! was withdrawn. [`super::revocation`] explains why that order is safe.
 
-use std::sync::Arc;
+use std::{hash::Hash, sync::Arc};
 
 use parlor_store::{ApiKey, ApiKeyId, Revocation, Store, TenantId, UserId};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{
     access::OWN_LEEWAY_MS,
-    cache::Cache,
+    cache::{Cache, Spread},
     revocation::{self, Revocations, Withdrawal},
 };
-use crate::{Error, Result, caller::Principal, clock::Clock};
+use crate::{Error, Result, caller::Principal, clock::Clock, optional::some};
 
 /// About a hundred bytes each; more callers at once than this verify more often.
 const CACHED_CREDENTIALS: usize = 65_536;
@@ -22,7 +22,7 @@ const CACHED_CREDENTIALS: usize = 65_536;
 pub struct Standing {
     store: Store,
     clock: Clock,
-    revocations: Revocations,
+    pub(super) revocations: Revocations,
     /// Verified tokens and keys, by the hash of what was shown.
     credentials: Cache<[u8; 32], Arc<Principal>>,
     handles: Cache<Box<str>, Arc<Principal>>,
@@ -55,14 +55,8 @@ impl Standing {
         now: i64,
         keep_ms: i64,
     ) -> Result<Arc<Principal>> {
-        let principal = Arc::new(principal);
         let until = principal.rights_until.unwrap_or(i64::MAX).min(now + keep_ms);
-        self.credentials.insert(digest, principal.clone(), now, until);
-        if self.is_withdrawn(&principal) {
-            self.credentials.remove(&digest);
-            return Err(Error::CredentialRevoked);
-        }
-        Ok(principal)
+        self.keep_in(&self.credentials, digest, principal, now, until)
     }
 
     /// Keeps whom a handle names, unless that was withdrawn meanwhile.
@@ -73,10 +67,21 @@ impl Standing {
         now: i64,
         until: i64,
     ) -> Result<Arc<Principal>> {
+        self.keep_in(&self.handles, handle.into(), principal, now, until)
+    }
+
+    fn keep_in<K: Spread + Hash + Eq + Clone>(
+        &self,
+        cache: &Cache<K, Arc<Principal>>,
+        key: K,
+        principal: Principal,
+        now: i64,
+        until: i64,
+    ) -> Result<Arc<Principal>> {
         let principal = Arc::new(principal);
-        self.handles.insert(handle.into(), principal.clone(), now, until);
+        cache.insert(key.clone(), principal.clone(), now, until);
         if self.is_withdrawn(&principal) {
-            self.handles.remove(handle);
+            cache.remove(&key);
             return Err(Error::CredentialRevoked);
         }
         Ok(principal)
@@ -92,28 +97,12 @@ impl Standing {
         self.revocations.concern(principal)
     }
 
-    /// True if such a token was withdrawn.
-    pub(super) fn is_token_withdrawn(
-        &self,
-        tenant: TenantId,
-        names: &[String],
-        user: Option<UserId>,
-        issued_at: i64,
-    ) -> bool {
-        self.revocations.name(tenant, names, user, issued_at)
-    }
-
     /// Completes when the principal's rights end: `CredentialExpired` at `rights_until`, or `CredentialRevoked` on a
     /// withdrawal.
     pub async fn ended(&self, principal: &Principal) -> Error {
         // Before the index is read: what is withdrawn in between is heard.
         let mut withdrawals = self.revocations.subscribe();
-        let expired = async {
-            match principal.rights_until {
-                Some(until) => self.clock.sleep_until(until).await,
-                None => std::future::pending().await,
-            }
-        };
+        let expired = some(principal.rights_until.map(|until| self.clock.sleep_until(until)));
         tokio::pin!(expired);
         if self.revocations.concern(principal) {
             return Error::CredentialRevoked;

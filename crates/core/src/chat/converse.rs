@@ -21,15 +21,16 @@ use parlor_store::{ConversationId, NewMessage};
 use tonic::Status;
 
 use super::{
-    Chat,
     convert::{self, Viewer, conversation_for, sent},
     decode,
-    watch::{Inbox, Listening, MAILBOX_BYTES, Tail, is_news, live},
+    rpc::ChatRpc,
+    watch::{Inbox, Listening, MAILBOX_BYTES, Tail},
 };
 use crate::{
     Error, Result,
     caller::Caller,
     hub::Item,
+    optional::some,
     wire::{signed, unsigned},
 };
 
@@ -40,7 +41,7 @@ pub const MAX_OPEN: usize = 100;
 const MAX_IN_FLIGHT: usize = 32;
 
 struct Conversing {
-    chat: Chat,
+    rpc: ChatRpc,
     caller: Caller,
     viewer: Viewer,
     commands: Option<BoxStream<'static, Result<v1::ConverseRequest, Status>>>,
@@ -52,15 +53,9 @@ struct Conversing {
     /// Messages that are becoming durable.
     in_flight: FuturesUnordered<BoxFuture<'static, ConverseResponse>>,
     inbox: Arc<Inbox>,
-    open: HashMap<ConversationId, Open>,
+    open: HashMap<ConversationId, Listening>,
     tails: VecDeque<Tail>,
     ended: BoxFuture<'static, Error>,
-}
-
-struct Open {
-    listening: Listening,
-    /// Events up to here were given, or are given by a tail.
-    seen: i64,
 }
 
 /// What becomes of a command.
@@ -71,7 +66,7 @@ enum Step {
     Close(u64, ConversationId),
 }
 
-impl Chat {
+impl ChatRpc {
     /// Carries out the commands of a stream.
     pub(super) fn converse(
         &self,
@@ -80,7 +75,7 @@ impl Chat {
     ) -> Result<BoxStream<'static, Result<ConverseResponse, Status>>> {
         let principal = caller.principal()?;
         let conversing = Conversing {
-            chat: self.clone(),
+            rpc: self.clone(),
             viewer: Viewer::of(principal),
             commands: Some(commands.boxed()),
             last_number: 0,
@@ -90,7 +85,7 @@ impl Chat {
             inbox: Arc::new(Inbox::new(MAILBOX_BYTES)),
             open: HashMap::new(),
             tails: VecDeque::new(),
-            ended: self.ended(principal),
+            ended: self.chat.ended(principal),
             caller,
         };
         let responses = stream::try_unfold(conversing, |mut conversing| async move {
@@ -108,24 +103,24 @@ impl Conversing {
             if self.commands.is_none() && self.current.is_none() && self.in_flight.is_empty() {
                 return Ok(None);
             }
-            let Self { chat, commands, current, in_flight, inbox, tails, ended, .. } = self;
+            let Self { rpc, commands, current, in_flight, inbox, tails, ended, .. } = self;
             let shows = !self.opening;
             let reads = current.is_none() && in_flight.len() < MAX_IN_FLIGHT;
             tokio::select! {
                 error = &mut *ended => return Err(error),
-                step = some(current) => {
+                step = some(current.as_mut()) => {
                     (self.current, self.opening) = (None, false);
                     if let Some(response) = self.step(step) {
                         return Ok(Some(response));
                     }
                 }
                 Some(response) = in_flight.next(), if !in_flight.is_empty() => return Ok(Some(response)),
-                event = next_event(chat, inbox, tails), if shows => {
+                event = next_event(&rpc.chat, inbox, tails), if shows => {
                     if let Some(response) = self.show(event?)? {
                         return Ok(Some(response));
                     }
                 }
-                command = next_command(commands), if reads && commands.is_some() => match command {
+                command = some(commands.as_mut().map(|commands| commands.next())), if reads && commands.is_some() => match command {
                     Some(Ok(command)) => self.begin(command),
                     // The client is gone or has finished.
                     Some(Err(_)) | None => self.commands = None,
@@ -144,10 +139,10 @@ impl Conversing {
             Some(command) => Ok(command),
         };
         self.opening = matches!(command, Ok(Command::Open(_)));
-        let (chat, caller, inbox) = (self.chat.clone(), self.caller.clone(), Arc::clone(&self.inbox));
+        let (rpc, caller, inbox) = (self.rpc.clone(), self.caller.clone(), Arc::clone(&self.inbox));
         let carry_out = async move {
             let carried_out = match command {
-                Ok(command) => carry_out(&chat, &caller, &inbox, number, command).await,
+                Ok(command) => carry_out(&rpc, &caller, &inbox, number, command).await,
                 Err(error) => Err(error),
             };
             carried_out.unwrap_or_else(|error| Step::Respond(Box::new(failure(number, error))))
@@ -159,9 +154,10 @@ impl Conversing {
         match step {
             Step::Respond(response) => Some(*response),
             Step::Append(number, message) => {
-                let (chat, caller, viewer) = (self.chat.clone(), self.caller.clone(), self.viewer);
+                let (sender, caller, viewer) =
+                    (self.rpc.chat.sender.clone(), self.caller.clone(), self.viewer);
                 let append = async move {
-                    match chat.sender.append(&caller, *message).await {
+                    match sender.append(&caller, *message).await {
                         Ok(appended) => answer(number, Answer::Sent(sent(viewer, &appended))),
                         Err(error) => failure(number, error),
                     }
@@ -172,7 +168,7 @@ impl Conversing {
             Step::Open(number, listening) => Some(self.opened(number, *listening)),
             Step::Close(number, id) => {
                 self.open.remove(&id);
-                self.tails.retain(|tail| tail.conversation() != id);
+                self.tails.retain(|tail| tail.conversation != id);
                 let conversation_id = id.to_string();
                 Some(answer(number, Answer::Closed(v1::ConverseClosed { conversation_id })))
             }
@@ -186,14 +182,13 @@ impl Conversing {
             let maximum = MAX_OPEN as u64;
             return failure(number, Error::LimitReached { limit: "open conversations", maximum });
         }
-        let seen = listening.seen();
         let tail = listening.take_tail();
         let opened = v1::ConverseOpened {
             conversation: Some(conversation_for(self.viewer, &listening.conversation)),
             after_sequence: unsigned(listening.after),
         };
-        self.tails.retain(|tail| tail.conversation() != id);
-        self.open.insert(id, Open { seen, listening });
+        self.tails.retain(|tail| tail.conversation != id);
+        self.open.insert(id, listening);
         self.tails.push_back(tail);
         answer(number, Answer::Opened(opened))
     }
@@ -213,8 +208,10 @@ impl Conversing {
             Item::Event(topic, _) | Item::Lagged { topic, .. } => topic.conversation_id(),
             Item::Note(event) => ConversationId::parse(&event.conversation_id),
         };
-        let Some(open) = id.and_then(|id| self.open.get_mut(&id)) else { return Ok(None) };
-        if is_news(&item, &mut open.seen) { live(item, &open.listening.typing) } else { Ok(None) }
+        match id.and_then(|id| self.open.get_mut(&id)) {
+            Some(listening) => listening.live(item),
+            None => Ok(None),
+        }
     }
 }
 
@@ -224,7 +221,7 @@ enum Next {
 }
 
 /// Tails first: what is live waits in the inbox, so that each conversation stays in order.
-async fn next_event(chat: &Chat, inbox: &Inbox, tails: &mut VecDeque<Tail>) -> Result<Next> {
+async fn next_event(chat: &super::Chat, inbox: &Inbox, tails: &mut VecDeque<Tail>) -> Result<Next> {
     while let Some(tail) = tails.front_mut() {
         if let Some(stored) = tail.next(chat).await? {
             return Ok(Next::Stored(Arc::new(stored)));
@@ -234,30 +231,14 @@ async fn next_event(chat: &Chat, inbox: &Inbox, tails: &mut VecDeque<Tail>) -> R
     Ok(Next::Live(inbox.next().await))
 }
 
-async fn next_command(
-    commands: &mut Option<BoxStream<'static, Result<v1::ConverseRequest, Status>>>,
-) -> Option<Result<v1::ConverseRequest, Status>> {
-    match commands {
-        Some(commands) => commands.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn some(current: &mut Option<BoxFuture<'static, Step>>) -> Step {
-    match current {
-        Some(current) => current.await,
-        None => std::future::pending().await,
-    }
-}
-
 async fn carry_out(
-    chat: &Chat,
+    rpc: &ChatRpc,
     caller: &Caller,
     inbox: &Arc<Inbox>,
     number: u64,
     command: Command,
 ) -> Result<Step> {
-    let principal = caller.principal()?;
+    let (chat, principal) = (&rpc.chat, caller.principal()?);
     let step = match command {
         Command::Open(request) => {
             let named = chat.find.meant(principal, request.conversation).await?;
@@ -272,15 +253,15 @@ async fn carry_out(
             Step::Append(number, Box::new(chat.sender.prepare(caller, sending).await?))
         }
         Command::Typing(request) => {
-            let typing = chat.answer_set_typing(caller, request).await?;
+            let typing = rpc.set_typing(caller, request).await?;
             Step::Respond(Box::new(answer(number, Answer::Typing(typing))))
         }
         Command::Read(request) => {
-            let (read, _) = chat.answer_mark_read(caller, request).await?;
+            let (read, _) = rpc.mark_read(caller, request).await?;
             Step::Respond(Box::new(answer(number, Answer::Read(read))))
         }
         Command::React(request) => {
-            let (reacted, _) = chat.answer_react(caller, request).await?;
+            let (reacted, _) = rpc.react(caller, request).await?;
             Step::Respond(Box::new(answer(number, Answer::Reacted(reacted))))
         }
     };

@@ -11,40 +11,40 @@ use parlor_store::{
 
 use super::{
     access::{Named, Reference, check_key},
-    wish::{Change, Creation, Sending},
+    wish::{Creation, Sending},
 };
 use crate::{
     Error, Result,
+    field::{self, text},
+    page::Sizes,
     wire::{millis, signed},
 };
 
-/// Rows of a page that asks for no number of them.
-const CONVERSATIONS_DEFAULT: u64 = 50;
-const MESSAGES_DEFAULT: u64 = 50;
+/// Rows of a page.
+pub const CONVERSATIONS: Sizes = Sizes { default: 50, maximum: limits::PAGE_CONVERSATIONS as u64 };
+pub const MESSAGES: Sizes = Sizes { default: 50, maximum: limits::PAGE_MESSAGES as u64 };
 
 pub fn reference(tenant: TenantId, reference: Option<v1::ConversationRef>) -> Result<Reference> {
     match reference.and_then(|reference| reference.name) {
-        Some(Name::Id(id)) => Ok(Reference::Named(Named::Id(conversation_id("conversation.id", &id)?))),
+        Some(Name::Id(id)) => {
+            Ok(Reference::Named(Named::Id(field::id("conversation.id", &id, ConversationId::parse)?)))
+        }
         Some(Name::Key(key)) => {
             check_key("conversation.key", &key)?;
             Ok(Reference::Named(Named::by_key(tenant, key)))
         }
         Some(Name::Number(number)) => Ok(Reference::Number(signed(number))),
         Some(Name::Own(own)) => {
-            check_kind("conversation.own.kind", &own.kind)?;
+            text("conversation.own.kind", &own.kind, 0, LABEL_CHARS)?;
             Ok(Reference::Own(own.kind))
         }
         None => Err(Error::field("conversation", "must be named")),
     }
 }
 
-pub fn conversation_id(field: &'static str, id: &str) -> Result<ConversationId> {
-    ConversationId::parse(id).ok_or_else(|| Error::field(field, "must be a UUID"))
-}
-
 pub fn creation(request: v1::CreateConversationRequest) -> Result<Creation> {
     request_id(&request.request_id)?;
-    bounded("kind", &request.kind, LABEL_CHARS)?;
+    text("kind", &request.kind, 0, LABEL_CHARS)?;
     let key = Some(request.key).filter(|key| !key.is_empty());
     if let Some(key) = &key {
         check_key("key", key)?;
@@ -52,14 +52,14 @@ pub fn creation(request: v1::CreateConversationRequest) -> Result<Creation> {
     if request.own && key.is_some() {
         return Err(Error::field("key", "must be empty for an own conversation"));
     }
-    let owner_id = user_id("owner_id", &request.owner_id)?;
+    let owner_id = field::some_id("owner_id", &request.owner_id, UserId::parse)?;
     Ok(Creation { key, kind: request.kind, waiting: request.waiting, owner_id, own: request.own })
 }
 
 pub fn sending(tenant: TenantId, request: v1::SendMessageRequest) -> Result<Sending> {
     let conversation = reference(tenant, request.conversation)?;
     check_text(&request.text)?;
-    bounded("guest_name", &request.guest_name, NAME_CHARS)?;
+    text("guest_name", &request.guest_name, 0, NAME_CHARS)?;
     let request_id = request_id(&request.request_id)?;
     Ok(Sending {
         conversation,
@@ -70,21 +70,11 @@ pub fn sending(tenant: TenantId, request: v1::SendMessageRequest) -> Result<Send
     })
 }
 
-/// Checks what a conversation is for.
-pub fn check_kind(field: &'static str, kind: &str) -> Result<()> {
-    bounded(field, kind, LABEL_CHARS)
-}
-
 /// Checks a text; it is stored verbatim.
-pub fn check_text(text: &str) -> Result<()> {
-    if text.chars().count() > TEXT_CHARS {
-        return Err(Error::field("text", format!("has more than {TEXT_CHARS} characters")));
-    }
-    if text.trim().is_empty() {
+pub fn check_text(value: &str) -> Result<()> {
+    text("text", value, 0, TEXT_CHARS)?;
+    if value.trim().is_empty() {
         return Err(Error::field("text", "is empty"));
-    }
-    if text.contains('\0') {
-        return Err(Error::field("text", "contains U+0000"));
     }
     Ok(())
 }
@@ -99,7 +89,11 @@ pub fn emoji(emoji: &str) -> Result<()> {
     Ok(())
 }
 
-pub fn change(tenant: TenantId, request: v1::UpdateConversationRequest) -> Result<Change> {
+/// Which conversation to change, and how: what only staff may change, and the clearing that a customer may ask for too.
+pub fn change(
+    tenant: TenantId,
+    request: v1::UpdateConversationRequest,
+) -> Result<(Reference, ConversationPatch)> {
     request_id(&request.request_id)?;
     let conversation = reference(tenant, request.conversation)?;
     let values = request.values.unwrap_or_default();
@@ -113,29 +107,30 @@ pub fn change(tenant: TenantId, request: v1::UpdateConversationRequest) -> Resul
             "status" => patch.status = Some(status("values.status", values.status)?),
             "assignee" | "assignee.user_id" => {
                 let assignee = values.assignee.as_ref().map_or("", |person| person.user_id.as_str());
-                patch.assignee_id = Some(user_id("values.assignee.user_id", assignee)?);
+                let assignee = field::some_id("values.assignee.user_id", assignee, UserId::parse)?;
+                patch.assignee_id = Some(assignee);
             }
             "tags" => patch.tags = Some(tags(&values.tags)?),
             "waiting" => patch.waiting = Some(values.waiting),
             "kind" => {
-                bounded("values.kind", &values.kind, LABEL_CHARS)?;
+                text("values.kind", &values.kind, 0, LABEL_CHARS)?;
                 patch.kind = Some(values.kind.clone());
             }
             _ => return Err(Error::field("update_mask", "names a field that cannot be changed")),
         }
     }
-    Ok(Change { conversation, patch })
+    Ok((conversation, patch))
 }
 
 pub fn conversation_filter(request: &v1::ListConversationsRequest) -> Result<ConversationFilter> {
-    bounded("kind", &request.kind, LABEL_CHARS)?;
-    bounded("tag", &request.tag, LABEL_CHARS)?;
+    text("kind", &request.kind, 0, LABEL_CHARS)?;
+    text("tag", &request.tag, 0, LABEL_CHARS)?;
     let statuses = request.statuses.iter().map(|value| status("statuses", *value)).collect::<Result<_>>()?;
     Ok(ConversationFilter {
         statuses,
         kind: non_empty(&request.kind),
-        owner_id: user_id("owner_id", &request.owner_id)?,
-        assignee_id: user_id("assignee_id", &request.assignee_id)?,
+        owner_id: field::some_id("owner_id", &request.owner_id, UserId::parse)?,
+        assignee_id: field::some_id("assignee_id", &request.assignee_id, UserId::parse)?,
         tag: non_empty(&request.tag),
         unread_only: request.unread_only,
         active_after: request.active_after.as_ref().map(millis),
@@ -161,22 +156,6 @@ pub fn message_filter(request: &v1::ListMessagesRequest) -> Result<MessageFilter
     })
 }
 
-pub fn conversations_limit(page_size: i32) -> Result<u64> {
-    limit(page_size, CONVERSATIONS_DEFAULT, limits::PAGE_CONVERSATIONS as u64)
-}
-
-pub fn messages_limit(page_size: i32) -> Result<u64> {
-    limit(page_size, MESSAGES_DEFAULT, limits::PAGE_MESSAGES as u64)
-}
-
-fn limit(page_size: i32, default: u64, maximum: u64) -> Result<u64> {
-    match u64::try_from(page_size) {
-        Ok(0) => Ok(default),
-        Ok(size) => Ok(size.min(maximum)),
-        Err(_) => Err(Error::field("page_size", "is negative")),
-    }
-}
-
 fn status(field: &'static str, value: i32) -> Result<ConversationStatus> {
     match v1::ConversationStatus::try_from(value) {
         Ok(v1::ConversationStatus::Open) => Ok(ConversationStatus::Open),
@@ -191,7 +170,7 @@ fn tags(tags: &[String]) -> Result<Vec<String>> {
         return Err(Error::field("values.tags", format!("has more than {TAGS} labels")));
     }
     for tag in tags {
-        bounded("values.tags", tag, LABEL_CHARS)?;
+        text("values.tags", tag, 0, LABEL_CHARS)?;
         if tag.trim().is_empty() {
             return Err(Error::field("values.tags", "has an empty label"));
         }
@@ -199,26 +178,9 @@ fn tags(tags: &[String]) -> Result<Vec<String>> {
     Ok(tags.to_vec())
 }
 
-fn user_id(field: &'static str, id: &str) -> Result<Option<UserId>> {
-    if id.is_empty() {
-        return Ok(None);
-    }
-    UserId::parse(id).map(Some).ok_or_else(|| Error::field(field, "must be a UUID"))
-}
-
 fn request_id(id: &str) -> Result<Option<String>> {
-    bounded("request_id", id, REQUEST_ID_CHARS)?;
+    text("request_id", id, 0, REQUEST_ID_CHARS)?;
     Ok(non_empty(id))
-}
-
-fn bounded(field: &'static str, text: &str, maximum: usize) -> Result<()> {
-    if text.chars().count() > maximum {
-        return Err(Error::field(field, format!("has more than {maximum} characters")));
-    }
-    if text.contains('\0') {
-        return Err(Error::field(field, "contains U+0000"));
-    }
-    Ok(())
 }
 
 fn non_empty(text: &str) -> Option<String> {
@@ -253,23 +215,30 @@ mod tests {
     #[test]
     fn names_and_ids_are_bounded_at_the_limit_and_one_over() {
         let at = |maximum: usize| "é".repeat(maximum);
-        for (field, maximum) in
-            [("kind", LABEL_CHARS), ("guest_name", NAME_CHARS), ("request_id", REQUEST_ID_CHARS)]
-        {
-            assert_eq!(bounded(field, &at(maximum), maximum), Ok(()));
-            assert!(bounded(field, &at(maximum + 1), maximum).is_err());
-        }
+        let kind = |chars| creation(v1::CreateConversationRequest { kind: at(chars), ..Default::default() });
+        assert!(kind(LABEL_CHARS).is_ok());
+        assert!(kind(LABEL_CHARS + 1).is_err());
+        let name = |chars| {
+            let name = Some(Name::Key("k".repeat(16)));
+            let conversation = Some(v1::ConversationRef { name });
+            let request = v1::SendMessageRequest { conversation, text: "x".into(), ..Default::default() };
+            sending(TenantId(1), v1::SendMessageRequest { guest_name: at(chars), ..request })
+        };
+        assert!(name(NAME_CHARS).is_ok());
+        assert!(name(NAME_CHARS + 1).is_err());
+        assert!(request_id(&at(REQUEST_ID_CHARS)).is_ok());
+        assert!(request_id(&at(REQUEST_ID_CHARS + 1)).is_err());
         assert_eq!(tags(&vec!["a".to_owned(); TAGS]).map(|tags| tags.len()), Ok(TAGS));
         assert!(tags(&vec!["a".to_owned(); TAGS + 1]).is_err());
     }
 
     #[test]
     fn page_sizes_have_a_default_and_a_maximum() {
-        assert_eq!(messages_limit(0), Ok(50));
-        assert_eq!(messages_limit(500), Ok(500));
-        assert_eq!(messages_limit(501), Ok(500));
-        assert!(messages_limit(-1).is_err());
-        assert_eq!(conversations_limit(1001), Ok(1000));
+        assert_eq!(MESSAGES.of("page_size", 0), Ok(50));
+        assert_eq!(MESSAGES.of("page_size", 500), Ok(500));
+        assert_eq!(MESSAGES.of("page_size", 501), Ok(500));
+        assert!(MESSAGES.of("page_size", -1).is_err());
+        assert_eq!(CONVERSATIONS.of("page_size", 1001), Ok(1000));
     }
 
     #[test]
@@ -285,9 +254,9 @@ mod tests {
         assert!(change(TenantId(1), request(&[], false)).is_err());
         assert!(change(TenantId(1), request(&["owner"], true)).is_err());
         assert!(change(TenantId(1), request(&["status"], false)).is_err(), "no status was named");
-        assert_eq!(change(TenantId(1), request(&[], true)).map(|change| change.patch.clear), Ok(true));
-        let emptied = change(TenantId(1), request(&["assignee", "tags"], false)).unwrap();
-        assert_eq!(emptied.patch.assignee_id, Some(None));
-        assert_eq!(emptied.patch.tags, Some(Vec::new()));
+        assert_eq!(change(TenantId(1), request(&[], true)).map(|(_, patch)| patch.clear), Ok(true));
+        let (_, emptied) = change(TenantId(1), request(&["assignee", "tags"], false)).unwrap();
+        assert_eq!(emptied.assignee_id, Some(None));
+        assert_eq!(emptied.tags, Some(Vec::new()));
     }
 }

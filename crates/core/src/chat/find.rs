@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use parlor_api::v1;
+use parlor_api::{limits::LABEL_CHARS, v1};
 use parlor_store::{Conversation, ConversationId, Store, UserId, What};
 
 use super::{
@@ -17,6 +17,7 @@ use crate::{
     Error, Result,
     caller::{Caller, Principal},
     clock::Clock,
+    field::text,
 };
 
 /// Finds conversations for callers. Cloning is cheap.
@@ -80,18 +81,8 @@ impl Finder {
 
     async fn found(&self, principal: &Principal, named: &Named) -> Result<Conversation> {
         let conversation = self.store.chat.conversation(principal.tenant, named.id()).await?;
-        self.admit(principal, named, &conversation).await?;
+        admit(&self.store, principal, named, &conversation).await?;
         Ok(conversation)
-    }
-
-    /// See [`admit`].
-    pub(super) async fn admit(
-        &self,
-        principal: &Principal,
-        named: &Named,
-        conversation: &Conversation,
-    ) -> Result<()> {
-        admit(&self.store, principal, named, conversation).await
     }
 
     /// Fails if a key that may be new is that of somebody else's conversation.
@@ -139,7 +130,7 @@ impl Finder {
 
     /// The id of the principal's own conversation of a kind, or of the one that will be created next.
     pub async fn own_or_next(&self, principal: &Principal, kind: &str) -> Result<ConversationId> {
-        decode::check_kind("topic.own.kind", kind)?;
+        text("topic.own.kind", kind, 0, LABEL_CHARS)?;
         Ok(self.store.chat.own_conversation(principal.tenant, customer(principal)?, kind).await?.0)
     }
 }

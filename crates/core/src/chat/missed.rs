@@ -1,20 +1,24 @@
 //! What somebody missed: for who was away, from a place in the tenant's order to now.
 
 use parlor_api::v1;
-use parlor_store::{EventBody, Missed, Missing, Pick, SeenBy, StoredEvent};
+use parlor_store::{EventBody, Missed, Missing, Pick, StoredEvent};
 
 use super::{
     Chat,
     convert::{self, Viewer},
+    subject::Conversations,
 };
 use crate::{
     Error, Result,
     caller::Caller,
+    field,
+    page::Sizes,
+    subject::Kind as _,
     wire::{signed, unsigned},
 };
 
-/// How many events one answer brings where the request names no number, and at most.
-const EVENTS_MAX: u64 = 500;
+/// How many events one answer brings.
+const EVENTS: Sizes = Sizes { default: 500, maximum: 500 };
 
 /// How many conversations may be named: as many as a connection may hear topics.
 const CONVERSATIONS_MAX: usize = 100;
@@ -32,13 +36,15 @@ impl Chat {
     pub(super) async fn missed(
         &self,
         caller: &Caller,
-        request: v1::ListMissedEventsRequest,
+        request: &v1::ListMissedEventsRequest,
     ) -> Result<v1::ListMissedEventsResponse> {
-        let request = &request;
         let principal = caller.principal()?;
         let tenant = principal.tenant;
-        let missing =
-            Missing { after: 0, limit: limit(request.limit)?, messages_only: request.messages_only };
+        let missing = Missing {
+            after: 0,
+            limit: EVENTS.of("limit", request.limit)?,
+            messages_only: request.messages_only,
+        };
         let picks = self.picks(caller, request).await?;
         let mut reaches = Vec::new();
         let missed = match (self.place(caller, request)?, principal.user_id()) {
@@ -50,7 +56,14 @@ impl Chat {
             }
             (Place::Position(after), _) if principal.is_staff() => {
                 let missed = self.store.chat.missed_in_tenant(tenant, Missing { after, ..missing }).await?;
-                Missed { events: missed.events.into_iter().filter(is_for_staff).collect(), ..missed }
+                Missed {
+                    events: missed
+                        .events
+                        .into_iter()
+                        .filter(|stored| Conversations.is_for_staff(stored))
+                        .collect(),
+                    ..missed
+                }
             }
             (Place::Position(after), Some(own)) => {
                 self.store.chat.missed_by_participant(tenant, own, Missing { after, ..missing }).await?
@@ -90,9 +103,7 @@ impl Chat {
             if missed.through_position > 0 && !caller.edge {
                 return Err(Error::field("conversations.through_position", "is for gateways"));
             }
-            let reference = missed.conversation.clone();
-            let reference =
-                reference.ok_or_else(|| Error::field("conversations.conversation", "is missing"))?;
+            let reference = field::given("conversations.conversation", missed.conversation.clone())?;
             picks.push(Pick {
                 conversation: self.find.may_hear_named(principal, &caller.peer, reference).await?,
                 after_sequence: signed(missed.after_sequence),
@@ -103,26 +114,20 @@ impl Chat {
     }
 
     fn place(&self, caller: &Caller, request: &v1::ListMissedEventsRequest) -> Result<Place> {
-        let offset = request.after_offset.as_str();
-        match request.after_position {
-            0 if !offset.is_empty() => {
-                let position = self.offsets.open(caller.principal()?.tenant, offset);
-                Ok(position.map_or(Place::Unknown, Place::Position))
-            }
-            position if offset.is_empty() && caller.edge => Ok(Place::Position(signed(position))),
-            0 => Err(Error::field("after_offset", "is missing")),
-            position if caller.edge => {
-                let place = self.offsets.open(caller.principal()?.tenant, offset);
-                Ok(place.map_or(Place::Unknown, |place| Place::Position(place.max(signed(position)))))
-            }
-            _ => Err(Error::field("after_position", "is for gateways")),
+        let (offset, position) = (request.after_offset.as_str(), signed(request.after_position));
+        if position > 0 && !caller.edge {
+            return Err(Error::field("after_position", "is for gateways"));
+        }
+        if !offset.is_empty() {
+            let place = self.offsets.open(caller.principal()?.tenant, offset);
+            return Ok(place.map_or(Place::Unknown, |place| Place::Position(place.max(position))));
+        }
+        if caller.edge {
+            Ok(Place::Position(position))
+        } else {
+            Err(Error::field("after_offset", "is missing"))
         }
     }
-}
-
-/// Whether it is of something that the staff see without taking part.
-fn is_for_staff(stored: &StoredEvent) -> bool {
-    stored.conversation.as_ref().is_none_or(|of| of.seen_by == SeenBy::Staff)
 }
 
 fn reach((pick, (after, through)): (&Pick, (i64, i64))) -> v1::MissedReach {
@@ -133,23 +138,15 @@ fn reach((pick, (after, through)): (&Pick, (i64, i64))) -> v1::MissedReach {
     }
 }
 
-fn limit(limit: i32) -> Result<u64> {
-    match u64::try_from(limit) {
-        Ok(0) => Ok(EVENTS_MAX),
-        Ok(limit) => Ok(limit.min(EVENTS_MAX)),
-        Err(_) => Err(Error::field("limit", "is negative")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_answer_is_as_long_as_the_limit_and_no_longer() {
-        assert_eq!(limit(0), Ok(EVENTS_MAX));
-        assert_eq!(limit(500), Ok(500));
-        assert_eq!(limit(501), Ok(500));
-        assert!(limit(-1).is_err());
+        assert_eq!(EVENTS.of("limit", 0), Ok(500));
+        assert_eq!(EVENTS.of("limit", 500), Ok(500));
+        assert_eq!(EVENTS.of("limit", 501), Ok(500));
+        assert!(EVENTS.of("limit", -1).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! Pages: what one holds, and where the next begins. Cursors are sealed by `crate::page` for their list, tenant and filter.
 
-use parlor_store::{MessageFilter, Millis};
+use parlor_store::{Conversation, MessageFilter, Millis};
 use serde::{Deserialize, Serialize};
 
 /// Where the next page of conversations begins.
@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 pub struct ListCursor {
     pub active_at: Millis,
     pub number: i64,
+}
+
+impl ListCursor {
+    /// Behind a row, in a list by either time.
+    #[must_use]
+    pub fn behind(row: &Conversation, by_update: bool) -> Self {
+        let active_at = if by_update { row.updated_at } else { row.customer_active_at };
+        Self { active_at, number: row.number }
+    }
 }
 
 /// Where the next page of messages begins.
@@ -70,16 +79,10 @@ impl Span {
     }
 }
 
-/// Cuts what was read, one more than the page holds, to the page. True if more follow.
-pub fn cut<T>(rows: &mut Vec<T>, limit: u64) -> bool {
-    let more = rows.len() as u64 > limit;
-    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    more
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::cut;
 
     /// Reads pages of `limit` of a conversation of `newest` messages; answers with what each showed.
     fn pages(limit: usize, hidden: i64, newest: i64, descending: bool) -> Vec<Span> {

@@ -37,7 +37,7 @@ pub(super) type Inbox = Mailbox<Arc<v1::Event>>;
 /// The stored events between where a client was and where its watch began.
 pub(super) struct Tail {
     tenant: TenantId,
-    conversation: ConversationId,
+    pub conversation: ConversationId,
     after: i64,
     through: i64,
     page: VecDeque<StoredEvent>,
@@ -49,9 +49,11 @@ pub(super) struct Listening {
     /// The sequence after which the client hears everything.
     pub after: i64,
     pub tail: Tail,
+    /// Events up to here were given, or are given by the tail.
+    seen: i64,
     /// Held so that the log is heard.
     pub _log: Watch,
-    pub typing: Watch,
+    typing: Watch,
 }
 
 struct Watching {
@@ -59,8 +61,6 @@ struct Watching {
     viewer: Viewer,
     inbox: Arc<Inbox>,
     listening: Listening,
-    /// Events up to here were given, or are given by the tail.
-    seen: i64,
     ended: BoxFuture<'static, Error>,
 }
 
@@ -76,8 +76,7 @@ impl Chat {
         let inbox = Arc::new(Inbox::new(MAILBOX_BYTES));
         let listening = self.listen(caller, &named, request.after_sequence.map(signed), &inbox).await?;
         let (viewer, ended) = (Viewer::of(principal), self.ended(principal));
-        let seen = listening.seen();
-        let watching = Watching { chat: self.clone(), viewer, inbox, listening, seen, ended };
+        let watching = Watching { chat: self.clone(), viewer, inbox, listening, ended };
         let events = stream::try_unfold(watching, |mut watching| async move {
             let event = watching.next().await.map_err(Status::from)?;
             Ok(Some((v1::WatchConversationResponse { event: Some(event) }, watching)))
@@ -119,7 +118,7 @@ impl Chat {
         }
         let after = after.unwrap_or(position);
         let tail = Tail { tenant, conversation: id, after, through: position, page: VecDeque::new() };
-        Ok(Listening { conversation, after, tail, _log: log, typing })
+        Ok(Listening { conversation, after, tail, seen: position.max(after), _log: log, typing })
     }
 
     /// Completes when a stream of this principal must end: its rights do, or this node stops.
@@ -127,7 +126,7 @@ impl Chat {
         let (rights, hub, principal) = (Arc::clone(&self.rights), self.hub.clone(), Arc::clone(principal));
         Box::pin(async move {
             tokio::select! {
-                error = rights.ended(&principal) => error,
+                error = rights.standing().ended(&principal) => error,
                 () = hub.stopped() => Error::TryAgain,
             }
         })
@@ -137,15 +136,12 @@ impl Chat {
 impl Watching {
     async fn next(&mut self) -> Result<v1::Event> {
         loop {
-            let Self { chat, viewer, inbox, listening, seen, ended } = self;
+            let Self { chat, viewer, inbox, listening, ended } = self;
             let event = tokio::select! {
                 biased;
                 error = &mut *ended => return Err(error),
                 stored = listening.tail.next(chat), if listening.tail.is_due() => stored?.map(Arc::new),
-                item = inbox.next(), if !listening.tail.is_due() => match is_news(&item, seen) {
-                    true => live(item, &listening.typing)?,
-                    false => None,
-                },
+                item = inbox.next(), if !listening.tail.is_due() => listening.live(item)?,
             };
             if let Some(shown) = event.and_then(|event| convert::event_for(*viewer, &event)) {
                 return Ok(shown);
@@ -154,36 +150,26 @@ impl Watching {
     }
 }
 
-/// False for a stored event that the client has seen: it may know more than this node had heard when its watch began.
-pub(super) fn is_news(item: &Item<Arc<v1::Event>>, seen: &mut i64) -> bool {
-    match item {
-        Item::Event(topic, announced) if topic.is_log() => {
-            let is_news = announced.number > *seen;
-            *seen = announced.number.max(*seen);
-            is_news
-        }
-        Item::Event(..) | Item::Lagged { .. } | Item::Note(_) => true,
-    }
-}
-
-/// What an item of the inbox shows.
-pub(super) fn live(item: Item<Arc<v1::Event>>, typing: &Watch) -> Result<Option<Arc<v1::Event>>> {
-    match item {
-        Item::Event(_, announced) => Ok(Some(announced.event)),
-        Item::Note(event) => Ok(Some(event)),
-        Item::Lagged { topic, .. } if topic.is_log() => Err(Error::SlowReader),
-        Item::Lagged { .. } => Ok(typing.at_head(|began| began.snapshot)),
-    }
-}
-
 fn is_anybody_typing(snapshot: &v1::Event) -> bool {
     matches!(&snapshot.payload, Some(v1::event::Payload::TypingState(state)) if !state.authors.is_empty())
 }
 
 impl Listening {
-    /// Events up to here are known to the client, or are given by the tail.
-    pub fn seen(&self) -> i64 {
-        self.tail.through.max(self.after)
+    /// What an item of the inbox shows: nothing of a stored event that the client has seen, which may know more than this
+    /// node had heard when its watch began.
+    pub fn live(&mut self, item: Item<Arc<v1::Event>>) -> Result<Option<Arc<v1::Event>>> {
+        match item {
+            Item::Event(topic, announced) if topic.is_log() && announced.number <= self.seen => Ok(None),
+            Item::Event(topic, announced) => {
+                if topic.is_log() {
+                    self.seen = announced.number;
+                }
+                Ok(Some(announced.event))
+            }
+            Item::Note(event) => Ok(Some(event)),
+            Item::Lagged { topic, .. } if topic.is_log() => Err(Error::SlowReader),
+            Item::Lagged { .. } => Ok(self.typing.at_head(|began| began.snapshot)),
+        }
     }
 
     /// Takes the tail out, for a stream that reads several.
@@ -194,10 +180,6 @@ impl Listening {
 }
 
 impl Tail {
-    pub fn conversation(&self) -> ConversationId {
-        self.conversation
-    }
-
     pub fn is_due(&self) -> bool {
         !self.page.is_empty() || self.after < self.through
     }

@@ -1,11 +1,8 @@
 //! What callers ask of conversations, once it is decoded.
 
-use parlor_store::{ConversationPatch, MessageFilter, UserId};
+use parlor_store::UserId;
 
-use super::{
-    access::{Named, Reference},
-    page::MessageCursor,
-};
+use super::access::Reference;
 
 /// A conversation to create or find.
 #[derive(Clone, Debug)]
@@ -18,14 +15,6 @@ pub struct Creation {
     pub own: bool,
 }
 
-/// A change of a conversation.
-#[derive(Clone, Debug)]
-pub struct Change {
-    pub conversation: Reference,
-    /// What only staff may change, and the clearing that a customer may ask for too.
-    pub patch: ConversationPatch,
-}
-
 /// A message to send; its text is checked.
 #[derive(Clone, Debug)]
 pub struct Sending {
@@ -34,13 +23,4 @@ pub struct Sending {
     pub request_id: Option<String>,
     pub guest_name: String,
     pub leaves_unread: bool,
-}
-
-/// Which messages to list.
-#[derive(Clone, Debug)]
-pub struct Listing {
-    pub conversation: Named,
-    pub filter: MessageFilter,
-    pub limit: u64,
-    pub cursor: Option<MessageCursor>,
 }

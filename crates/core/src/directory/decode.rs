@@ -7,7 +7,7 @@ use crate::{
     Error, Result,
     field::{self, text},
     password,
-    wire::signed,
+    wire::{role, signed},
 };
 
 /// Longer names break every list.
@@ -67,10 +67,7 @@ pub fn user(wanted: &v1::User) -> Result<UserUpsert> {
         return Err(Error::field("user.identities", format!("must be at most {MAX_IDENTITIES}")));
     }
     let given = |value: &String| Some(value.clone()).filter(|value| !value.is_empty());
-    let id = match wanted.id.as_str() {
-        "" => None,
-        id => Some(field::id("user.id", id, UserId::parse)?),
-    };
+    let id = field::some_id("user.id", &wanted.id, UserId::parse)?;
     let granted = roles("user.roles", &wanted.roles)?;
     Ok(UserUpsert {
         id,
@@ -93,15 +90,9 @@ pub fn identity(wanted: &v1::Identity) -> Result<Identity> {
 
 /// Roles by number; none of them unspecified.
 pub fn roles(field: &'static str, wanted: &[i32]) -> Result<Roles> {
-    wanted.iter().try_fold(Roles::default(), |roles, role| {
-        let role = match v1::Role::try_from(*role) {
-            Ok(v1::Role::Customer) => Roles::CUSTOMER,
-            Ok(v1::Role::Staff) => Roles::STAFF,
-            Ok(v1::Role::Admin) => Roles::ADMIN,
-            Ok(v1::Role::Provider) => Roles::PROVIDER,
-            Ok(v1::Role::Unspecified) | Err(_) => return Err(Error::field(field, "must name roles")),
-        };
-        Ok(roles.with(role))
+    wanted.iter().try_fold(Roles::default(), |roles, wanted| {
+        let named = v1::Role::try_from(*wanted).ok().and_then(role);
+        Ok(roles.with(named.ok_or_else(|| Error::field(field, "must name roles"))?))
     })
 }
 
@@ -119,14 +110,26 @@ pub fn password(field: &'static str, value: &str) -> Result<()> {
     text(field, value, password::MIN_CHARS, password::MAX_CHARS)
 }
 
-/// The kind of a key.
-pub fn key_kind(kind: i32) -> Result<ApiKeyKind> {
-    match v1::ApiKeyKind::try_from(kind) {
-        Ok(v1::ApiKeyKind::Widget) => Ok(ApiKeyKind::Widget),
-        Ok(v1::ApiKeyKind::Admin) => Ok(ApiKeyKind::Admin),
-        Ok(v1::ApiKeyKind::Service) => Ok(ApiKeyKind::Service),
-        Ok(v1::ApiKeyKind::Unspecified) | Err(_) => Err(Error::field("api_key.kind", "must be a kind")),
-    }
+/// An API key to create.
+pub struct NewKey {
+    pub display_name: String,
+    pub kind: ApiKeyKind,
+    /// The slugs of the tenants that it opens.
+    pub tenants: Vec<String>,
+    pub all_tenants: bool,
+}
+
+/// An API key to create; which tenants it may open is not looked at.
+pub fn key(wanted: &v1::ApiKey) -> Result<NewKey> {
+    text("api_key.display_name", &wanted.display_name, 0, MAX_NAME_CHARS)?;
+    let kind = match wanted.kind() {
+        v1::ApiKeyKind::Widget => ApiKeyKind::Widget,
+        v1::ApiKeyKind::Admin => ApiKeyKind::Admin,
+        v1::ApiKeyKind::Service => ApiKeyKind::Service,
+        v1::ApiKeyKind::Unspecified => return Err(Error::field("api_key.kind", "must be a kind")),
+    };
+    let (display_name, tenants) = (wanted.display_name.clone(), wanted.tenants.clone());
+    Ok(NewKey { display_name, kind, tenants, all_tenants: wanted.all_tenants })
 }
 
 fn slug(slug: &str) -> Result<()> {

@@ -1,12 +1,12 @@
 //! A connection proves who it is: its credential, its person's presence, and what it may have missed.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use parlor_api::v1::{self, link_attach::Credential};
 use parlor_store::{Roles, UserId};
 
 use super::{
-    connection::{Attached, Earlier, Present, Redelivery},
+    connection::{Attached, Earlier, Redelivery},
     hear,
     shared::Shared,
 };
@@ -14,7 +14,7 @@ use crate::{
     Error, Result,
     auth::{Context, RawCredential},
     caller::Principal,
-    presence::{Counted, MAX_LINGER},
+    presence::{Counted, Present, linger},
     wire::role,
 };
 
@@ -33,7 +33,7 @@ pub(super) async fn attach(
     let mount = request.mount.unwrap_or_default();
     let by_handle = matches!(request.credential, Some(Credential::Handle(_)));
     let principal = proven(shared, &mount, shown(request.credential)?, as_what).await?;
-    let linger = linger(request.linger)?;
+    let linger = linger("linger", request.linger)?.unwrap_or_default();
     let dropped = match &earlier {
         Some(earlier) => hear::without_right(shared, &principal, earlier).await?,
         None => Vec::new(),
@@ -44,11 +44,11 @@ pub(super) async fn attach(
     attached.name(&shared.past, &mount.name, &request.recover, head);
     if request.present {
         let present = Present::count(&shared.presence, principal.tenant, user, counted, linger);
-        attached.present = Some(present.await?);
+        attached.connection.present = Some(present.await?);
     }
     // Last: what is taken for a connection that comes to nothing would have to be put back.
     let past = Recall { number, head, by_handle, redelivers: request.redelivers };
-    attached.redelivery = recall(shared, &principal, user.id, past, earlier).await?;
+    attached.connection.redelivery = recall(shared, &principal, user.id, past, earlier).await?;
     Ok(attached)
 }
 
@@ -142,12 +142,4 @@ fn as_role(principal: Arc<Principal>, role: v1::Role) -> Result<Arc<Principal>> 
             Err(Error::field("as_role", "must be CUSTOMER or unspecified"))
         }
     }
-}
-
-fn linger(linger: Option<prost_types::Duration>) -> Result<Duration> {
-    let Some(linger) = linger else { return Ok(Duration::ZERO) };
-    Duration::try_from(linger)
-        .ok()
-        .filter(|linger| *linger <= MAX_LINGER)
-        .ok_or_else(|| Error::field("linger", format!("must be 0 to {} seconds", MAX_LINGER.as_secs())))
 }

@@ -1,24 +1,23 @@
 //! What is known of one connection of a gateway: who it is, what it hears, and what it is told of the past.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use parlor_store::{TenantId, User, UserId};
+use parlor_store::{TenantId, UserId};
 
 use super::{
     past::{Missed, Past},
     queue::Handle,
 };
 use crate::{
-    Result,
     caller::Principal,
     hub::{Interest, Topic},
-    presence::{Counted, Presence},
+    presence::Present,
 };
 
 /// A connection that is attached.
 pub(super) struct Connection {
     pub principal: Arc<Principal>,
-    /// The client's address, for limits.
+    /// The client's address, for limits; empty if unknown.
     pub peer: Arc<str>,
     pub present: Option<Present>,
     /// Tells its rights from those of an earlier attach of the same name.
@@ -40,13 +39,7 @@ pub(super) struct Redelivery {
 
 /// A connection that is proven, and counted if it is present.
 pub(super) struct Attached {
-    pub principal: Arc<Principal>,
-    /// The client's address; empty if unknown.
-    pub peer: Arc<str>,
-    pub present: Option<Present>,
-    /// What it heard before and has no right to.
-    pub dropped: Vec<Handle>,
-    pub redelivery: Option<Box<Redelivery>>,
+    pub connection: Connection,
     pub pid: String,
     pub recovered_from: Option<i64>,
     /// Where the connection of the pid began.
@@ -58,16 +51,6 @@ pub(super) struct Earlier {
     pub principal: Arc<Principal>,
     pub heard: Vec<Heard>,
     pub redelivery: Option<Box<Redelivery>>,
-}
-
-/// Counts a connection for its person's presence, until it is dropped.
-pub(super) struct Present {
-    presence: Presence,
-    tenant: TenantId,
-    user: UserId,
-    counted: Counted,
-    linger: Duration,
-    stays: bool,
 }
 
 /// What a connection hears.
@@ -98,21 +81,14 @@ impl Connection {
 impl Attached {
     /// Somebody who is proven, and nothing else yet.
     pub fn new(principal: Arc<Principal>, peer: Arc<str>, dropped: Vec<Handle>) -> Self {
-        Self {
-            principal,
-            peer,
-            present: None,
-            dropped,
-            redelivery: None,
-            pid: String::new(),
-            recovered_from: None,
-            began: 0,
-        }
+        let connection =
+            Connection { principal, peer, present: None, generation: 0, dropped, redelivery: None };
+        Self { connection, pid: String::new(), recovered_from: None, began: 0 }
     }
 
     /// Names the connection for a later recovery, and takes up the one that it continues.
     pub fn name(&mut self, past: &Past, mount: &str, recover: &str, head: i64) {
-        let principal = &self.principal;
+        let principal = &self.connection.principal;
         let known = Some(recover).filter(|pid| !pid.is_empty());
         // One beyond the head is of a database that is no more.
         let began =
@@ -127,43 +103,9 @@ impl Attached {
 
     /// Comes to nothing: what it was told of the past is told to the next.
     pub fn give_back(&self, past: &Past) {
-        let missed = self.redelivery.as_ref().and_then(|redelivery| redelivery.missed);
-        if let (Some(missed), Some(user)) = (missed, self.principal.user_id()) {
-            past.put_back((self.principal.tenant, user), missed);
-        }
-    }
-}
-
-impl Present {
-    /// Counts a connection of this person.
-    pub async fn count(
-        presence: &Presence,
-        tenant: TenantId,
-        user: &Arc<User>,
-        counted: Counted,
-        linger: Duration,
-    ) -> Result<Self> {
-        // Guarded before it is counted: whatever ends this future takes the count back.
-        let (guard, name) = (presence.clone(), counted.clone());
-        let present = Self { presence: guard, tenant, user: user.id, counted: name, linger, stays: false };
-        if let Err(error) = presence.connect(tenant, user, counted).await {
-            // Nothing was counted; an earlier attach of this connection still is, under the same name.
-            present.stay();
-            return Err(error);
-        }
-        Ok(present)
-    }
-
-    /// Leaves the person as they are: this core goes down, and the gateway goes on.
-    pub fn stay(mut self) {
-        self.stays = true;
-    }
-}
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        if !self.stays {
-            self.presence.disconnect(self.tenant, self.user, &self.counted, self.linger);
+        let missed = self.connection.redelivery.as_ref().and_then(|redelivery| redelivery.missed);
+        if let (Some(missed), Some(person)) = (missed, self.connection.person()) {
+            past.put_back(person, missed);
         }
     }
 }

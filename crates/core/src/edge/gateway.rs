@@ -11,6 +11,7 @@
 //! connection again.
 
 mod attached;
+mod lanes;
 mod rights;
 
 use std::{
@@ -29,9 +30,12 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Status;
 
-use self::rights::{Ended, RightsTimers};
+use self::{
+    lanes::Lanes,
+    rights::{Ended, RightsTimers},
+};
 use super::{
-    connection::{Attached, Connection, Hearing, Present},
+    connection::{Attached, Connection, Hearing},
     fetch, hear,
     queue::Queue,
     registry::{Door, Stream},
@@ -39,7 +43,7 @@ use super::{
     stream::{Requests, Responses, check_name, duration},
     topics::Topics,
 };
-use crate::{Error, Result, caller::Principal};
+use crate::{Error, Result, caller::Principal, optional::some, presence::Present};
 
 /// Commands that may be under way or wait for their connection; beyond it none are read.
 const MAX_UNDER_WAY: usize = 4096;
@@ -61,13 +65,10 @@ pub(super) struct Gateway {
     ended: HashMap<Arc<str>, RightsEndedReason>,
     topics: Topics,
     rights: RightsTimers,
-    /// Commands that wait for an earlier one of their connection; a connection with one under way is here.
-    lanes: HashMap<Arc<str>, VecDeque<v1::LinkRequest>>,
+    lanes: Lanes,
     /// Fetches that wait for others, or for the gateway to read.
     fetches: VecDeque<(u64, v1::LinkFetch)>,
     fetching: usize,
-    /// Commands in `lanes` and `fetches`.
-    waiting: usize,
     running: FuturesUnordered<BoxFuture<'static, Outcome>>,
     /// Counts the streams that were served.
     stream: u64,
@@ -76,6 +77,9 @@ pub(super) struct Gateway {
     /// Tells who waits for the place that it is free.
     _ended: DropGuard,
 }
+
+/// What a command waits for.
+type Work = BoxFuture<'static, Result<Done>>;
 
 /// What a command came to, to be recorded.
 struct Outcome {
@@ -149,13 +153,12 @@ impl Gateway {
             connections: HashMap::new(),
             ended: HashMap::new(),
             rights: RightsTimers::new(&shared.rights, shared.past.clock().clone()),
-            lanes: HashMap::new(),
+            lanes: Lanes::default(),
             fetches: VecDeque::new(),
             fetching: 0,
-            waiting: 0,
             running: FuturesUnordered::new(),
             stream: 0,
-            heard_at: shared.past.now(),
+            heard_at: shared.past.clock().now(),
             _ended: ended,
         }
     }
@@ -172,7 +175,8 @@ impl Gateway {
         let mut due = Instant::now() + lease;
         loop {
             self.begin_fetches();
-            let reads = self.waiting + self.running.len() < MAX_UNDER_WAY && self.queue.has_room();
+            let under_way = self.lanes.waiting() + self.fetches.len() + self.running.len();
+            let reads = under_way < MAX_UNDER_WAY && self.queue.has_room();
             tokio::select! {
                 () = stop.cancelled() => return self.end(true),
                 () = replaced.cancelled() => return self.end(false),
@@ -187,9 +191,9 @@ impl Gateway {
                 ended = self.rights.next() => self.end_rights(ended),
                 // Looks again at what may be begun.
                 () = self.queue.room(), if !reads || !self.fetches.is_empty() => {}
-                request = next_request(&mut stream), if reads => {
+                request = some(stream.as_mut().map(|stream| stream.requests.next())), if reads => {
                     due = Instant::now() + lease;
-                    self.heard_at = self.shared.past.now();
+                    self.heard_at = self.shared.past.clock().now();
                     match request {
                         Some(Ok(request)) => self.accept(request),
                         Some(Err(_)) | None => self.break_off(stream.take()),
@@ -220,9 +224,8 @@ impl Gateway {
 
     fn resume(&mut self) {
         self.stream += 1;
-        self.lanes.values_mut().for_each(VecDeque::clear);
+        self.lanes.forget_waiting();
         self.fetches.clear();
-        self.waiting = 0;
         self.queue.shut();
         self.queue.control(welcome(&self.shared.options, true));
         self.shared.registry.tell_drain(&self.queue);
@@ -256,9 +259,7 @@ impl Gateway {
             Some(Command::Subscribe(command)) => &command.connection,
             Some(Command::Unsubscribe(command)) => &command.connection,
             Some(Command::Fetch(command)) => {
-                self.fetches.push_back((request.number, *command));
-                self.waiting += 1;
-                return;
+                return self.fetches.push_back((request.number, *command));
             }
             Some(Command::Renew(_)) => return self.done(request.number),
             Some(Command::Hello(_)) => {
@@ -270,12 +271,20 @@ impl Gateway {
             return self.fail(request.number, error);
         }
         let connection = self.known(connection);
-        match self.lanes.get_mut(&connection) {
-            Some(lane) => {
-                lane.push_back(request);
-                self.waiting += 1;
+        let first = self.lanes.enter(&connection, request);
+        self.go_on(&connection, first);
+    }
+
+    /// Carries out commands of a connection, up to the first that waits for something.
+    fn go_on(&mut self, connection: &Arc<str>, mut next: Option<v1::LinkRequest>) {
+        while let Some(request) = next {
+            let number = request.number;
+            if let Some(work) = self.carry_out(connection, request) {
+                let (connection, stream) = (Some(Arc::clone(connection)), self.stream);
+                let run = async move { Outcome { connection, number, stream, done: work.await } };
+                return self.running.push(run.boxed());
             }
-            None => self.carry_out(connection, request),
+            next = self.lanes.next(connection);
         }
     }
 
@@ -285,37 +294,40 @@ impl Gateway {
         known.map_or_else(|| connection.into(), |(name, _)| Arc::clone(name))
     }
 
-    /// Carries out a command of a connection that has none under way.
-    fn carry_out(&mut self, connection: Arc<str>, request: v1::LinkRequest) {
+    /// Carries out a command, or gives what it waits for.
+    fn carry_out(&mut self, connection: &Arc<str>, request: v1::LinkRequest) -> Option<Work> {
         let number = request.number;
-        match request.command {
-            Some(Command::Attach(command)) => self.attach(connection, number, command),
-            Some(Command::Subscribe(command)) => self.subscribe(connection, number, command.topic),
-            Some(Command::Detach(command)) => {
-                self.remember(&connection, &command);
-                self.forget(&connection);
-                self.ended.remove(&connection);
+        let begun = match request.command? {
+            Command::Attach(command) => self.attach(connection, number, command),
+            Command::Subscribe(command) => self.subscribe(connection, command.topic),
+            Command::Detach(command) => {
+                self.remember(connection, &command);
+                self.forget(connection);
+                self.ended.remove(connection);
                 self.done(number);
+                return None;
             }
-            Some(Command::Unsubscribe(command)) => {
-                self.topics.unsubscribe(&connection, command.topic);
+            Command::Unsubscribe(command) => {
+                self.topics.unsubscribe(connection, command.topic);
                 self.done(number);
+                return None;
             }
-            Some(Command::Hello(_) | Command::Fetch(_) | Command::Renew(_)) | None => {}
-        }
+            Command::Hello(_) | Command::Fetch(_) | Command::Renew(_) => return None,
+        };
+        begun.map_err(|error| self.fail(number, error)).ok()
     }
 
-    fn subscribe(&mut self, connection: Arc<str>, number: u64, topic: Option<v1::Topic>) {
-        let Some(attached) = self.connections.get(&connection) else {
-            return self.fail(number, Error::field("connection", "is not attached"));
-        };
-        let hears = self.topics.heard_by(&connection);
+    fn subscribe(&self, connection: &str, topic: Option<v1::Topic>) -> Result<Work> {
+        let attached = self.connections.get(connection);
+        let attached = attached.ok_or_else(|| Error::field("connection", "is not attached"))?;
+        let hears = self.topics.heard_by(connection);
         let (shared, principal) = (Arc::clone(&self.shared), Arc::clone(&attached.principal));
         let peer = Arc::clone(&attached.peer);
-        self.start(connection, number, async move {
+        let subscribe = async move {
             let hearing = hear::subscribe(&shared, &principal, &peer, &hears, topic).await?;
             Ok(Done::Subscribed(Box::new(hearing)))
-        });
+        };
+        Ok(subscribe.boxed())
     }
 
     fn begin_fetches(&mut self) {
@@ -323,7 +335,6 @@ impl Gateway {
             && self.queue.has_room()
             && let Some((number, command)) = self.fetches.pop_front()
         {
-            self.waiting -= 1;
             self.fetching += 1;
             let (shared, stream) = (Arc::clone(&self.shared), self.stream);
             let topic = self.queue.topic(command.topic);
@@ -334,17 +345,6 @@ impl Gateway {
             };
             self.running.push(work.boxed());
         }
-    }
-
-    fn start(
-        &mut self,
-        connection: Arc<str>,
-        number: u64,
-        work: impl Future<Output = Result<Done>> + Send + 'static,
-    ) {
-        self.lanes.entry(Arc::clone(&connection)).or_default();
-        let (connection, stream) = (Some(connection), self.stream);
-        self.running.push(async move { Outcome { connection, number, stream, done: work.await } }.boxed());
     }
 
     fn record(&mut self, outcome: Outcome) {
@@ -363,38 +363,24 @@ impl Gateway {
             (Ok(_) | Err(_), _) => {}
         }
         match connection {
-            Some(connection) => self.advance(&connection),
-            None => self.fetching -= 1,
-        }
-    }
-
-    /// Carries out what waited for the command that has just been recorded.
-    fn advance(&mut self, connection: &Arc<str>) {
-        let Some(mut lane) = self.lanes.remove(connection) else { return };
-        while let Some(request) = lane.pop_front() {
-            self.waiting -= 1;
-            self.carry_out(Arc::clone(connection), request);
-            if let Some(busy) = self.lanes.get_mut(connection) {
-                *busy = lane;
-                return;
+            Some(connection) => {
+                let next = self.lanes.next(&connection);
+                self.go_on(&connection, next);
             }
+            None => self.fetching -= 1,
         }
     }
 
     fn record_subscribed(&mut self, connection: &Arc<str>, number: u64, hearing: Hearing) {
         // Its rights may have ended while the topic was opened.
-        if !self.connections.contains_key(connection) {
+        let Some(heard) = self.connections.get_mut(connection) else {
             return self.fail(number, Error::field("connection", "is not attached"));
+        };
+        if let Err(error) = self.topics.check_count(connection, &hearing.topic) {
+            return self.fail(number, error);
         }
-        match self.topics.check_count(connection, &hearing.topic) {
-            Ok(()) => {
-                let topic = self.topics.subscribe(connection, number, hearing);
-                if let Some(heard) = self.connections.get_mut(connection) {
-                    heard.dropped.retain(|dropped| *dropped != topic);
-                }
-            }
-            Err(error) => self.fail(number, error),
-        }
+        let topic = self.topics.subscribe(connection, number, hearing);
+        heard.dropped.retain(|dropped| *dropped != topic);
     }
 
     fn end_rights(&mut self, ended: Ended) {
@@ -408,7 +394,7 @@ impl Gateway {
             Ended::Withdrawn(withdrawal) => self.revoke(|principal| withdrawal.concerns(principal)),
             Ended::Unknown => {
                 let rights = Arc::clone(&self.shared.rights);
-                self.revoke(|principal| rights.is_withdrawn(principal));
+                self.revoke(|principal| rights.standing().is_withdrawn(principal));
             }
         }
     }
@@ -450,11 +436,4 @@ impl Gateway {
 fn welcome(options: &Options, resumed: bool) -> Body {
     let (lease, node) = (Some(duration(options.lease)), options.node.clone());
     Body::Welcome(v1::LinkWelcome { resumed, lease, node })
-}
-
-async fn next_request(stream: &mut Option<Stream>) -> Option<Result<v1::LinkRequest, Status>> {
-    match stream {
-        Some(stream) => stream.requests.next().await,
-        None => std::future::pending().await,
-    }
 }

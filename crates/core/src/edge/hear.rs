@@ -13,6 +13,7 @@ use crate::{
     Error, Result,
     caller::Principal,
     chat::access::{Named, check_key},
+    field,
     hub::{StateOf, Topic},
 };
 
@@ -25,11 +26,7 @@ pub(super) async fn subscribe(
     topic: Option<v1::Topic>,
 ) -> Result<Hearing> {
     let tenant = principal.tenant;
-    let named = |id: &str| {
-        ConversationId::parse(id)
-            .map(Named::Id)
-            .ok_or_else(|| Error::field("topic", "must be named by a UUID"))
-    };
+    let named = |id: &str| field::id("topic", id, ConversationId::parse).map(Named::Id);
     let name = topic.and_then(|topic| topic.name);
     let by_key = matches!(name, Some(Name::ConversationKey(_)));
     let mut only = None;
@@ -76,7 +73,7 @@ pub(super) async fn subscribe(
 async fn subject(shared: &Shared, principal: &Principal, named: &v1::TopicSubject) -> Result<Subject> {
     let kind =
         i16::try_from(named.kind).map_err(|_| Error::field("topic.subject.kind", "must be a known one"))?;
-    let id = Uuid::parse_str(&named.id).map_err(|_| Error::field("topic.subject.id", "must be a UUID"))?;
+    let id = field::id("topic.subject.id", &named.id, |id| Uuid::try_parse(id).ok())?;
     let subject = Subject { kind: SubjectKind(kind), id };
     shared.subjects.may_hear(principal, subject).await?;
     Ok(subject)

@@ -10,13 +10,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Mutex,
     time::Duration,
 };
 
 use parlor_store::{Millis, Store, TenantId, UserId};
 
-use crate::{Result, caller::Principal, clock::Clock, heads::Heads, seal::Seal};
+use crate::{Result, caller::Principal, clock::Clock, heads::Heads, locked::lock, seal::Seal};
 
 /// How long an absence is remembered: whoever is away longer begins anew and reads the history.
 pub const REMEMBERED_MS: Millis = 10 * 60 * 1_000;
@@ -99,12 +99,6 @@ impl Past {
         &self.clock
     }
 
-    /// The time.
-    #[must_use]
-    pub fn now(&self) -> Millis {
-        self.clock.now()
-    }
-
     /// The tenant's position now.
     pub async fn head(&self, tenant: TenantId) -> Result<i64> {
         self.heads.read(&self.store, &self.clock, tenant).await
@@ -117,22 +111,22 @@ impl Past {
             Ok(position) => Some(position),
         };
         let since = self.clock.now();
-        self.absences().begin(key, Absence::new(since, position, began), since);
+        lock(&self.absences).begin(key, Absence::new(since, position, began), since);
     }
 
     /// A connection is gone that was last known to be there at an earlier time.
     pub fn left_at(&self, key: Key, began: i64, since: Millis) {
-        self.absences().begin(key, Absence::new(since, None, began), self.clock.now());
+        lock(&self.absences).begin(key, Absence::new(since, None, began), self.clock.now());
     }
 
     /// Somebody was there all the time, at a gateway that went on while this core did not.
     pub fn never_left(&self, key: Key) {
-        self.absences().forget_left_over(key);
+        lock(&self.absences).forget_left_over(key);
     }
 
     /// Takes a person's oldest absence, and says what was missed in it. It is put back if that cannot be said.
     pub async fn take(&self, key: Key) -> Result<Option<Missed>> {
-        let Some(absence) = self.absences().take(key, self.clock.now()) else { return Ok(None) };
+        let Some(absence) = lock(&self.absences).take(key, self.clock.now()) else { return Ok(None) };
         let position = match absence.position {
             Some(position) => Ok(position),
             None => self.store.log.position_at(key.0, absence.since.saturating_sub(COMMIT_MS)).await,
@@ -141,7 +135,7 @@ impl Past {
             Ok(position) => Ok(Some(Missed { since: absence.since, position: position.max(absence.began) })),
             Err(error) => {
                 if !absence.taken {
-                    self.absences().begin(key, absence, self.clock.now());
+                    lock(&self.absences).begin(key, absence, self.clock.now());
                 }
                 Err(error.into())
             }
@@ -151,7 +145,7 @@ impl Past {
     /// Puts back what was taken for a connection that came to nothing.
     pub fn put_back(&self, key: Key, missed: Missed) {
         let Missed { since, position } = missed;
-        self.absences().begin(key, Absence::new(since, Some(position), position), self.clock.now());
+        lock(&self.absences).begin(key, Absence::new(since, Some(position), position), self.clock.now());
     }
 
     /// Names a connection that begins at a position, for a later recovery. No two are alike.
@@ -168,11 +162,6 @@ impl Past {
         let plain = self.seal.open(&purpose(principal, mount).each_ref().map(String::as_str), pid)?;
         let (position, _) = plain.split_first_chunk()?;
         Some(i64::from_be_bytes(*position))
-    }
-
-    fn absences(&self) -> MutexGuard<'_, Absences> {
-        // Whole after every call, so a poisoned one is taken as it is.
-        self.absences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -202,9 +191,8 @@ impl Absences {
             self.remove(oldest);
         }
         while self.by_time.len() > ABSENCES_MAX
-            && let Some((oldest, _)) = self.by_time.first_key_value()
+            && let Some((&oldest, _)) = self.by_time.first_key_value()
         {
-            let oldest = *oldest;
             self.remove(oldest);
         }
     }
@@ -235,10 +223,9 @@ impl Absences {
     }
 
     fn forget_old(&mut self, now: Millis) {
-        while let Some((oldest, _)) = self.by_time.first_key_value()
+        while let Some((&oldest, _)) = self.by_time.first_key_value()
             && oldest.0 + REMEMBERED_MS <= now
         {
-            let oldest = *oldest;
             self.remove(oldest);
         }
     }

@@ -8,7 +8,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use futures::stream::{self, StreamExt as _};
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::stream::Responses;
 use crate::{
     hub::{Announced, Item, Mailbox, Topic, Watch, Watcher},
+    locked::lock,
     wire::unsigned,
 };
 
@@ -248,11 +249,6 @@ enum Waiting {
 fn lagged(topic: Handle, head: i64, snapshot: Option<Arc<v1::Event>>) -> Body {
     let snapshot = snapshot.map(Arc::unwrap_or_clone);
     Body::Lagged(v1::LinkLagged { topic, head: unsigned(head), snapshot })
-}
-
-/// What these locks guard is whole after every statement, so a poisoned one is taken as it is.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use super::{
     queue::Queue,
     stream::{Requests, duration},
 };
-use crate::{Error, Result};
+use crate::{Error, Result, locked::lock};
 
 /// More gateways than this are a mistake in somebody's configuration.
 const MAX_GATEWAYS: usize = 1024;
@@ -52,12 +52,15 @@ pub(super) struct Registry {
 impl Registry {
     /// The door of an epoch, if it still stands.
     pub fn find(&self, gateway: &str, epoch: &str) -> Option<Door> {
-        self.doors().get(gateway).filter(|door| door.epoch == epoch && !door.replaced.is_cancelled()).cloned()
+        lock(&self.doors)
+            .get(gateway)
+            .filter(|door| door.epoch == epoch && !door.replaced.is_cancelled())
+            .cloned()
     }
 
     /// Puts a door in the place of an earlier epoch's, which ends. Answers when it has.
     pub fn insert(&self, gateway: &str, door: Door) -> Result<Option<CancellationToken>> {
-        let mut doors = self.doors();
+        let mut doors = lock(&self.doors);
         if doors.len() >= MAX_GATEWAYS && !doors.contains_key(gateway) {
             return Err(Error::LimitReached { limit: "gateways", maximum: MAX_GATEWAYS as u64 });
         }
@@ -70,7 +73,7 @@ impl Registry {
 
     /// Forgets a door that has closed, unless another has its place.
     pub fn remove(&self, gateway: &str, queue: &Arc<Queue>) {
-        let mut doors = self.doors();
+        let mut doors = lock(&self.doors);
         if doors.get(gateway).is_some_and(|door| Arc::ptr_eq(&door.queue, queue)) {
             doors.remove(gateway);
         }
@@ -80,7 +83,7 @@ impl Registry {
     pub fn drain(&self, grace: Duration) {
         // Before the doors are looked at: who comes later finds it.
         self.down_at.get_or_init(|| Instant::now() + grace);
-        let queues: Vec<_> = self.doors().values().map(|door| Arc::clone(&door.queue)).collect();
+        let queues: Vec<_> = lock(&self.doors).values().map(|door| Arc::clone(&door.queue)).collect();
         for queue in queues {
             queue.control(Body::Drain(LinkDrain { grace: Some(duration(grace)) }));
         }
@@ -95,10 +98,6 @@ impl Registry {
     }
 
     pub fn len(&self) -> usize {
-        self.doors().len()
-    }
-
-    fn doors(&self) -> MutexGuard<'_, HashMap<String, Door>> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.doors).len()
     }
 }

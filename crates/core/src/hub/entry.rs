@@ -11,11 +11,10 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     announced::{Announced, Began},
-    locked::lock,
     state::State,
     topic::{Topic, Watcher},
 };
-use crate::{Result, wire};
+use crate::{Result, locked::lock, wire};
 
 /// An open topic.
 pub(super) struct Entry {

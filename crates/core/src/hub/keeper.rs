@@ -14,7 +14,7 @@ use super::{
     shared::Shared,
     state::{self, Applied},
 };
-use crate::{Error, Result, clock::Clock};
+use crate::{Error, Result, optional::some};
 
 /// How many missing events are fetched at once.
 const TAIL_PAGE: u64 = 500;
@@ -65,13 +65,13 @@ impl Keeper {
                         idle_until = None;
                     }
                 }
-                () = at(&self.shared.clock, idle_until) => {
+                () = self.at(idle_until) => {
                     if self.close() {
                         return;
                     }
                     idle_until = None;
                 }
-                () = at(&self.shared.clock, self.next_expiry()) => self.expire(),
+                () = self.at(self.next_expiry()) => self.expire(),
             }
         }
     }
@@ -187,6 +187,11 @@ impl Keeper {
         self.entry.live().state.as_ref().and_then(|state| state.next_expiry())
     }
 
+    /// Completes at a moment; never without one.
+    async fn at(&self, moment: Option<Millis>) {
+        some(moment.map(|moment| self.shared.clock.sleep_until(moment))).await;
+    }
+
     fn idle_until(&self, before: Option<Millis>) -> Option<Millis> {
         let idle = self.entry.interest.load(Ordering::Acquire) == 0;
         idle.then(|| before.unwrap_or_else(|| self.shared.clock.now().saturating_add(self.linger_ms())))
@@ -203,14 +208,6 @@ impl Keeper {
             topics.remove(&self.entry.topic);
         }
         closes
-    }
-}
-
-/// Completes at a moment; never without one.
-async fn at(clock: &Clock, moment: Option<Millis>) {
-    match moment {
-        Some(moment) => clock.sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Announced, Topic, Watcher, locked::lock};
+use super::{Announced, Topic, Watcher};
+use crate::locked::lock;
 
 /// What an item costs beside its event, so that small events are bounded too.
 const ITEM_OVERHEAD_BYTES: usize = 128;

@@ -11,10 +11,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     entry::Entry,
-    locked::lock,
     topic::{Source, Topic},
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, locked::lock};
 
 pub(super) struct Shared {
     pub bus: Arc<dyn Bus>,

@@ -4,13 +4,13 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures::{Stream, stream};
 use parlor_api::v1::{self, attend_request::Command, attend_response::Body};
-use parlor_store::{TenantId, User, UserId};
+use parlor_store::User;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
-use super::{Counted, MAX_LINGER, Presence, wanted_role, watch::Feed};
-use crate::{Error, Result, auth::Auth, caller::Caller, field, hub::Hub};
+use super::{Counted, Presence, Present, linger, wanted_role, watch::Feed};
+use crate::{Error, Result, auth::Auth, caller::Caller, field, hub::Hub, optional::some};
 
 /// A stream that says nothing for so long is dead, whatever its connection says.
 const LEASE: Duration = Duration::from_secs(30);
@@ -27,25 +27,10 @@ struct Attendance {
     caller: Caller,
     user: Arc<User>,
     commands: Streaming<v1::AttendRequest>,
-    online: Option<Online>,
+    online: Option<Present>,
     feed: Option<Feed>,
     ended: Ended,
     lease_until: Instant,
-}
-
-/// Keeps somebody online until it is dropped.
-struct Online {
-    presence: Presence,
-    tenant: TenantId,
-    user: UserId,
-    connection: Counted,
-    linger: Duration,
-}
-
-impl Drop for Online {
-    fn drop(&mut self) {
-        self.presence.disconnect(self.tenant, self.user, &self.connection, self.linger);
-    }
 }
 
 /// The answers and events of an `Attend` call.
@@ -60,7 +45,7 @@ pub(super) fn attend(
     let principal = caller.principal.clone();
     let ended: Ended = Box::pin(async move {
         match principal {
-            Some(principal) => auth.ended(&principal).await,
+            Some(principal) => auth.standing().ended(&principal).await,
             None => Error::CredentialMissing,
         }
     });
@@ -88,7 +73,7 @@ impl Attendance {
                 Some(request) => Ok(Some(self.answer(request).await)),
                 None => Ok(None),
             },
-            event = next_event(&mut self.feed) => Ok(Some(Body::Event(event))),
+            event = some(self.feed.as_mut().map(Feed::next)) => Ok(Some(Body::Event(event))),
         }
     }
 
@@ -124,23 +109,15 @@ impl Attendance {
     }
 
     async fn attach(&mut self, attach: &v1::AttendAttach) -> Result<()> {
-        let linger = match &attach.linger {
-            None => DEFAULT_LINGER,
-            Some(linger) => Duration::try_from(*linger)
-                .ok()
-                .filter(|linger| *linger <= MAX_LINGER)
-                .ok_or_else(|| Error::field("attach.linger", "must be 0 to 60 seconds"))?,
-        };
+        let linger = linger("attach.linger", attach.linger)?.unwrap_or(DEFAULT_LINGER);
         if let Some(online) = &mut self.online {
             online.linger = linger;
             return Ok(());
         }
         let tenant = self.caller.principal()?.tenant;
         let name = Uuid::now_v7().to_string().into();
-        let connection = Counted { scope: "attend".into(), name };
-        self.presence.connect(tenant, &self.user, connection.clone()).await?;
-        let presence = self.presence.clone();
-        self.online = Some(Online { presence, tenant, user: self.user.id, connection, linger });
+        let counted = Counted { scope: "attend".into(), name };
+        self.online = Some(Present::count(&self.presence, tenant, &self.user, counted, linger).await?);
         Ok(())
     }
 
@@ -151,12 +128,5 @@ impl Attendance {
             self.feed = Some(Feed::open(&self.hub, principal, wanted_role(watch.role)?).await?);
         }
         Ok(())
-    }
-}
-
-async fn next_event(feed: &mut Option<Feed>) -> v1::Event {
-    match feed {
-        Some(feed) => feed.next().await,
-        None => std::future::pending().await,
     }
 }

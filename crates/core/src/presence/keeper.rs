@@ -5,8 +5,7 @@
 //! the time they were last there, unless they come back.
 
 use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -18,7 +17,7 @@ use super::{
     roster::{Connected, Counted, Edge, Key, Roster, Step},
     seen::Seen,
 };
-use crate::{Error, Result, clock::Clock, wire};
+use crate::{Error, Result, clock::Clock, locked::lock, wire};
 
 /// The longest linger a connection may ask for: more would show people who are gone.
 pub const MAX_LINGER: Duration = Duration::from_secs(60);
@@ -58,12 +57,6 @@ pub struct Presence {
     stop: CancellationToken,
 }
 
-impl fmt::Debug for Presence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presence").field("node", &self.node).finish_non_exhaustive()
-    }
-}
-
 impl Presence {
     /// Begins this node's epoch and takes over whom an earlier one left online.
     pub async fn start(store: Store, clock: Clock, options: Options, announce: Announce) -> Result<Self> {
@@ -82,7 +75,7 @@ impl Presence {
                 Ok(user) => {
                     let last_there = row.last_seen.unwrap_or_else(|| presence.clock.now());
                     let linger = presence.node.restart_linger;
-                    let step = presence.roster().adopt(Arc::new(user), last_there, linger);
+                    let step = lock(&presence.roster).adopt(Arc::new(user), last_there, linger);
                     presence.take(step, (row.tenant, row.user_id));
                 }
                 Err(parlor_store::Error::NotFound(_)) => {}
@@ -98,16 +91,12 @@ impl Presence {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        if let Err(error) =
-            self.store.presence.renew_epoch(&self.node.node, &self.node.epoch, self.clock.now()).await
-        {
-            tracing::warn!(%error, "the last renewal of this node could not be stored");
-        }
+        self.renew().await;
     }
 
     /// A connection of a person opened. Answers when they are shown online; on an error it is as if it had not opened.
     pub async fn connect(&self, tenant: TenantId, user: &Arc<User>, connection: Counted) -> Result<()> {
-        let Connected { step, is_new, shown } = self.roster().connect(tenant, user, connection.clone());
+        let Connected { step, is_new, shown } = lock(&self.roster).connect(tenant, user, connection.clone());
         self.take(step, (tenant, user.id));
         if let Ok(Ok(())) = tokio::time::timeout(SHOWN_WITHIN, shown).await {
             return Ok(());
@@ -121,13 +110,13 @@ impl Presence {
 
     /// A connection is gone; its person stays online for the linger if it was the last.
     pub fn disconnect(&self, tenant: TenantId, user: UserId, connection: &Counted, linger: Duration) {
-        let step = self.roster().disconnect((tenant, user), connection, linger.min(MAX_LINGER));
+        let step = lock(&self.roster).disconnect((tenant, user), connection, linger.min(MAX_LINGER));
         self.take(step, (tenant, user));
     }
 
     /// How many connections a person has on this node.
     pub(super) fn connections(&self, tenant: TenantId, user: UserId) -> u32 {
-        self.roster().connections((tenant, user))
+        lock(&self.roster).connections((tenant, user))
     }
 
     /// Announces a person as they are at a revision.
@@ -163,7 +152,7 @@ impl Presence {
         let linger_ms = i64::try_from(linger.as_millis()).unwrap_or(i64::MAX);
         let over = self.clock.sleep_until(self.clock.now().saturating_add(linger_ms));
         if self.stop.run_until_cancelled(over).await.is_some() {
-            let step = self.roster().linger_over(key, number);
+            let step = lock(&self.roster).linger_over(key, number);
             self.take(step, key);
         }
     }
@@ -171,10 +160,10 @@ impl Presence {
     async fn settle(self, key: Key) {
         loop {
             // The guard must be gone before the await below.
-            let next = self.roster().next_edge(key);
+            let next = lock(&self.roster).next_edge(key);
             let Some(edge) = next else { return };
             match self.move_edge(&edge).await {
-                Ok(()) => self.roster().settled(key, edge.online),
+                Ok(()) => lock(&self.roster).settled(key, edge.online),
                 Err(error) => {
                     tracing::warn!(%error, "a presence edge could not be stored; trying again");
                     if self.stop.run_until_cancelled(tokio::time::sleep(RETRY_EDGE)).await.is_none() {
@@ -219,16 +208,14 @@ impl Presence {
     async fn renew_until_stopped(self) {
         let mut ticks = tokio::time::interval(RENEW_EVERY);
         while self.stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let now = self.clock.now();
-            if let Err(error) = self.store.presence.renew_epoch(&self.node.node, &self.node.epoch, now).await
-            {
-                tracing::warn!(%error, "the leases of this node could not be renewed");
-            }
+            self.renew().await;
         }
     }
 
-    fn roster(&self) -> MutexGuard<'_, Roster> {
-        // The roster is whole after every transition, so a poisoned one is taken as it is.
-        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn renew(&self) {
+        let renewed = self.store.presence.renew_epoch(&self.node.node, &self.node.epoch, self.clock.now());
+        if let Err(error) = renewed.await {
+            tracing::warn!(%error, "the leases of this node could not be renewed");
+        }
     }
 }

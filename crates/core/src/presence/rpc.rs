@@ -1,4 +1,4 @@
-//! PresenceService: decode, call, encode.
+//! PresenceService on the wire: decode, call, encode.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -7,14 +7,16 @@ use parlor_api::v1::{self, presence_service_server::PresenceService};
 use parlor_store::UserId;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Presence, attend, wanted_role, watch};
+use super::{Presence, attend, seen::Seen, wanted_role, watch};
 use crate::{
     Error, Result,
     auth::Auth,
-    caller::{Caller, Principal},
+    caller::Caller,
     field,
     hub::Hub,
     page,
+    request::{answered, service},
+    wire::unsigned,
 };
 
 /// What `ListOnline` gives without a page size, and at most.
@@ -31,62 +33,11 @@ pub struct PresenceRpc {
 
 type Events<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-impl PresenceRpc {
-    /// Serves presence.
-    #[must_use]
-    pub fn new(presence: Presence, hub: Hub, auth: Arc<Auth>, pages: page::Pages) -> Self {
-        Self { presence, hub, auth, pages }
-    }
-}
-
-#[tonic::async_trait]
-impl PresenceService for PresenceRpc {
-    async fn list_online(
-        &self,
-        request: Request<v1::ListOnlineRequest>,
-    ) -> Result<Response<v1::ListOnlineResponse>, Status> {
-        let principal = principal(&request)?;
-        let request = request.into_inner();
-        let size = PAGE.of(request.page_size)?;
-        let role = wanted_role(request.role)?;
-        let scope = ["ListOnline", &principal.tenant_slug, &request.role.to_string()];
-        let after: i64 = self.pages.open(&scope, &request.page_token)?.unwrap_or(0);
-
-        let (seen, revision) = self.presence.online(principal.tenant).await?;
-        let mut shown: Vec<_> = seen
-            .iter()
-            .filter(|seen| seen.user.number > after)
-            .filter(|seen| role.is_none_or(|role| seen.user.roles.contains(role)))
-            .filter(|seen| seen.visible_to(&principal))
-            .take(size + 1)
-            .collect();
-        let more = shown.len() > size;
-        shown.truncate(size);
-        let next = shown.last().filter(|_| more).map(|seen| self.pages.seal(&scope, &seen.user.number));
-        Ok(Response::new(v1::ListOnlineResponse {
-            presences: shown.iter().map(|seen| seen.to_proto(&principal)).collect(),
-            next_page_token: next.unwrap_or_default(),
-            revision: u64::try_from(revision).unwrap_or_default(),
-        }))
-    }
-
-    async fn get_presence(
-        &self,
-        request: Request<v1::GetPresenceRequest>,
-    ) -> Result<Response<v1::GetPresenceResponse>, Status> {
-        let principal = principal(&request)?;
-        let id = field::id("user_id", &request.get_ref().user_id, UserId::parse)?;
-        let seen = self.presence.visible_person(&principal, id).await?;
-        Ok(Response::new(v1::GetPresenceResponse { presence: Some(seen.to_proto(&principal)) }))
-    }
-
-    async fn set_availability(
-        &self,
-        request: Request<v1::SetAvailabilityRequest>,
-    ) -> Result<Response<v1::SetAvailabilityResponse>, Status> {
-        let caller = Caller::of(&request)?;
-        let presence = self.presence.choose(&caller, request.get_ref()).await?;
-        Ok(Response::new(v1::SetAvailabilityResponse { presence: Some(presence) }))
+service! {
+    PresenceService for PresenceRpc {
+        fn list_online(ListOnlineRequest) -> ListOnlineResponse = answered(Self::list_online);
+        fn get_presence(GetPresenceRequest) -> GetPresenceResponse = answered(Self::get_presence);
+        fn set_availability(SetAvailabilityRequest) -> SetAvailabilityResponse = answered(Self::set_availability);
     }
 
     type WatchPresenceStream = Events<v1::WatchPresenceResponse>;
@@ -95,10 +46,7 @@ impl PresenceService for PresenceRpc {
         &self,
         request: Request<v1::WatchPresenceRequest>,
     ) -> Result<Response<Self::WatchPresenceStream>, Status> {
-        let principal = principal(&request)?;
-        let role = wanted_role(request.get_ref().role)?;
-        let events = watch::watch(&self.hub, Arc::clone(&self.auth), principal, role).await?;
-        Ok(Response::new(Box::pin(events)))
+        answered(self, request, Self::watch).await
     }
 
     type AttendStream = Events<v1::AttendResponse>;
@@ -107,14 +55,77 @@ impl PresenceService for PresenceRpc {
         &self,
         request: Request<Streaming<v1::AttendRequest>>,
     ) -> Result<Response<Self::AttendStream>, Status> {
-        let caller = Caller::of(&request)?;
-        let user = Arc::clone(caller.principal()?.user().ok_or(Error::RoleRequired("user"))?);
-        let commands = request.into_inner();
-        let (presence, hub, auth) = (self.presence.clone(), self.hub.clone(), Arc::clone(&self.auth));
-        Ok(Response::new(Box::pin(attend::attend(presence, hub, auth, caller, user, commands))))
+        answered(self, request, Self::begin).await
     }
 }
 
-fn principal<T>(request: &Request<T>) -> Result<Arc<Principal>> {
-    Ok(Arc::clone(Caller::of(request)?.principal()?))
+impl PresenceRpc {
+    /// Serves presence.
+    #[must_use]
+    pub fn new(presence: Presence, hub: Hub, auth: Arc<Auth>, pages: page::Pages) -> Self {
+        Self { presence, hub, auth, pages }
+    }
+
+    async fn list_online(
+        &self,
+        caller: &Caller,
+        request: v1::ListOnlineRequest,
+    ) -> Result<v1::ListOnlineResponse> {
+        let principal = caller.principal()?;
+        let size = PAGE.of("page_size", request.page_size)?;
+        let role = wanted_role(request.role)?;
+        let scope = ["ListOnline", &principal.tenant_slug, &request.role.to_string()];
+        let after: i64 = self.pages.open(&scope, &request.page_token)?.unwrap_or(0);
+
+        let (mut shown, revision) = self.presence.online(principal.tenant).await?;
+        shown.retain(|seen| {
+            seen.user.number > after
+                && role.is_none_or(|role| seen.user.roles.contains(role))
+                && seen.visible_to(principal)
+        });
+        let next_page_token = self.pages.cut(&scope, &mut shown, size, |seen: &Seen| seen.user.number);
+        let presences = shown.iter().map(|seen| seen.to_proto(principal)).collect();
+        Ok(v1::ListOnlineResponse { presences, next_page_token, revision: unsigned(revision) })
+    }
+
+    async fn get_presence(
+        &self,
+        caller: &Caller,
+        request: v1::GetPresenceRequest,
+    ) -> Result<v1::GetPresenceResponse> {
+        let principal = caller.principal()?;
+        let id = field::id("user_id", &request.user_id, UserId::parse)?;
+        let seen = self.presence.visible_person(principal, id).await?;
+        Ok(v1::GetPresenceResponse { presence: Some(seen.to_proto(principal)) })
+    }
+
+    async fn set_availability(
+        &self,
+        caller: &Caller,
+        request: v1::SetAvailabilityRequest,
+    ) -> Result<v1::SetAvailabilityResponse> {
+        let presence = self.presence.choose(caller, &request).await?;
+        Ok(v1::SetAvailabilityResponse { presence: Some(presence) })
+    }
+
+    async fn watch(
+        &self,
+        caller: &Caller,
+        request: v1::WatchPresenceRequest,
+    ) -> Result<Events<v1::WatchPresenceResponse>> {
+        let principal = caller.principal()?;
+        let role = wanted_role(request.role)?;
+        let events = watch::watch(&self.hub, Arc::clone(&self.auth), Arc::clone(principal), role).await?;
+        Ok(Box::pin(events))
+    }
+
+    async fn begin(
+        &self,
+        caller: &Caller,
+        commands: Streaming<v1::AttendRequest>,
+    ) -> Result<Events<v1::AttendResponse>> {
+        let user = Arc::clone(caller.principal()?.user().ok_or(Error::RoleRequired("user"))?);
+        let (presence, hub, auth) = (self.presence.clone(), self.hub.clone(), Arc::clone(&self.auth));
+        Ok(Box::pin(attend::attend(presence, hub, auth, caller.clone(), user, commands)))
+    }
 }

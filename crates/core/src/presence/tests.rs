@@ -121,7 +121,7 @@ async fn a_quick_restart_shows_nobody_leaving() {
 
     // The first run is killed: it says no goodbye.
     let (second, mut heard) = world.node("2").await;
-    assert_eq!(second.presences(world.tenant).await.unwrap().1.len(), 1);
+    assert_eq!(second.online(world.tenant).await.unwrap().0.len(), 1);
     second.connect(world.tenant, &world.ann, tab("tab again")).await.unwrap();
     world.clock.advance(LINGER * 2);
     assert!(second.person(world.tenant, world.ann.id).await.unwrap().reachable());

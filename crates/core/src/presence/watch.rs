@@ -130,7 +130,7 @@ pub(super) async fn watch(
     role: Option<Roles>,
 ) -> Result<impl Stream<Item = Result<v1::WatchPresenceResponse, Status>> + Send + use<>> {
     let feed = Feed::open(hub, Arc::clone(&principal), role).await?;
-    let ended = Box::pin(async move { auth.ended(&principal).await });
+    let ended = Box::pin(async move { auth.standing().ended(&principal).await });
     Ok(stream::unfold(Some((feed, ended)), async |state| {
         let (mut feed, mut ended) = state?;
         tokio::select! {

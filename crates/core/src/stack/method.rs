@@ -21,6 +21,8 @@ pub struct Method {
     pub unary: bool,
     /// One message comes with the call, however many are answered.
     pub asks_once: bool,
+    /// It stays open: messages come, or are answered, one after another.
+    pub streams: bool,
     /// Asked by probes, which are answered however busy the rest is.
     pub is_probe: bool,
     seconds: OnceLock<Histogram>,
@@ -37,7 +39,8 @@ static OF_THE_CONTRACT: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
                 let name = format!("{}.{}/{}", file.package(), service.name(), method.name());
                 let asks_once = !method.client_streaming();
                 let unary = asks_once && !method.server_streaming();
-                methods.insert(format!("/{name}"), Method { unary, asks_once, ..Method::new(name) });
+                let method = Method { unary, asks_once, streams: !unary, ..Method::new(name.clone()) };
+                methods.insert(format!("/{name}"), method);
             }
         }
     }
@@ -55,7 +58,8 @@ static UNKNOWN: LazyLock<Method> = LazyLock::new(|| Method::new("other".to_owned
 impl Method {
     fn new(name: String) -> Self {
         let (seconds, calls) = (OnceLock::new(), std::array::from_fn(|_| OnceLock::new()));
-        Self { name, unary: false, asks_once: false, is_probe: false, seconds, calls }
+        let (unary, asks_once, streams, is_probe) = (false, false, false, false);
+        Self { name, unary, asks_once, streams, is_probe, seconds, calls }
     }
 
     /// Finds the method of a path.

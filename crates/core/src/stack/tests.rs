@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tonic::{Code, Status, body::Body, server::NamedService, service::Routes};
 
 mod arrival;
+mod fair;
 
 use super::{Options, wrap};
 use crate::{

@@ -7,7 +7,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 use parlor_api::network::network;
@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     Result,
     buckets::{Buckets, Rate},
+    locked::lock,
     password::Client,
 };
 
@@ -34,7 +35,7 @@ const MAX_KNOWN: usize = 50_000;
 /// A name in a tenant, by its hash: bounded, however long it was.
 type Name = [u8; 16];
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
     Network(IpAddr),
     /// From a network, or from wherever nobody tells.
@@ -68,7 +69,7 @@ impl Attempts {
     pub fn take(&self, peer: &str, tenant: &str, username: &str, now_ms: i64) -> Result<Client> {
         let (name, network) = (hash(tenant, username), network_of(peer));
         let mut wanted = vec![(Key::NameFrom(network, name), NAME)];
-        let is_known = network.is_some_and(|network| self.known().places.contains(&(name, network)));
+        let is_known = network.is_some_and(|network| lock(&self.known).places.contains(&(name, network)));
         if let Some(network) = network {
             wanted.push((Key::Network(network), PEER));
             if !is_known {
@@ -83,7 +84,7 @@ impl Attempts {
     pub fn succeeded(&self, peer: &str, tenant: &str, username: &str) {
         let Some(network) = network_of(peer) else { return };
         let place = (hash(tenant, username), network);
-        let mut known = self.known();
+        let mut known = lock(&self.known);
         if known.places.insert(place) {
             known.order.push_back(place);
             if known.order.len() > MAX_KNOWN
@@ -92,10 +93,6 @@ impl Attempts {
                 known.places.remove(&oldest);
             }
         }
-    }
-
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
@@ -189,7 +186,7 @@ mod tests {
             attempts.succeeded("192.0.2.1", "shop", &number.to_string());
             attempts.succeeded("192.0.2.1", "shop", &number.to_string());
         }
-        let known = attempts.known();
+        let known = lock(&attempts.known);
         assert_eq!((known.places.len(), known.order.len()), (MAX_KNOWN, MAX_KNOWN));
         drop(known);
         assert!(!attempts.take("192.0.2.1", "shop", "0", 0).unwrap().is_known);

@@ -2,8 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use parlor_api::v1::{self, exchange_credential_request::Credential};
-use parlor_store::{Error as StoreError, Roles, TenantId, User, UserUpsert};
+use parlor_store::{Error as StoreError, TenantId, User, UserUpsert};
 
 use super::{
     Tokens,
@@ -14,63 +13,45 @@ use crate::{
     auth::{
         Context, OWN_ISSUER, RawCredential,
         access::{GUEST_SUBJECT, Grant, KEY_SUBJECT},
-        api_key,
         provenance::Provenance,
     },
     caller::{Actor, Caller, Principal, Proof},
-    directory,
-    field::{self, text},
-    wire::timestamp,
 };
 
 /// A day's work.
 const MAX_TTL: Duration = Duration::from_secs(24 * 3600);
 
 impl Tokens {
+    /// The token of somebody who has proven themselves since this began.
     pub(super) async fn exchange(
         &self,
         caller: &Caller,
-        request: v1::ExchangeCredentialRequest,
-    ) -> Result<v1::ExchangeCredentialResponse> {
-        // What is withdrawn from now on is younger than the token, so a proof that was good before opens nothing after it.
-        let begun = self.clock.now();
-        let tenant = tenant_of(caller, &request.tenant)?;
-        let credential = field::given("credential", request.credential)?;
-        let principal = match credential {
-            Credential::Bearer(token) if token.starts_with(api_key::MARK) => {
-                return Err(Error::field("bearer", "must not be an API key: it goes into api_key"));
-            }
-            Credential::Bearer(token) => self.shown(caller, tenant, RawCredential::Bearer(token)).await?,
-            Credential::ApiKey(secret) => self.shown(caller, tenant, RawCredential::ApiKey(secret)).await?,
-            Credential::Password(proof) => self.known(caller, tenant, proof).await?,
-            Credential::Signup(wanted) => self.newcomer(caller, tenant, wanted).await?,
-        };
-        let issuer = self.shape(&principal, &request.issuer, &caller.issuers)?;
-        let ttl = ttl(request.ttl.as_ref(), issuer.as_deref(), MAX_TTL)?;
-        let proof_ends = self.auth.proof_ends(&principal).unwrap_or(i64::MAX);
+        principal: &Principal,
+        issuer: &str,
+        lifetime: Option<Duration>,
+        begun: i64,
+    ) -> Result<Minted> {
+        let issuer = self.shape(principal, issuer, &caller.issuers)?;
+        let ttl = ttl(lifetime, issuer.as_deref(), MAX_TTL)?;
+        let proof_ends = self.auth.proof_ends(principal).unwrap_or(i64::MAX);
         let expires_at = begun.saturating_add(ttl).min(proof_ends);
         if expires_at <= begun {
             return Err(Error::CredentialExpired);
         }
-        let made = Provenance::after(&principal, begun, principal.proof.held);
-        let minted = match (&issuer, principal.user()) {
+        let made = Provenance::after(principal, begun, principal.proof.held);
+        match (&issuer, principal.user()) {
             (Some(issuer), Some(user)) => {
-                self.in_shape(issuer, user, principal.roles, &made, expires_at).await?
+                self.in_shape(issuer, user, principal.roles, &made, expires_at).await
             }
             (Some(_), None) => {
-                return Err(Error::field("issuer", "must be left out: only a person's token has this shape"));
+                Err(Error::field("issuer", "must be left out: only a person's token has this shape"))
             }
-            (None, _) => self.own_for(&principal, made, expires_at)?,
-        };
-        Ok(v1::ExchangeCredentialResponse {
-            token: minted.token,
-            expire_time: Some(timestamp(minted.expires_at)),
-            user: principal.user().map(|user| directory::user_message(user)),
-            subject: minted.subject,
-        })
+            (None, _) => self.own_for(principal, made, expires_at),
+        }
     }
 
-    async fn shown(
+    /// Whom a credential of the tenant proves.
+    pub(super) async fn shown(
         &self,
         caller: &Caller,
         tenant: Option<String>,
@@ -80,27 +61,26 @@ impl Tokens {
         self.auth.resolve(&credential, &context).await
     }
 
-    async fn known(
+    /// Who has a password.
+    pub(super) async fn known(
         &self,
         caller: &Caller,
-        tenant: Option<String>,
-        proof: v1::PasswordCredential,
+        slug: &str,
+        username: &str,
+        password: String,
     ) -> Result<Arc<Principal>> {
-        let slug = named(tenant)?;
-        text("password.username", &proof.username, 1, directory::MAX_USERNAME_CHARS)?;
-        text("password.password", &proof.password, 1, crate::password::MAX_CHARS)?;
         // Before anything is kept: whoever names no tenant leaves nothing behind.
-        let (tenant, tenant_slug) = self.auth.tenant(&slug).await?;
-        let client = self.attempts.take(&caller.peer, &slug, &proof.username, self.clock.steady())?;
-        let user = self.named_user(tenant, &proof.username).await?;
+        let (tenant, tenant_slug) = self.auth.tenant(slug).await?;
+        let client = self.attempts.take(&caller.peer, slug, username, self.clock.steady())?;
+        let user = self.named_user(tenant, username).await?;
         let stored = match &user {
             Some(user) => self.store.directory.password_hash(tenant, user.id).await?,
             None => None,
         };
-        let right = self.passwords.verify(client, proof.password, stored).await?;
+        let right = self.passwords.verify(client, password, stored).await?;
         match user {
             Some(user) if right => {
-                self.attempts.succeeded(&caller.peer, &slug, &proof.username);
+                self.attempts.succeeded(&caller.peer, slug, username);
                 Ok(signed_in(user, tenant_slug))
             }
             // One answer for a wrong name and a wrong password.
@@ -123,45 +103,20 @@ impl Tokens {
         }
     }
 
-    async fn newcomer(
+    /// Somebody who makes an account.
+    pub(super) async fn newcomer(
         &self,
         caller: &Caller,
-        tenant: Option<String>,
-        mut wanted: v1::SignupCredential,
+        slug: &str,
+        mut account: UserUpsert,
+        password: String,
     ) -> Result<Arc<Principal>> {
-        if !(caller.edge && caller.signup) {
-            return Err(Error::SwitchedOff("making accounts"));
-        }
-        let slug = named(tenant)?;
-        if wanted.username.is_empty() {
-            text("signup.email", &wanted.email, 1, directory::MAX_USERNAME_CHARS)?;
-            if !wanted.email.contains('@') {
-                return Err(Error::field("signup.email", "must be an address"));
-            }
-            wanted.username.clone_from(&wanted.email);
-        }
-        directory::username("signup.username", &wanted.username)?;
-        text("signup.display_name", &wanted.display_name, 0, directory::MAX_NAME_CHARS)?;
-        text("signup.email", &wanted.email, 0, directory::MAX_EMAIL_CHARS)?;
-        directory::password("signup.password", &wanted.password)?;
-        let (tenant, tenant_slug) = self.auth.tenant(&slug).await?;
-        let client = self.attempts.take(&caller.peer, &slug, &wanted.username, self.clock.steady())?;
-        let display_name =
-            if wanted.display_name.is_empty() { wanted.username.clone() } else { wanted.display_name };
-        let account = UserUpsert {
-            display_name: Some(display_name),
-            username: Some(wanted.username),
-            email: Some(wanted.email).filter(|email| !email.is_empty()),
-            roles: Some(Roles::CUSTOMER),
-            password_hash: Some(self.passwords.hash(client, wanted.password).await?),
-            create_only: true,
-            unique_names: true,
-            ..UserUpsert::default()
-        };
-        match self.store.directory.upsert_user(tenant, account, self.clock.now()).await {
-            Ok((user, _)) => Ok(signed_in(user, tenant_slug)),
-            Err(error) => Err(error.into()),
-        }
+        let (tenant, tenant_slug) = self.auth.tenant(slug).await?;
+        let username = account.username.as_deref().unwrap_or_default();
+        let client = self.attempts.take(&caller.peer, slug, username, self.clock.steady())?;
+        account.password_hash = Some(self.passwords.hash(client, password).await?);
+        let (user, _) = self.store.directory.upsert_user(tenant, account, self.clock.now()).await?;
+        Ok(signed_in(user, tenant_slug))
     }
 
     fn own_for(&self, principal: &Principal, made: Provenance, expires_at: i64) -> Result<Minted> {
@@ -198,19 +153,4 @@ fn signed_in(user: User, tenant_slug: Arc<str>) -> Arc<Principal> {
         proof: Proof { held: true, ..Proof::default() },
         rights_until: None,
     })
-}
-
-/// A mount's tenant binds; elsewhere the request or the metadata names it.
-fn tenant_of(caller: &Caller, named: &str) -> Result<Option<String>> {
-    match (&caller.tenant_wish, named) {
-        (wish, "") => Ok(wish.clone()),
-        (Some(wish), named) if caller.edge && wish != named => {
-            Err(Error::field("tenant", "must be the tenant of this mount"))
-        }
-        (_, named) => Ok(Some(named.to_owned())),
-    }
-}
-
-fn named(tenant: Option<String>) -> Result<String> {
-    field::given("tenant", tenant)
 }

@@ -2,16 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use parlor_api::{hex_id, v1};
+use parlor_api::hex_id;
 use parlor_store::{Identity, Roles, User, UserId, UserUpsert};
 
 use super::{Tokens, grantable, holdable};
 use crate::{
     Error, Result,
     auth::{access::Grant, claims::Profile, issuer::Issuer, provenance::Provenance},
-    caller::{Caller, Principal},
-    directory, field,
-    wire::{timestamp, unsigned},
+    caller::Principal,
+    wire::unsigned,
 };
 
 const DEFAULT_TTL: Duration = Duration::from_secs(3600);
@@ -29,18 +28,18 @@ pub(super) struct Minted {
 }
 
 impl Tokens {
-    /// A token for a user without their proof.
+    /// A token for a user without their proof, of these roles or all that they have.
     pub(super) async fn mint(
         &self,
-        caller: &Caller,
-        request: &v1::MintTokenRequest,
-    ) -> Result<v1::MintTokenResponse> {
+        admin: &Principal,
+        id: UserId,
+        asked: Roles,
+        issuer: &str,
+        lifetime: Option<Duration>,
+    ) -> Result<Minted> {
         // What is withdrawn from now on is younger than the token.
         let begun = self.clock.now();
-        let admin = caller.admin()?;
-        let id = field::id("user_id", &request.user_id, UserId::parse)?;
         let user = self.store.directory.user(admin.tenant, id).await?;
-        let asked = directory::roles("roles", &request.roles)?;
         let granted = if asked.is_empty() { user.roles } else { asked };
         if !holdable(&user).contains(granted) {
             return Err(Error::field("roles", "must be roles that the user has"));
@@ -48,22 +47,17 @@ impl Tokens {
         if !grantable(admin).contains(granted) {
             return Err(Error::RoleRequired("admin"));
         }
-        let issuer = self.shape(admin, &request.issuer, &[])?;
-        let ttl = ttl(request.ttl.as_ref(), issuer.as_deref(), MAX_MINTED_TTL)?;
+        let issuer = self.shape(admin, issuer, &[])?;
+        let ttl = ttl(lifetime, issuer.as_deref(), MAX_MINTED_TTL)?;
         let expires_at = begun.saturating_add(ttl);
         let made = Provenance::after(admin, begun, true);
-        let minted = match &issuer {
-            Some(issuer) => self.in_shape(issuer, &user, granted, &made, expires_at).await?,
+        match &issuer {
+            Some(issuer) => self.in_shape(issuer, &user, granted, &made, expires_at).await,
             None => {
                 let (tenant, subject) = (admin.tenant_slug.to_string(), user.id.to_string());
-                self.own(Grant { tenant, subject, roles: granted, origin: None, made }, expires_at)
+                Ok(self.own(Grant { tenant, subject, roles: granted, origin: None, made }, expires_at))
             }
-        };
-        Ok(v1::MintTokenResponse {
-            token: minted.token,
-            token_id: minted.token_id,
-            expire_time: Some(timestamp(minted.expires_at)),
-        })
+        }
     }
 
     /// A token of Parlor's own.
@@ -141,20 +135,12 @@ impl Tokens {
 }
 
 /// The lifetime, in milliseconds: what was asked for, or the default of the shape.
-pub(super) fn ttl(
-    asked: Option<&prost_types::Duration>,
-    shape: Option<&Issuer>,
-    most: Duration,
-) -> Result<i64> {
+pub(super) fn ttl(asked: Option<Duration>, shape: Option<&Issuer>, most: Duration) -> Result<i64> {
     let ttl = match asked {
-        Some(asked) => {
-            let wanted =
-                Duration::try_from(*asked).map_err(|_| Error::field("ttl", "must not be negative"))?;
-            if wanted < Duration::from_secs(1) || wanted > most {
-                return Err(Error::field("ttl", format!("must be 1 to {} seconds", most.as_secs())));
-            }
-            wanted
+        Some(asked) if asked < Duration::from_secs(1) || asked > most => {
+            return Err(Error::field("ttl", format!("must be 1 to {} seconds", most.as_secs())));
         }
+        Some(asked) => asked,
         None => shape.map_or(DEFAULT_TTL, |issuer| issuer.options().mint_ttl).min(most),
     };
     Ok(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX))

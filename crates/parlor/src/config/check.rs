@@ -120,6 +120,9 @@ impl Config {
         );
         findings.range("core.longest_deadline_ms", self.core.longest_deadline_ms, 100, 600_000);
         findings.range("core.calls_in_flight", bytes(self.core.calls_in_flight), 1, 1_000_000);
+        findings.range("core.caller_calls_burst", self.core.caller_calls_burst.into(), 0, 1_000_000);
+        findings.range("core.caller_calls_per_second", self.core.caller_calls_per_second.into(), 1, 1_000);
+        findings.range("core.caller_streams", bytes(self.core.caller_streams), 0, 1_000_000);
         findings.range("core.unknown_keys_burst", self.core.unknown_keys_burst.into(), 0, 1_000_000);
         findings.range("core.unknown_keys_refill_ms", self.core.unknown_keys_refill_ms, 1, 3_600_000);
         findings.range("gateway.outbox_bytes", bytes(self.gateway.outbox_bytes), 4_096, NO_MOST);

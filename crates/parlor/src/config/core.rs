@@ -14,6 +14,11 @@ pub struct Core {
     pub default_deadline_ms: u64,
     pub longest_deadline_ms: u64,
     pub calls_in_flight: usize,
+    /// 0 for no limit.
+    pub caller_calls_burst: u32,
+    pub caller_calls_per_second: u32,
+    /// 0 for no limit.
+    pub caller_streams: usize,
     pub unknown_keys_burst: u32,
     pub unknown_keys_refill_ms: u64,
 }

@@ -29,6 +29,11 @@ pub fn core(config: &Config) -> Result<parlor_core::Options> {
             default_deadline: milliseconds(config.core.default_deadline_ms),
             longest_deadline: milliseconds(config.core.longest_deadline_ms),
             calls_in_flight: config.core.calls_in_flight,
+            share: stack::Share {
+                calls_burst: config.core.caller_calls_burst,
+                calls_per_second: config.core.caller_calls_per_second,
+                streams: config.core.caller_streams,
+            },
             ..stack::Options::default()
         },
         edge: edge::Options {

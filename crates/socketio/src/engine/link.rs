@@ -79,9 +79,9 @@ impl Link {
         if let Some(socket) = &self.socket {
             return socket.line().poll_flushed(cx).map(drop);
         }
-        let mut state = self.session.lock();
-        let ended = state.ended.is_some();
-        match &mut state.polling {
+        let transport = &mut self.session.lock().transport;
+        let ended = transport.ended.is_some();
+        match &mut transport.polling {
             // After the end only a session that lingers still gives its last packets away.
             Some(polling) if !ended || polling.lingers.is_some() => polling.poll_flushed(cx),
             Some(_) | None => Poll::Ready(()),
@@ -95,14 +95,14 @@ impl Link {
         if let Some(socket) = &self.socket {
             return socket.poll_drive(cx);
         }
-        let mut state = self.session.lock();
-        if let Some(socket) = state.polling.as_ref().and_then(|polling| polling.arrived.as_ref()) {
+        let transport = &mut self.session.lock().transport;
+        if let Some(socket) = transport.polling.as_ref().and_then(|polling| polling.arrived.as_ref()) {
             return socket.poll_drive(cx);
         }
-        if let Some(reason) = state.ended {
+        if let Some(reason) = transport.ended {
             return Poll::Ready(reason);
         }
-        state.await_polling(cx);
+        transport.await_polling(cx);
         Poll::Pending
     }
 
@@ -159,11 +159,11 @@ impl Link {
 
     /// What POSTs have brought, then the WebSocket that took over, then the end.
     fn poll_polling(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        let mut state = self.session.lock();
-        let ended = state.ended.is_some();
-        if let Some(polling) = &mut state.polling {
+        let transport = &mut self.session.lock().transport;
+        let ended = transport.ended.is_some();
+        if let Some(polling) = &mut transport.polling {
             // What comes in one request may be answered faster than its client can fetch.
-            let behind = !ended && polling.is_behind(self.session.config().outbox_bytes);
+            let behind = !ended && polling.is_behind();
             if !behind && let Some(message) = polling.inbox.pop_front() {
                 if polling.inbox.is_empty()
                     && let Some(poster) = polling.poster.take()
@@ -174,15 +174,15 @@ impl Link {
             }
             if let Some(socket) = polling.arrived.take() {
                 self.socket = Some(socket);
-                state.polling = None;
+                transport.polling = None;
                 return Poll::Ready(None);
             }
         }
-        if let Some(reason) = state.ended {
+        if let Some(reason) = transport.ended {
             self.over = Some(reason);
             return Poll::Ready(None);
         }
-        state.await_polling(cx);
+        transport.await_polling(cx);
         Poll::Pending
     }
 

@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    mem,
     task::{Context, Poll, Waker},
 };
 
@@ -13,26 +12,25 @@ use super::{
     answer::Answer,
     message::Message,
     payload,
-    piece::{Piece, bytes_message, text_message},
+    piece::{Form, Piece},
     told::Told,
     v3,
 };
 use crate::{
-    outbox::{Closed, Tally},
+    outbox::{Closed, Queue},
     reason::Reason,
     websocket,
 };
 
-mod get;
-mod post;
+pub mod get;
+pub mod post;
 
 /// The state of a polling transport.
 #[derive(Default)]
 pub(super) struct Polling {
-    waiting: VecDeque<Piece>,
-    tally: Tally,
-    /// Since when something waits.
-    stalled: Option<Instant>,
+    queue: Queue<Piece>,
+    /// What may wait, beside one packet that passes it.
+    bytes_max: usize,
     /// What waits may go.
     released: bool,
     /// A GET is open.
@@ -69,17 +67,17 @@ enum Farewell {
 }
 
 impl Polling {
-    /// Lets a packet of Socket.IO wait with all that belongs to it, if all of it finds room.
-    pub fn push(&mut self, most: usize, packet: impl IntoIterator<Item = Piece>) -> Result<(), Closed> {
-        let before = self.waiting.len();
-        self.waiting.extend(packet);
-        let cost = self.waiting.range(before..).map(Piece::cost).sum();
-        if !self.tally.admit(cost, most) {
-            self.waiting.truncate(before);
-            return Err(Closed(Reason::SlowReader));
+    pub fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, ..Self::default() }
+    }
+
+    /// Sends a packet of Socket.IO with all that belongs to it, if all of it finds room. Without `flush` it only waits.
+    pub fn send(&mut self, packet: impl IntoIterator<Item = Piece>, flush: bool) -> Result<(), Closed> {
+        let sent = self.queue.push(packet, self.bytes_max);
+        if flush {
+            self.release();
         }
-        self.stalled.get_or_insert_with(Instant::now);
-        Ok(())
+        sent.map_err(|_refused| Closed(Reason::SlowReader))
     }
 
     /// Lets what waits go with the open GET, or with the next.
@@ -89,21 +87,21 @@ impl Polling {
     }
 
     pub fn waiting_bytes(&self) -> usize {
-        self.tally.bytes()
+        self.queue.tally.bytes()
     }
 
     pub fn counted_bytes(&self) -> usize {
-        self.tally.beside()
+        self.queue.tally.beside()
     }
 
     /// Whether as much waits to be fetched as holds the client back: an answer still finds room.
-    pub fn is_behind(&self, most: usize) -> bool {
-        self.released && self.tally.bytes() > most / 2
+    pub fn is_behind(&self) -> bool {
+        self.released && self.queue.tally.bytes() > self.bytes_max / 2
     }
 
     /// Ready when nothing waits.
     pub fn poll_flushed(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if self.waiting.is_empty() {
+        if self.queue.is_empty() {
             return Poll::Ready(());
         }
         self.flusher = Some(cx.waker().clone());
@@ -119,15 +117,14 @@ impl Polling {
 
     /// Since when the client has fetched nothing of what waits, if something does.
     pub fn stalled_since(&self) -> Option<Instant> {
-        self.stalled
+        self.queue.stalled
     }
 
     /// Ends it. True if an open GET takes the farewell. One that `comes_back` is not told that this is the end: some clients
     /// take that for their own wish and stay away. The next request finds nothing, so it begins anew.
     pub fn end(&mut self, told: Told, comes_back: bool) -> bool {
         if told != Told::AfterAll {
-            self.waiting = VecDeque::new();
-            self.tally = Tally::default();
+            self.queue = Queue::default();
         }
         let noop = told == Told::Already || comes_back;
         self.farewell = Some(if noop { Farewell::Noop } else { Farewell::Close });
@@ -162,20 +159,15 @@ impl Polling {
     }
 
     /// The WebSocket takes over, with what waits.
-    pub fn hand_over(&mut self, sender: &websocket::Sender, v3: bool, base64: bool) -> Result<(), Closed> {
+    pub fn hand_over(&mut self, socket: websocket::Socket, form: Form) -> Result<(), Closed> {
+        let sender = socket.sender();
         self.took_over = true;
-        self.tally = Tally::default();
+        self.arrived = Some(socket);
         self.flushed();
         self.wake();
+        self.wake_reader();
         // As one: it has found room already.
-        let waiting = mem::take(&mut self.waiting);
-        sender.queue_all(waiting.iter().map(|piece| {
-            if piece.binary {
-                bytes_message(v3, base64, &piece.body)
-            } else {
-                text_message(&piece.head, &piece.body)
-            }
-        }))?;
+        sender.queue_all(self.queue.take().iter().map(|piece| piece.message(form)))?;
         sender.flush();
         Ok(())
     }
@@ -187,12 +179,10 @@ impl Polling {
     }
 
     /// Everything that waits, as one payload.
-    fn drain(&mut self, v3: bool, base64: bool) -> Answer {
-        let mut pieces = mem::take(&mut self.waiting);
+    fn drain(&mut self, Form { v3, base64 }: Form) -> Answer {
+        let mut pieces = self.queue.take();
         self.flushed();
         self.wake_reader();
-        self.tally = Tally::default();
-        self.stalled = None;
         self.released = false;
         let last = match self.farewell {
             Some(Farewell::Close) => Some(b'1'),

@@ -11,11 +11,14 @@ use super::{
     answer::{Body, Refusal, allow_origin, preflight},
     handshake::Handshake,
     link::Link,
+    piece::Form,
+    polling::{get, post},
     query::Query,
     registry::{Admission, Registry},
     session::Session,
     sid::Origin,
     told::Told,
+    upgrade,
 };
 use crate::{
     config::Config,
@@ -32,13 +35,6 @@ const OLD_CLIENT_PAUSE: Duration = Duration::from_millis(10);
 pub struct Engine<A> {
     registry: Arc<Registry<Session>>,
     accept: Arc<A>,
-}
-
-/// What a client asks to open.
-#[derive(Clone, Copy)]
-struct Opening {
-    v3: bool,
-    base64: bool,
 }
 
 impl<A: Accept> Engine<A> {
@@ -125,8 +121,8 @@ impl<A: Accept> Engine<A> {
                 return self.upgrade(without_body(request), session, query.base64);
             }
             return match *request.method() {
-                Method::GET => Ok(session.poll().await.response()),
-                Method::POST => Ok(session.post(request).await.response()),
+                Method::GET => Ok(get::answer(&session).await.response()),
+                Method::POST => Ok(post::answer(&session, request).await.response()),
                 _ => Err(Refusal::BadRequest),
             };
         }
@@ -142,13 +138,13 @@ impl<A: Accept> Engine<A> {
             return Err(Refusal::BadRequest);
         }
         let admission = self.registry.admit(peer).ok_or(Refusal::TooManyConnections)?;
-        let opening = Opening { v3, base64: query.base64 };
+        let form = Form { v3, base64: query.base64 };
         if websocket {
-            return self.open_websocket(without_body(request), peer, opening, admission);
+            return self.open_websocket(without_body(request), peer, form, admission);
         }
         let handshake = handshake(&request, peer);
         drop(request);
-        Ok(self.open_polling(handshake, opening, admission).await)
+        Ok(self.open_polling(handshake, form, admission).await)
     }
 
     fn find(&self, sid: &str) -> Result<Arc<Session>, Refusal> {
@@ -162,17 +158,17 @@ impl<A: Accept> Engine<A> {
     async fn open_polling(
         &self,
         handshake: Box<Handshake>,
-        opening: Opening,
+        form: Form,
         admission: Admission,
     ) -> Response<Body> {
         let registry = Arc::clone(&self.registry);
-        let session = Session::new(registry, admission, (opening.v3, opening.base64), None);
+        let session = Session::new(registry, admission, form, None);
         let open = session.open_packet(self.registry.config.transports.websocket);
         // It is the first packet, and nothing has ended the session yet.
         let _ = session.send(b"", &open, &[], true);
         let link = Link::new(Arc::clone(&session), handshake, None);
         // The first answer is the first packet and nothing else.
-        let answer = session.poll().await;
+        let answer = get::answer(&session).await;
         self.accept.opened(link);
         answer.response()
     }
@@ -181,7 +177,7 @@ impl<A: Accept> Engine<A> {
         &self,
         mut request: Request<()>,
         peer: Option<IpAddr>,
-        opening: Opening,
+        form: Form,
         admission: Admission,
     ) -> Result<Response<Body>, Refusal> {
         let (response, socket) = self.accept(&mut request)?;
@@ -191,11 +187,11 @@ impl<A: Accept> Engine<A> {
         self.registry.spawn(async move {
             let patience = registry.config.upgrade_timeout;
             let Ok(Ok(socket)) = timeout(patience, socket).await else { return };
-            if opening.v3 {
+            if form.v3 {
                 sleep(OLD_CLIENT_PAUSE).await;
             }
             let sender = Some(socket.sender());
-            let session = Session::new(registry, admission, (opening.v3, opening.base64), sender);
+            let session = Session::new(registry, admission, form, sender);
             let _ = session.send(b"", &session.open_packet(false), &[], true);
             accept.opened(Link::new(session, handshake, Some(socket)));
         });
@@ -212,7 +208,7 @@ impl<A: Accept> Engine<A> {
         let patience = self.registry.config.upgrade_timeout;
         self.registry.spawn(async move {
             if let Ok(Ok(socket)) = timeout(patience, socket).await {
-                session.upgrade(socket, base64).await;
+                upgrade::run(session, socket, base64).await;
             }
         });
         Ok(response)

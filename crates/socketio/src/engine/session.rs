@@ -6,20 +6,18 @@
 mod end;
 mod send;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
-    task::Context,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool};
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
     beat::Beat,
-    polling::Polling,
+    piece::Form,
     registry::{Admission, Registry},
     sid::Key,
     told::Told,
+    transport::Transport,
 };
 use crate::{config::Config, reason::Reason, websocket::Sender};
 
@@ -27,7 +25,7 @@ use crate::{config::Config, reason::Reason, websocket::Sender};
 pub(crate) struct Session {
     pub(super) registry: Arc<Registry<Session>>,
     pub(super) key: Key,
-    /// Engine.IO 3.
+    /// Engine.IO 3. It stays so, and is known without the lock.
     pub v3: bool,
     /// Whether its user listens; one who does not is the reason that no pong is read.
     pub attended: AtomicBool,
@@ -36,13 +34,7 @@ pub(crate) struct Session {
 }
 
 pub(super) struct State {
-    pub ended: Option<Reason>,
-    pub socket: Option<Sender>,
-    /// The client wants bytes as base64: said for polling and for the WebSocket separately.
-    pub base64: bool,
-    /// Polling, and what is left of it after the upgrade until the user has read it. What only polling needs is in there:
-    /// most clients are WebSockets at rest.
-    pub polling: Option<Box<Polling>>,
+    pub transport: Transport,
     pub beat: Beat,
     /// Until then it must be of use to somebody.
     pub connect_by: Option<Instant>,
@@ -52,23 +44,17 @@ impl Session {
     pub(super) fn new(
         registry: Arc<Registry<Session>>,
         admission: Admission,
-        (v3, base64): (bool, bool),
+        form: Form,
         socket: Option<Sender>,
     ) -> Arc<Self> {
         let now = Instant::now();
-        let beat = Beat::new(v3, now, registry.rhythm());
+        let beat = Beat::new(form.v3, now, registry.rhythm());
         let connect_by = now + registry.config.connect_timeout;
-        let state = State {
-            ended: None,
-            polling: socket.is_none().then(Box::default),
-            socket,
-            base64,
-            beat,
-            connect_by: Some(connect_by),
-        };
+        let transport = Transport::new(form, socket, registry.config.outbox_bytes);
+        let state = State { transport, beat, connect_by: Some(connect_by) };
         let session = Arc::new(Self {
             key: rand::random(),
-            v3,
+            v3: form.v3,
             attended: AtomicBool::new(false),
             _admission: admission,
             state: Mutex::new(state),
@@ -113,7 +99,7 @@ impl Session {
     }
 
     pub fn ended(&self) -> Option<Reason> {
-        self.lock().ended
+        self.lock().transport.ended
     }
 
     /// The client has answered a ping, or sent one.
@@ -130,14 +116,5 @@ impl Session {
     /// It is of use: it need not hurry any more.
     pub fn settle(&self) {
         self.lock().connect_by = None;
-    }
-}
-
-impl State {
-    /// Wakes the user's task when there is something.
-    pub fn await_polling(&mut self, cx: &Context<'_>) {
-        if let Some(polling) = &mut self.polling {
-            polling.reader = Some(cx.waker().clone());
-        }
     }
 }

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use super::tally::Counted;
+
 /// The most bytes that go before a shared body: a WebSocket header, and what names a namespace in short.
 pub const HEAD_BYTES_MAX: usize = 128;
 
@@ -35,16 +37,17 @@ impl Piece {
         self.head.left().len() + self.body.len()
     }
 
-    /// What it counts as while it waits.
-    pub fn cost(&self) -> usize {
-        size_of::<Self>() + self.len()
-    }
-
     /// Forgets the first `written` bytes, which are fewer than there are.
     pub fn advance(&mut self, written: usize) {
         let of_head = written.min(self.head.left().len());
         self.head.advance(of_head);
         bytes::Buf::advance(&mut self.body, written - of_head);
+    }
+}
+
+impl Counted for Piece {
+    fn cost(&self) -> usize {
+        size_of::<Self>() + self.len()
     }
 }
 

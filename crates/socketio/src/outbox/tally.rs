@@ -1,6 +1,12 @@
 //! What waits for one client, counted. The bound is for what piles up, so that one packet at a time may pass it:
 //! however long a packet is, a client that reads gets it, and what is short goes on waiting beside it.
 
+/// What is counted.
+pub(crate) trait Counted {
+    /// What it counts as while it waits.
+    fn cost(&self) -> usize;
+}
+
 /// See the module. It never counts more than the bound and the longest packet together.
 #[derive(Debug, Default)]
 pub struct Tally {

@@ -7,7 +7,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{queue::PIECES_AT_ONCE, *};
 
 /// Takes bytes up to its room.
 #[derive(Default)]
@@ -93,6 +93,10 @@ const BODY: Bytes = Bytes::from_static(b"0123456789");
 /// What one waiting `BODY` with a head of two bytes costs.
 const COST: usize = PIECE_BYTES + 12;
 
+fn ten(head: &[u8]) -> Piece {
+    Piece::new(head, &BODY, 0)
+}
+
 #[test]
 fn what_finds_nothing_waiting_is_written_at_once() {
     let (stream, line) = line(100, 0);
@@ -124,17 +128,16 @@ fn what_is_longer_than_the_bound_is_taken_one_at_a_time() {
     stream.makes_room(12);
     assert!(drive(&line).is_pending());
     line.send(b"cd", &BODY).expect("the one before has left");
-    assert_eq!(line.queue(b"ef", &BODY), Err(Closed(Reason::SlowReader)));
+    assert_eq!(line.queue([ten(b"ef")]), Err(Closed(Reason::SlowReader)));
 }
 
 #[test]
 fn the_pieces_of_a_packet_are_taken_together_or_not_at_all() {
     let (stream, line) = line(0, COST);
-    let packet =
-        || vec![Piece::new(b"ab", &BODY, 0), Piece::new(b"cd", &BODY, 0), Piece::new(b"ef", &BODY, 0)];
-    line.queue_all(packet()).unwrap();
+    let packet = || [ten(b"ab"), ten(b"cd"), ten(b"ef")];
+    line.queue(packet()).unwrap();
     assert_eq!(line.waiting_bytes(), 3 * COST);
-    assert_eq!(line.queue_all(packet()), Err(Closed(Reason::SlowReader)));
+    assert_eq!(line.queue(packet()), Err(Closed(Reason::SlowReader)));
     assert!(stream.taken().is_empty());
 }
 
@@ -142,7 +145,7 @@ fn the_pieces_of_a_packet_are_taken_together_or_not_at_all() {
 fn what_waits_for_its_flush_ends_nobody_who_reads() {
     let (stream, line) = line(1 << 20, COST);
     for _ in 0..10 {
-        line.queue(b"ab", &BODY).unwrap();
+        line.queue([ten(b"ab")]).unwrap();
     }
     line.flush();
     assert_eq!(stream.taken(), b"ab0123456789".repeat(10));
@@ -152,7 +155,7 @@ fn what_waits_for_its_flush_ends_nobody_who_reads() {
 fn a_burst_goes_out_with_one_write() {
     let (stream, line) = line(1 << 20, 1 << 20);
     for _ in 0..PIECES_AT_ONCE {
-        line.queue(b"ab", &BODY).unwrap();
+        line.queue([ten(b"ab")]).unwrap();
     }
     assert_eq!(stream.writes.load(Ordering::Relaxed), 0);
     line.flush();
@@ -252,7 +255,7 @@ proptest! {
                 }
                 Act::Queue(head, body) => {
                     expected.extend([head.clone(), body.clone()].concat());
-                    line.queue(&head, &body.into()).unwrap();
+                    line.queue([Piece::new(&head, &body.into(), 0)]).unwrap();
                 }
                 Act::Flush => line.flush(),
                 Act::Room(bytes) => stream.makes_room(bytes),

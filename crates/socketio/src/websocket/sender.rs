@@ -32,7 +32,7 @@ impl Sender {
     /// # Errors
     /// If the socket has ended or has been told to, or ends now because too much waits for it.
     pub fn send(&self, kind: Kind, head: &[u8], body: &Bytes) -> Result<(), Closed> {
-        self.line()?.send(Head::new(kind.opcode(), head, body.len()).as_bytes(), body)
+        self.line()?.send(Head::new(kind.opcode(), head, body.len()).as_bytes(), body).map(drop)
     }
 
     /// Like [`Self::send`], but only waits: for bursts, followed by one [`Self::flush`].
@@ -40,7 +40,8 @@ impl Sender {
     /// # Errors
     /// If the socket has ended or has been told to, or ends now because too much waits for it.
     pub fn queue(&self, kind: Kind, head: &[u8], body: &Bytes) -> Result<(), Closed> {
-        self.line()?.queue(Head::new(kind.opcode(), head, body.len()).as_bytes(), body)
+        let head = Head::new(kind.opcode(), head, body.len());
+        self.line()?.queue([Piece::new(head.as_bytes(), body, 0)])
     }
 
     /// Like [`Self::queue`], for messages that are of use together only: the bound takes all of them or none.
@@ -51,7 +52,7 @@ impl Sender {
         let pieces = messages.into_iter().map(|(kind, head, body)| {
             Piece::new(Head::new(kind.opcode(), head, body.len()).as_bytes(), &body, 0)
         });
-        self.line()?.queue_all(pieces.collect())
+        self.line()?.queue(pieces)
     }
 
     /// Sends messages that are frames already: written at once if nothing waits, else they wait.
@@ -59,9 +60,7 @@ impl Sender {
     /// # Errors
     /// If the socket has ended or has been told to, or ends now because too much waits for it.
     pub fn send_joined(&self, messages: &Joined) -> Result<Sent, Closed> {
-        let line = self.line()?;
-        line.send(b"", messages.as_bytes())?;
-        Ok(line.sent())
+        self.line()?.send(b"", messages.as_bytes())
     }
 
     /// Writes what waits, as far as the kernel takes it.
@@ -76,7 +75,7 @@ impl Sender {
     /// # Errors
     /// If the socket has ended or has been told to.
     pub fn ping(&self) -> Result<(), Closed> {
-        self.line()?.send(Head::new(Opcode::Ping, b"", 0).as_bytes(), &Bytes::new())
+        self.line()?.send(Head::new(Opcode::Ping, b"", 0).as_bytes(), &Bytes::new()).map(drop)
     }
 
     /// Says goodbye after what waits, and takes nothing more. The socket's owner is told by [`super::Socket::next`], once

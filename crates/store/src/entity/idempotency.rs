@@ -2,8 +2,6 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::entity::TenantOwned;
-
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "idempotency")]
@@ -22,7 +20,3 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
-
-impl TenantOwned for Entity {
-    const TENANT: Column = Column::Tenant;
-}

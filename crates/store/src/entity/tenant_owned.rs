@@ -14,3 +14,28 @@ pub trait TenantOwned: EntityTrait {
         Self::find().filter(Self::TENANT.eq(tenant.0))
     }
 }
+
+macro_rules! owned {
+    ($($table:ident),* $(,)?) => {$(
+        impl TenantOwned for super::$table::Entity {
+            const TENANT: Self::Column = super::$table::Column::Tenant;
+        }
+    )*};
+}
+
+owned! {
+    api_key_tenant,
+    conversation,
+    event,
+    idempotency,
+    identity,
+    message,
+    participant,
+    presence,
+    presence_lease,
+    reaction,
+    read_mark,
+    revocation,
+    tenant_counter,
+    user,
+}

@@ -21,7 +21,7 @@ use crate::{
     database::Database,
     entity::{TenantOwned, conversation, message},
     failure::Failure,
-    query::code::Code,
+    query::{code::Code, event},
 };
 
 pub use change::{OwnConversation, Reacting, Reaction};
@@ -50,8 +50,7 @@ impl Chat {
         let row = conversation::Entity::of(tenant)
             .filter(conversation::Column::Number.eq(number))
             .one(&self.db.readers)
-            .await
-            .map_err(Failure::from)?;
+            .await?;
         row.map(|row| ConversationId(row.id)).ok_or(Error::NotFound(What::Conversation))
     }
 
@@ -80,8 +79,7 @@ impl Chat {
             .order_by_desc(Column::Number)
             .limit(limit)
             .all(&self.db.readers)
-            .await
-            .map_err(Failure::from)?;
+            .await?;
         Ok(join::conversations(&self.db.readers, rows).await?)
     }
 
@@ -105,12 +103,7 @@ impl Chat {
             wanted = wanted.filter(Column::CreatedAt.gt(after));
         }
         let order = if filter.descending { sea_orm::Order::Desc } else { sea_orm::Order::Asc };
-        let rows = wanted
-            .order_by(Column::Sequence, order)
-            .limit(limit)
-            .all(&self.db.readers)
-            .await
-            .map_err(Failure::from)?;
+        let rows = wanted.order_by(Column::Sequence, order).limit(limit).all(&self.db.readers).await?;
         Ok(join::messages(&self.db.readers, &rows).await?)
     }
 }
@@ -132,8 +125,7 @@ async fn row(
     tenant: TenantId,
     id: ConversationId,
 ) -> Result<conversation::Model, Failure> {
-    let row = conversation::Entity::of(tenant).filter(conversation::Column::Id.eq(id.0)).one(db).await?;
-    row.ok_or(Error::NotFound(What::Conversation).into())
+    event::find(db, tenant, id).await?.ok_or(Error::NotFound(What::Conversation).into())
 }
 
 fn messages(tenant: TenantId, id: ConversationId) -> Select<message::Entity> {

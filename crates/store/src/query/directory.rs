@@ -20,7 +20,7 @@ use crate::{
     tx::Tx,
 };
 
-/// Tenants, users, and what other systems call them. Cloning is cheap.
+/// Tenants and users. Cloning is cheap.
 #[derive(Clone)]
 pub struct Directory {
     pub(crate) db: Arc<Database>,
@@ -40,12 +40,12 @@ impl Directory {
     /// The tenant of a slug.
     pub async fn tenant(&self, slug: &str) -> Result<Tenant> {
         let row = tenant::Entity::find().filter(tenant::Column::Slug.eq(slug)).one(&self.db.readers).await;
-        row.map_err(Failure::from)?.map(Tenant::from).ok_or(Error::NotFound(What::Tenant))
+        row?.map(Tenant::from).ok_or(Error::NotFound(What::Tenant))
     }
 
     /// The tenant of an id.
     pub async fn tenant_by_id(&self, id: TenantId) -> Result<Tenant> {
-        let row = tenant::Entity::find_by_id(id.0).one(&self.db.readers).await.map_err(Failure::from)?;
+        let row = tenant::Entity::find_by_id(id.0).one(&self.db.readers).await?;
         row.map(Tenant::from).ok_or(Error::NotFound(What::Tenant))
     }
 
@@ -56,8 +56,7 @@ impl Directory {
             .order_by_asc(tenant::Column::Slug)
             .limit(limit)
             .all(&self.db.readers)
-            .await
-            .map_err(Failure::from)?;
+            .await?;
         Ok(rows.into_iter().map(Tenant::from).collect())
     }
 
@@ -97,7 +96,7 @@ impl Directory {
     /// The user who alone has an e-mail address.
     pub async fn user_by_email(&self, tenant: TenantId, email: &str) -> Result<User> {
         let holders = user::Entity::of(tenant).filter(user::Column::Email.eq(email)).limit(2);
-        let rows = holders.all(&self.db.readers).await.map_err(Failure::from)?;
+        let rows = holders.all(&self.db.readers).await?;
         let [row] = rows.as_slice() else { return Err(Error::NotFound(What::User)) };
         self.user(tenant, UserId(row.id)).await
     }
@@ -105,7 +104,7 @@ impl Directory {
     /// The hash of a user's password; `None` if they have none.
     pub async fn password_hash(&self, tenant: TenantId, user: UserId) -> Result<Option<String>> {
         let row = user::Entity::of(tenant).filter(user::Column::Id.eq(user.0)).one(&self.db.readers).await;
-        Ok(row.map_err(Failure::from)?.ok_or(Error::NotFound(What::User))?.password_hash)
+        Ok(row?.ok_or(Error::NotFound(What::User))?.password_hash)
     }
 
     /// Users by number, above `after_number`; with `role`, those who have all of these roles.
@@ -121,7 +120,7 @@ impl Directory {
             wanted = wanted.filter(Expr::col(user::Column::Roles).bit_and(bits).eq(bits));
         }
         let ordered = wanted.order_by_asc(user::Column::Number).limit(limit);
-        let rows = ordered.all(&self.db.readers).await.map_err(Failure::from)?;
+        let rows = ordered.all(&self.db.readers).await?;
         Ok(users::with_identities(&self.db.readers, rows).await?)
     }
 }

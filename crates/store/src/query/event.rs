@@ -44,7 +44,7 @@ impl Log {
     pub async fn subject_head(&self, tenant: TenantId, subject: impl Into<Subject>) -> Result<i64> {
         let subject = subject.into();
         match subject.as_conversation() {
-            Some(id) => self.conversation_head(tenant, id).await,
+            Some(id) => Ok(find(&self.db.readers, tenant, id).await?.map_or(0, |row| row.last_sequence)),
             None => Ok(last(&self.db.readers, tenant, subject).await?),
         }
     }
@@ -101,15 +101,6 @@ impl Log {
         self.db.apply(told).await
     }
 
-    async fn conversation_head(&self, tenant: TenantId, id: ConversationId) -> Result<i64> {
-        let row = conversation::Entity::of(tenant)
-            .filter(conversation::Column::Id.eq(id.0))
-            .one(&self.db.readers)
-            .await
-            .map_err(Failure::from)?;
-        Ok(row.map_or(0, |row| row.last_sequence))
-    }
-
     /// The position of a tenant's newest event; 0 if there is none.
     pub async fn tenant_head(&self, tenant: TenantId) -> Result<i64> {
         Ok(head(&self.db.readers, tenant).await?)
@@ -159,11 +150,11 @@ impl Log {
     /// When the event of a position was stored; for one that is no longer kept, long ago.
     async fn stored_at(&self, tenant: TenantId, position: i64) -> Result<Millis> {
         let sent = message::Entity::of(tenant).filter(message::Column::Position.eq(position));
-        if let Some(row) = sent.one(&self.db.readers).await.map_err(Failure::from)? {
+        if let Some(row) = sent.one(&self.db.readers).await? {
             return Ok(row.created_at);
         }
         let other = event::Entity::of(tenant).filter(event::Column::Position.eq(position));
-        let row = other.one(&self.db.readers).await.map_err(Failure::from)?;
+        let row = other.one(&self.db.readers).await?;
         Ok(row.map_or(Millis::MIN, |row| row.created_at))
     }
 
@@ -179,23 +170,35 @@ impl Log {
             None => Vec::new(),
         };
         let mut other = other.all(&self.db.readers).await?;
-        let mut positions: Vec<i64> =
-            sent.iter().map(|row| row.position).chain(other.iter().map(|row| row.position)).collect();
-        positions.sort_unstable();
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let Some(&last) = positions.get(limit.min(positions.len()).wrapping_sub(1)) else {
-            return Ok(Vec::new());
-        };
-        sent.retain(|row| row.position <= last);
-        other.retain(|row| row.position <= last);
+        cut(&mut sent, &mut other, usize::try_from(limit).unwrap_or(usize::MAX));
         join(&self.db.readers, &sent, &other).await
     }
+}
+
+/// Keeps so many rows, the first by position. Answers the position of the last if there are so many.
+pub(crate) fn cut(sent: &mut Vec<message::Model>, other: &mut Vec<event::Model>, most: usize) -> Option<i64> {
+    let of_sent = sent.iter().map(|row| row.position);
+    let mut positions: Vec<i64> = of_sent.chain(other.iter().map(|row| row.position)).collect();
+    positions.sort_unstable();
+    let last = *positions.get(most.checked_sub(1)?)?;
+    sent.retain(|row| row.position <= last);
+    other.retain(|row| row.position <= last);
+    Some(last)
 }
 
 /// The position of a tenant's newest event; 0 if there is none.
 pub(crate) async fn head(db: &impl ConnectionTrait, tenant: TenantId) -> Result<i64, Failure> {
     let row = tenant_counter::Entity::of(tenant).one(db).await?;
     Ok(row.map_or(0, |row| row.position))
+}
+
+/// The row of a conversation, if it is there.
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    tenant: TenantId,
+    id: ConversationId,
+) -> Result<Option<conversation::Model>, Failure> {
+    Ok(conversation::Entity::of(tenant).filter(conversation::Column::Id.eq(id.0)).one(db).await?)
 }
 
 /// The events of a subject that are not messages.

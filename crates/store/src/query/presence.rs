@@ -60,7 +60,6 @@ impl Presence {
         tenant: TenantId,
         user: UserId,
         availability: Availability,
-        _at: Millis,
     ) -> Result<i64> {
         self.db
             .apply(Mutation::new(tenant, (tenant, user, availability), |(tenant, user, availability), tx| {
@@ -81,8 +80,7 @@ impl Presence {
             .join(JoinType::LeftJoin, leases.into())
             .select_also(presence_lease::Entity)
             .all(&self.db.readers)
-            .await
-            .map_err(Failure::from)?;
+            .await?;
         let (mut people, leases): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         let leases = leases.into_iter().flatten().map(|lease| (lease.node, lease.epoch, lease.since));
         people.pop().map(|row| with(&row, leases.collect())).transpose()
@@ -95,8 +93,7 @@ impl Presence {
             .order_by_desc(presence::Column::LastSeen)
             .limit(limit)
             .all(&self.db.readers)
-            .await
-            .map_err(Failure::from)?;
+            .await?;
         let seen = rows
             .into_iter()
             .filter_map(|row| row.last_seen.map(|at| (TenantId(row.tenant), UserId(row.user_id), at)));
@@ -105,10 +102,9 @@ impl Presence {
 
     /// Everybody whom a living node says to be there, and a revision that this is at least as new as.
     pub async fn presences(&self, tenant: TenantId) -> Result<(Vec<PresenceRow>, i64)> {
-        let counters =
-            tenant_counter::Entity::of(tenant).one(&self.db.readers).await.map_err(Failure::from)?;
+        let counters = tenant_counter::Entity::of(tenant).one(&self.db.readers).await?;
         let revision = counters.map_or(0, |row| row.presence_revision);
-        let leases = presence_lease::Entity::of(tenant).all(&self.db.readers).await.map_err(Failure::from)?;
+        let leases = presence_lease::Entity::of(tenant).all(&self.db.readers).await?;
         let people: BTreeSet<(i64, Uuid)> = leases.iter().map(|row| (row.tenant, row.user_id)).collect();
         let mut rows = with_leases(&self.db.readers, people.into_iter().collect()).await?;
         rows.retain(|row| !row.leases.is_empty());
@@ -140,13 +136,19 @@ async fn leave(tx: &mut Tx, lease: &presence_lease::Model) -> Result<i64, Failur
     if gone.rows_affected == 0 {
         return revision(tx, tenant, false);
     }
+    see(tx, lease, lease.since).await?;
+    revision(tx, tenant, true)
+}
+
+/// Somebody was there until a time.
+async fn see(tx: &Tx, lease: &presence_lease::Model, at: Millis) -> Result<(), Failure> {
     presence::Entity::update_many()
-        .set(presence::ActiveModel { last_seen: Set(Some(lease.since)), ..Default::default() })
+        .set(presence::ActiveModel { last_seen: Set(Some(at)), ..Default::default() })
         .filter(presence::Column::Tenant.eq(lease.tenant))
         .filter(presence::Column::UserId.eq(lease.user_id))
         .exec(tx.db())
         .await?;
-    revision(tx, tenant, true)
+    Ok(())
 }
 
 async fn choose(

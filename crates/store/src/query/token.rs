@@ -66,7 +66,7 @@ impl Tokens {
             wanted = wanted.filter(api_key::Column::Id.gt(after));
         }
         let ordered = wanted.order_by_asc(api_key::Column::Id).limit(limit);
-        let rows = ordered.all(&self.db.readers).await.map_err(Failure::from)?;
+        let rows = ordered.all(&self.db.readers).await?;
         Ok(with_tenants(&self.db.readers, rows).await?)
     }
 
@@ -85,8 +85,7 @@ impl Tokens {
         let rows = revocation::Entity::find()
             .filter(revocation::Column::KeepUntil.gt(at))
             .all(&self.db.readers)
-            .await
-            .map_err(Failure::from)?;
+            .await?;
         rows.into_iter().map(of_row).collect()
     }
 }

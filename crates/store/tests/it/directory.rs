@@ -1,4 +1,4 @@
-//! Tenants, users and imported ids.
+//! Tenants and users.
 
 use parlor_store::{Error, Identity, Roles, Tenant, TenantId, Unique, UserId, UserUpsert, What};
 
@@ -10,7 +10,6 @@ crate::stories!(
     an_upsert_changes_what_it_says,
     names_and_identities_are_unique,
     users_are_listed_by_number,
-    imported_ids_are_mapped,
 );
 
 fn known_as(subject: &str) -> Identity {
@@ -136,18 +135,4 @@ async fn users_are_listed_by_number(world: World) {
     assert_eq!(numbers(None, 2, 2).await, [3]);
     assert_eq!(numbers(Some(Roles::STAFF), 0, 9).await, [2, 3]);
     assert_eq!(numbers(Some(Roles::STAFF.with(Roles::ADMIN)), 0, 9).await, [3]);
-}
-
-async fn imported_ids_are_mapped(world: World) {
-    let (store, tenant) = (&world.store, world.tenant);
-    store.directory.map_external(tenant, "user", "507f1f77bcf86cd799439011", 4).await.unwrap();
-    store.directory.map_external(tenant, "user", "507f1f77bcf86cd799439011", 5).await.unwrap();
-    let number = async |kind| {
-        store.directory.number_of_external(tenant, kind, "507f1f77bcf86cd799439011").await.unwrap()
-    };
-    assert_eq!((number("user").await, number("message").await), (Some(5), None));
-    assert_eq!(
-        store.directory.map_external(TenantId(99), "user", "x", 1).await,
-        Err(Error::NotFound(What::Tenant))
-    );
 }

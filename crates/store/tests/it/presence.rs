@@ -55,12 +55,12 @@ async fn a_person_comes_and_goes(world: World) {
 
 async fn a_choice_is_kept(world: World) {
     let (store, tenant, ann) = (&world.store, world.tenant, world.user("ann").await);
-    assert_eq!(store.presence.set_availability(tenant, ann.id, Availability::Busy, 10).await, Ok(1));
-    assert_eq!(store.presence.set_availability(tenant, ann.id, Availability::Busy, 11).await, Ok(1));
+    assert_eq!(store.presence.set_availability(tenant, ann.id, Availability::Busy).await, Ok(1));
+    assert_eq!(store.presence.set_availability(tenant, ann.id, Availability::Busy).await, Ok(1));
     let chosen = row(&world, &ann).await;
     assert_eq!((chosen.availability, chosen.leases, chosen.last_seen), (Availability::Busy, vec![], None));
     assert_eq!(online(store, tenant).await, []);
-    let stranger = store.presence.set_availability(tenant, UserId::new(), Availability::Off, 12).await;
+    let stranger = store.presence.set_availability(tenant, UserId::new(), Availability::Off).await;
     assert_eq!(stranger, Err(Error::NotFound(What::User)));
 }
 

@@ -123,7 +123,7 @@ async fn staff_handles_end_with_their_token_and_a_customers_stays_with_the_conne
 async fn rights_end_at_their_time() {
     let world = World::new().await;
     let principal = staff(&world, "one").await;
-    let ended = world.core.auth().ended(&principal);
+    let ended = world.core.auth().standing().ended(&principal);
     tokio::pin!(ended);
     assert!(futures::poll!(&mut ended).is_pending());
     world.clock.advance(Duration::from_secs(3599));
@@ -141,8 +141,8 @@ async fn a_withdrawal_ends_what_it_names_and_nothing_else() {
     let bystander = world.resolve(&hs256(&world.good("7"))).await.unwrap();
     let handle = auth.seal_handle(&one);
     auth.open_handle(&handle).await.unwrap();
-    let (ends_one, ends_two) = (auth.ended(&one), auth.ended(&two));
-    let (ends_nameless, stays) = (auth.ended(&nameless), auth.ended(&bystander));
+    let (ends_one, ends_two) = (auth.standing().ended(&one), auth.standing().ended(&two));
+    let (ends_nameless, stays) = (auth.standing().ended(&nameless), auth.standing().ended(&bystander));
     tokio::pin!(ends_one, ends_two, ends_nameless, stays);
     for pending in [ends_one.as_mut(), ends_two.as_mut(), ends_nameless.as_mut(), stays.as_mut()] {
         assert!(futures::poll!(pending).is_pending());
@@ -162,7 +162,7 @@ async fn a_withdrawal_ends_what_it_names_and_nothing_else() {
     assert_eq!(ends_two.await, Error::CredentialRevoked);
     assert!(futures::poll!(stays.as_mut()).is_pending());
     // Who asks later hears the same at once.
-    assert_eq!(auth.ended(&two).await, Error::CredentialRevoked);
+    assert_eq!(auth.standing().ended(&two).await, Error::CredentialRevoked);
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn a_listener_that_lags_behind_many_withdrawals_still_hears_its_own() {
     let world = World::new().await;
     let auth = world.core.auth();
     let principal = staff(&world, "one").await;
-    let ended = auth.ended(&principal);
+    let ended = auth.standing().ended(&principal);
     tokio::pin!(ended);
     assert!(futures::poll!(&mut ended).is_pending());
     auth.standing().revoke_token(principal.tenant, "one", None).await.unwrap();

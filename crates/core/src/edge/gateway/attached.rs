@@ -5,10 +5,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use parlor_api::v1::{self, link_response::Body};
 use parlor_store::User;
 
-use super::{Done, Gateway, rights};
+use super::{Done, Gateway, Work, rights};
 use crate::{
     Error, Result,
     caller::Principal,
@@ -22,21 +23,20 @@ use crate::{
 };
 
 impl Gateway {
-    pub(super) fn attach(&mut self, connection: Arc<str>, number: u64, command: v1::LinkAttach) {
-        if let Err(error) = self.check_count(&connection) {
-            return self.fail(number, error);
-        }
-        let earlier = self.connections.get(&connection).map(|earlier| Earlier {
+    pub(super) fn attach(&self, connection: &Arc<str>, number: u64, command: v1::LinkAttach) -> Result<Work> {
+        self.check_count(connection)?;
+        let earlier = self.connections.get(connection).map(|earlier| Earlier {
             principal: Arc::clone(&earlier.principal),
-            heard: self.topics.heard_by(&connection),
+            heard: self.topics.heard_by(connection),
             redelivery: earlier.redelivery.clone(),
         });
         let shared = Arc::clone(&self.shared);
-        let counted = Counted { scope: Arc::clone(&self.scope), name: Arc::clone(&connection) };
-        self.start(connection, number, async move {
+        let counted = Counted { scope: Arc::clone(&self.scope), name: Arc::clone(connection) };
+        let attach = async move {
             let attached = attach::attach(&shared, counted, number, command, earlier).await?;
             Ok(Done::Attached(Box::new(attached)))
-        });
+        };
+        Ok(attach.boxed())
     }
 
     /// Fails if the connection is one more than a gateway may hold.
@@ -55,8 +55,9 @@ impl Gateway {
             attached.give_back(&self.shared.past);
             return number.map_or((), |number| self.fail(number, error));
         }
-        let Attached { principal, peer, present, dropped, redelivery, pid, recovered_from, began } = attached;
-        let generation = self.rights.watch(connection, &principal);
+        let Attached { connection: mut proven, pid, recovered_from, began } = attached;
+        proven.generation = self.rights.watch(connection, &proven.principal);
+        let principal = Arc::clone(&proven.principal);
         let answer = number.map(|number| v1::LinkAttached {
             number,
             connection: connection.to_string(),
@@ -65,20 +66,19 @@ impl Gateway {
             roles: roles(principal.roles),
             tenant: principal.tenant_slug.to_string(),
             rights_until: rights::until(&principal).map(timestamp),
-            missed: redelivery.as_ref().and_then(|redelivery| redelivery.missed).map(missed),
+            missed: proven.redelivery.as_ref().and_then(|redelivery| redelivery.missed).map(missed),
             pid,
             recovered_from: recovered_from.map(unsigned),
             dropped: Vec::new(),
             began: unsigned(began),
         });
         self.ended.remove(connection);
-        for topic in &dropped {
+        for topic in &proven.dropped {
             self.topics.unsubscribe(connection, *topic);
         }
         // Withdrawals are heard already; this one may have come before it was known whom it concerns.
-        let is_withdrawn = self.shared.rights.is_withdrawn(&principal);
-        let attached = Connection { principal, peer, present, generation, dropped, redelivery };
-        if let Some(earlier) = self.connections.insert(Arc::clone(connection), Box::new(attached)) {
+        let is_withdrawn = self.shared.rights.standing().is_withdrawn(&principal);
+        if let Some(earlier) = self.connections.insert(Arc::clone(connection), Box::new(proven)) {
             self.replaced(connection, *earlier);
         }
         if let Some(mut answer) = answer {
@@ -101,7 +101,7 @@ impl Gateway {
             past.left(key, redelivery.began, command.position);
         } else {
             let silence = i64::try_from(silence.min(MAX_SILENCE).as_millis()).unwrap_or_default();
-            past.left_at(key, redelivery.began, past.now().saturating_sub(silence));
+            past.left_at(key, redelivery.began, past.clock().now().saturating_sub(silence));
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     auth::{Auth, revocation::Withdrawal},
     caller::Principal,
     clock::Clock,
+    optional::some,
 };
 
 /// Whose rights may have ended.
@@ -45,7 +46,7 @@ pub(super) fn until(principal: &Principal) -> Option<i64> {
 impl RightsTimers {
     /// Hears of everything that is withdrawn from now on.
     pub fn new(rights: &Auth, clock: Clock) -> Self {
-        let withdrawals = rights.withdrawals();
+        let withdrawals = rights.standing().withdrawals();
         Self { clock, withdrawals, next_generation: 0, ends: BTreeMap::new(), alarm: None }
     }
 
@@ -68,12 +69,7 @@ impl RightsTimers {
     /// The next end. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Ended {
         self.set_alarm();
-        let expires = async {
-            match &mut self.alarm {
-                Some((_, alarm)) => alarm.await,
-                None => std::future::pending().await,
-            }
-        };
+        let expires = some(self.alarm.as_mut().map(|(_, alarm)| alarm));
         tokio::select! {
             heard = self.withdrawals.recv() => match heard {
                 Ok(withdrawal) => Ended::Withdrawn(withdrawal),

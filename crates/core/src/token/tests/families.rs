@@ -51,7 +51,7 @@ async fn what_a_token_was_traded_for_ends_with_it_and_not_the_other_way_round() 
     let live = resolved(&world, &last).await.unwrap();
     let handle = auth.seal_handle(&live);
     auth.open_handle(&handle).await.unwrap();
-    let ended = auth.ended(&live);
+    let ended = auth.standing().ended(&live);
     tokio::pin!(ended);
     assert!(futures::poll!(&mut ended).is_pending());
 
@@ -126,7 +126,7 @@ async fn what_was_minted_with_a_credential_ends_with_it() {
     let auth = world.core.auth();
     let live = resolved(&world, &of_key[2]).await.unwrap();
     let handle = auth.seal_handle(&live);
-    let ended = auth.ended(&live);
+    let ended = auth.standing().ended(&live);
     tokio::pin!(ended);
     assert!(futures::poll!(&mut ended).is_pending());
     withdraw(&world, &admin).await;

@@ -18,91 +18,78 @@ use crate::{
 /// which overtakes the end of its own upgrade is refused, short enough that nobody notices.
 const NOOP_DELAY: Duration = Duration::from_millis(100);
 
-impl Session {
-    /// A GET: waits for something to take away.
-    pub(in crate::engine) async fn poll(self: &Arc<Self>) -> Answer {
-        self.check(Instant::now());
-        let probed = match self.begin_poll() {
-            Ok(probed) => probed,
-            Err(answer) => return answer,
-        };
-        let open = OpenPoll { session: self, answered: false };
-        let answer = if probed {
-            let held = timeout(NOOP_DELAY, poll_fn(|cx| self.poll_payload(cx))).await;
-            match held {
-                Ok(answer) => answer,
-                Err(_late) => {
-                    if let Some(polling) = &mut self.lock().polling {
-                        polling.noop = true;
-                    }
-                    poll_fn(|cx| self.poll_payload(cx)).await
-                }
-            }
-        } else {
-            poll_fn(|cx| self.poll_payload(cx)).await
-        };
-        open.answered();
-        answer
+/// Answers a GET, when there is something to take away.
+pub(in crate::engine) async fn answer(session: &Arc<Session>) -> Answer {
+    session.check(Instant::now());
+    let (mut get, probed) = match Get::begin(session) {
+        Ok(begun) => begun,
+        Err(answer) => return answer,
+    };
+    if probed {
+        if let Ok(answer) = timeout(NOOP_DELAY, poll_fn(|cx| get.poll(cx))).await {
+            return answer;
+        }
+        if let Some(polling) = &mut session.lock().transport.polling {
+            polling.noop = true;
+        }
     }
-
-    fn begin_poll(self: &Arc<Self>) -> Result<bool, Answer> {
-        let mut state = self.lock();
-        let lingers = state.polling.as_ref().is_some_and(|polling| polling.lingers.is_some());
-        if state.ended.is_some() && !lingers {
-            return Err(Answer::Unknown);
-        }
-        if state.socket.is_some() {
-            return Err(Answer::Bad);
-        }
-        let Some(polling) = &mut state.polling else { return Err(Answer::Bad) };
-        if polling.polled {
-            self.finish(&mut state, Reason::TransportError, Told::AtOnce);
-            return Err(Answer::Bad);
-        }
-        polling.polled = true;
-        Ok(polling.probed)
-    }
-
-    fn poll_payload(&self, cx: &mut Context<'_>) -> Poll<Answer> {
-        let mut state = self.lock();
-        let base64 = state.base64;
-        let Some(polling) = &mut state.polling else { return Poll::Ready(Answer::Bad) };
-        let ready = if polling.took_over {
-            Some(Answer::Bad)
-        } else if polling.farewell.is_some()
-            || (polling.released && !polling.waiting.is_empty())
-            || polling.noop
-        {
-            Some(polling.drain(self.v3, base64))
-        } else {
-            None
-        };
-        let Some(answer) = ready else {
-            polling.poller = Some(cx.waker().clone());
-            return Poll::Pending;
-        };
-        polling.polled = false;
-        polling.noop = false;
-        if polling.lingers.take().is_some() {
-            self.registry.remove(&self.key);
-        }
-        Poll::Ready(answer)
-    }
+    poll_fn(|cx| get.poll(cx)).await
 }
 
-/// A GET that its client gives up ends the session: what it would have taken away might be lost.
-struct OpenPoll<'a> {
+/// The place of the one GET of a session. One that its client gives up ends the session: what it would have taken away
+/// might be lost.
+struct Get<'a> {
     session: &'a Arc<Session>,
     answered: bool,
 }
 
-impl OpenPoll<'_> {
-    fn answered(mut self) {
+impl<'a> Get<'a> {
+    /// With it, whether the client upgrades.
+    fn begin(session: &'a Arc<Session>) -> Result<(Self, bool), Answer> {
+        let mut state = session.lock();
+        let transport = &mut state.transport;
+        let lingers = transport.polling.as_ref().is_some_and(|polling| polling.lingers.is_some());
+        if transport.ended.is_some() && !lingers {
+            return Err(Answer::Unknown);
+        }
+        if transport.socket.is_some() {
+            return Err(Answer::Bad);
+        }
+        let Some(polling) = &mut transport.polling else { return Err(Answer::Bad) };
+        if polling.polled {
+            session.finish(&mut state, Reason::TransportError, Told::AtOnce);
+            return Err(Answer::Bad);
+        }
+        polling.polled = true;
+        Ok((Self { session, answered: false }, polling.probed))
+    }
+
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Answer> {
+        let mut state = self.session.lock();
+        let form = state.transport.form;
+        let answer = match &mut state.transport.polling {
+            Some(polling) if !polling.took_over => {
+                let waits = polling.released && !polling.queue.is_empty();
+                if polling.farewell.is_none() && !waits && !polling.noop {
+                    polling.poller = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                let answer = polling.drain(form);
+                polling.polled = false;
+                polling.noop = false;
+                if polling.lingers.take().is_some() {
+                    self.session.registry.remove(&self.session.key);
+                }
+                answer
+            }
+            Some(_) | None => Answer::Bad,
+        };
         self.answered = true;
+        Poll::Ready(answer)
     }
 }
 
-impl Drop for OpenPoll<'_> {
+impl Drop for Get<'_> {
     fn drop(&mut self) {
         if !self.answered {
             self.session.end(Reason::TransportError, Told::AtOnce);

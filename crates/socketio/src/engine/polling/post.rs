@@ -37,59 +37,74 @@ struct Posted {
     end: Option<(Reason, Told)>,
 }
 
-impl Session {
-    /// A POST: brings a payload.
-    pub(in crate::engine) async fn post<B>(self: &Arc<Self>, request: Request<B>) -> Answer
+/// Answers a POST, once its user has what it brings.
+pub(in crate::engine) async fn answer<B>(session: &Arc<Session>, request: Request<B>) -> Answer
+where
+    B: Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    session.check(Instant::now());
+    match Post::begin(session) {
+        Ok(post) => post.take(request).await,
+        Err(answer) => answer,
+    }
+}
+
+/// The place of the one POST of a session. One that is broken off before its user has its packets ends the session,
+/// since they are lost.
+struct Post<'a> {
+    session: &'a Arc<Session>,
+    broken: bool,
+}
+
+impl<'a> Post<'a> {
+    fn begin(session: &'a Arc<Session>) -> Result<Self, Answer> {
+        let mut state = session.lock();
+        let transport = &mut state.transport;
+        if transport.ended.is_some() {
+            return Err(Answer::Unknown);
+        }
+        if transport.socket.is_some() {
+            return Err(Answer::Bad);
+        }
+        let Some(polling) = &mut transport.polling else { return Err(Answer::Bad) };
+        if polling.posted {
+            session.finish(&mut state, Reason::TransportError, Told::AtOnce);
+            return Err(Answer::Bad);
+        }
+        polling.posted = true;
+        Ok(Self { session, broken: true })
+    }
+
+    async fn take<B>(mut self, request: Request<B>) -> Answer
     where
         B: Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.check(Instant::now());
-        if let Err(answer) = self.begin_post() {
-            return answer;
-        }
-        let mut open = OpenPost { session: self, broken: true };
         let binary = request
             .headers()
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes() == b"application/octet-stream");
-        if binary && !self.v3 {
+        if binary && !self.session.v3 {
             return Answer::Bad;
         }
         let body = match self.read(request).await {
             Ok(body) => body,
             Err(Answer::TooBig) => {
-                open.broken = false;
+                self.broken = false;
                 return Answer::TooBig;
             }
             Err(answer) => return answer,
         };
-        self.heard();
+        self.session.heard();
         let posted = self.decode(body, binary);
         if !posted.messages.is_empty() && !self.deliver(posted.messages).await {
             return Answer::Unknown;
         }
-        open.broken = false;
+        self.broken = false;
         let Some((reason, told)) = posted.end else { return Answer::Taken };
-        self.end(reason, told);
+        self.session.end(reason, told);
         if told == Told::Already { Answer::Taken } else { Answer::Bad }
-    }
-
-    fn begin_post(self: &Arc<Self>) -> Result<(), Answer> {
-        let mut state = self.lock();
-        if state.ended.is_some() {
-            return Err(Answer::Unknown);
-        }
-        if state.socket.is_some() {
-            return Err(Answer::Bad);
-        }
-        let Some(polling) = &mut state.polling else { return Err(Answer::Bad) };
-        if polling.posted {
-            self.finish(&mut state, Reason::TransportError, Told::AtOnce);
-            return Err(Answer::Bad);
-        }
-        polling.posted = true;
-        Ok(())
     }
 
     /// The body, if it comes whole, in time and within the limit.
@@ -98,12 +113,12 @@ impl Session {
         B: Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let most = self.registry.config.max_payload;
+        let most = self.session.registry.config.max_payload;
         let body = request.into_body();
         if body.size_hint().lower() > most as u64 {
             return Err(Answer::TooBig);
         }
-        let rhythm = self.registry.rhythm();
+        let rhythm = self.session.registry.rhythm();
         let read = Box::pin(Limited::new(body, most).collect());
         match timeout(rhythm.interval + rhythm.timeout, read).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -114,7 +129,7 @@ impl Session {
     }
 
     fn decode(&self, body: Bytes, binary: bool) -> Posted {
-        match (self.v3, binary) {
+        match (self.session.v3, binary) {
             (true, true) => self.sort(BinaryPayload::new(body)),
             (_, _) if std::str::from_utf8(&body).is_err() => {
                 Posted { messages: Vec::new(), end: Some((Reason::ParseError, Told::AtOnce)) }
@@ -127,7 +142,7 @@ impl Session {
     fn sort(&self, packets: impl Iterator<Item = Result<Packet, Malformed>>) -> Posted {
         let mut posted = Posted::default();
         for (count, packet) in packets.enumerate() {
-            if count >= self.registry.config.max_packets_per_payload {
+            if count >= self.session.registry.config.max_packets_per_payload {
                 posted.end = Some((Reason::TooMany, Told::AtOnce));
                 return posted;
             }
@@ -138,8 +153,8 @@ impl Session {
             match packet.kind {
                 Kind::Message if packet.binary => posted.messages.push(Message::Binary(packet.data)),
                 Kind::Message => posted.messages.push(Message::Text(Text::checked(packet.data))),
-                Kind::Ping if self.v3 => self.pong(),
-                Kind::Pong if !self.v3 => self.alive(),
+                Kind::Ping if self.session.v3 => self.pong(),
+                Kind::Pong if !self.session.v3 => self.session.alive(),
                 Kind::Close => {
                     posted.end = Some((Reason::TransportClose, Told::Already));
                     return posted;
@@ -157,34 +172,32 @@ impl Session {
 
     /// An old client has pinged.
     fn pong(&self) {
-        self.alive();
-        let mut state = self.lock();
-        if let Some(polling) = &mut state.polling {
+        self.session.alive();
+        if let Some(polling) = &mut self.session.lock().transport.polling {
             // Over the bound, the next packet or the next GET tells.
-            let _ = polling.push(self.registry.config.outbox_bytes, [Piece::text(b"3", &Bytes::new())]);
-            polling.release();
+            let _ = polling.send([Piece::text(b"3", &Bytes::new())], true);
         }
     }
 
     /// Puts messages where the user finds them, once it has taken those before. False if the session has ended.
-    async fn deliver(self: &Arc<Self>, messages: Vec<Message>) -> bool {
+    async fn deliver(&self, messages: Vec<Message>) -> bool {
         let mut messages = Some(messages);
         loop {
             let delivered = poll_fn(|cx| self.poll_deliver(cx, &mut messages));
-            match timeout(self.registry.rhythm().timeout, delivered).await {
+            match timeout(self.session.registry.rhythm().timeout, delivered).await {
                 Ok(delivered) => return delivered,
                 // The wheel may come late: it does not know who is held back.
-                Err(_held) => self.check(Instant::now()),
+                Err(_held) => self.session.check(Instant::now()),
             };
         }
     }
 
     fn poll_deliver(&self, cx: &mut Context<'_>, messages: &mut Option<Vec<Message>>) -> Poll<bool> {
-        let mut state = self.lock();
-        if state.ended.is_some() || state.socket.is_some() {
+        let transport = &mut self.session.lock().transport;
+        if transport.ended.is_some() || transport.socket.is_some() {
             return Poll::Ready(false);
         }
-        let Some(polling) = &mut state.polling else { return Poll::Ready(false) };
+        let Some(polling) = &mut transport.polling else { return Poll::Ready(false) };
         if !polling.inbox.is_empty() {
             polling.poster = Some(cx.waker().clone());
             return Poll::Pending;
@@ -195,17 +208,10 @@ impl Session {
     }
 }
 
-/// The place of the one POST of a session. One that is broken off before its user has its packets ends the session,
-/// since they are lost.
-struct OpenPost<'a> {
-    session: &'a Arc<Session>,
-    broken: bool,
-}
-
-impl Drop for OpenPost<'_> {
+impl Drop for Post<'_> {
     fn drop(&mut self) {
         let mut state = self.session.lock();
-        if let Some(polling) = &mut state.polling {
+        if let Some(polling) = &mut state.transport.polling {
             polling.posted = false;
         }
         if self.broken {

@@ -9,13 +9,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Session, State, Told};
-use crate::{
-    engine::{beat::Due, piece::Piece},
-    outbox::Closed,
-    reason::Reason,
-    websocket,
-    wheel::Timed,
-};
+use crate::{engine::beat::Due, outbox::Closed, reason::Reason, wheel::Timed};
 
 /// How long an ended polling session is kept for the request that fetches its last packets.
 const LINGER: Duration = Duration::from_secs(1);
@@ -27,27 +21,11 @@ impl Session {
     }
 
     pub(in crate::engine) fn finish(self: &Arc<Self>, state: &mut State, reason: Reason, told: Told) {
-        if state.ended.is_some() {
+        if state.transport.ended.is_some() {
             return;
         }
-        state.ended = Some(reason);
-        if let Some(socket) = &state.socket {
-            if reason.is_abrupt() {
-                socket.end(reason);
-            } else {
-                // If the line has ended by itself, there is nobody left to be told.
-                let _ = socket.close(websocket::close::NORMAL, "");
-            }
-        }
-        let mut fetched = true;
-        if let Some(polling) = &mut state.polling {
-            if let Some(upgrade) = polling.upgrade.take() {
-                upgrade.end(reason);
-            }
-            polling.wake_reader();
-            fetched = state.socket.is_some() || polling.end(told, reason == Reason::ServerShuttingDown);
-        }
-        match &mut state.polling {
+        let fetched = state.transport.end(reason, told);
+        match &mut state.transport.polling {
             Some(polling) if !fetched && told != Told::AtOnce => {
                 let until = Instant::now() + LINGER;
                 polling.lingers = Some(until);
@@ -63,8 +41,8 @@ impl Session {
         let rhythm = self.registry.rhythm();
         // The wheel comes up to a slot early. Whoever owes something has all the time for it; the rest may be as early.
         let soon = now + rhythm.slot;
-        if state.ended.is_some() {
-            let polling = state.polling.as_mut()?;
+        if state.transport.ended.is_some() {
+            let polling = state.transport.polling.as_mut()?;
             let until = polling.lingers?;
             if until > soon {
                 return Some(until);
@@ -80,8 +58,12 @@ impl Session {
         }
         match state.beat.due(now, rhythm) {
             Due::Nothing => {}
-            Due::Ping => self.ping(&mut state),
-            Due::Death if state.socket.is_some() && !self.attended.load(Ordering::Relaxed) => {
+            Due::Ping => {
+                if let Err(Closed(reason)) = state.transport.send(b"2", &Bytes::new(), &[], true) {
+                    self.finish(&mut state, reason, Told::AtOnce);
+                }
+            }
+            Due::Death if state.transport.socket.is_some() && !self.attended.load(Ordering::Relaxed) => {
                 state.beat.excuse(now, rhythm);
             }
             Due::Death => {
@@ -89,7 +71,7 @@ impl Session {
                 return None;
             }
         }
-        let stalled = state.stalled_since().map(|since| since + rhythm.timeout);
+        let stalled = state.transport.stalled_since().map(|since| since + rhythm.timeout);
         if stalled.is_some_and(|until| until <= now) {
             self.finish(&mut state, Reason::SlowReader, Told::AtOnce);
             return None;
@@ -98,41 +80,10 @@ impl Session {
         let soonest = [Some(now + rhythm.interval), stalled, state.connect_by];
         soonest.into_iter().flatten().chain([state.beat.next(now)]).min()
     }
-
-    fn ping(self: &Arc<Self>, state: &mut State) {
-        let sent = match (&state.socket, &mut state.polling) {
-            (Some(socket), _) => socket.send(websocket::Kind::Text, b"2", &Bytes::new()),
-            (None, Some(polling)) => {
-                let pushed =
-                    polling.push(self.registry.config.outbox_bytes, [Piece::text(b"2", &Bytes::new())]);
-                polling.release();
-                pushed
-            }
-            (None, None) => Ok(()),
-        };
-        if let Err(Closed(reason)) = sent {
-            self.finish(state, reason, Told::AtOnce);
-        }
-    }
 }
 
 impl Timed for Session {
     fn visit(self: Arc<Self>, now: Instant) -> Option<Instant> {
         self.check(now)
-    }
-}
-
-impl State {
-    /// Since when the client has taken nothing of what waits for it. The kernel is asked first: a user who is busy
-    /// drives no writing.
-    fn stalled_since(&self) -> Option<Instant> {
-        match (&self.socket, &self.polling) {
-            (Some(socket), _) => {
-                socket.stalled_since()?;
-                socket.flush();
-                socket.stalled_since()
-            }
-            (None, polling) => polling.as_ref()?.stalled_since(),
-        }
     }
 }

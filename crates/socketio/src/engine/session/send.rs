@@ -1,24 +1,35 @@
-//! What leaves: packets of text and bytes, in the order in which they were given, by what carries the session just now.
+//! What leaves: packets of text and bytes, by what carries the session just now. What cannot be carried ends it.
 
-use std::{
-    iter,
-    sync::{Arc, MutexGuard},
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Session, State, Told};
+use super::{Session, Told};
 use crate::{
-    engine::piece::{Piece, bytes_message, text_message},
+    engine::{polling::Polling, transport::Transport},
     outbox::{Closed, Sent},
     packet::{Burst, Head, Kind},
-    reason::Reason,
     websocket::Sender,
 };
 
 impl Session {
-    /// Sends a packet: text made of `head` and `body`, and the bytes that belong to it. Nothing comes between them.
-    /// Without `flush` it only waits, until [`Self::flush`] or the next packet.
+    /// Gives something to what carries the session; ends the session if it is not taken.
+    pub(in crate::engine) fn carry<T>(
+        self: &Arc<Self>,
+        give: impl FnOnce(&mut Transport) -> Result<T, Closed>,
+    ) -> Result<T, Closed> {
+        let mut state = self.lock();
+        if let Some(reason) = state.transport.ended {
+            return Err(Closed(reason));
+        }
+        let given = give(&mut state.transport);
+        if let Err(Closed(reason)) = given {
+            self.finish(&mut state, reason, Told::AtOnce);
+        }
+        given
+    }
+
+    /// Sends a packet: see [`Transport::send`].
     pub fn send(
         self: &Arc<Self>,
         head: &[u8],
@@ -26,47 +37,18 @@ impl Session {
         attachments: &[Bytes],
         flush: bool,
     ) -> Result<(), Closed> {
-        let mut state = self.open()?;
-        let state = &mut *state;
-        let sent = match (&state.socket, &mut state.polling) {
-            (Some(socket), _) if attachments.is_empty() => send_text(socket, head, body, flush),
-            (Some(socket), _) => {
-                let (v3, base64) = (self.v3, state.base64);
-                let bytes = attachments.iter().map(|bytes| bytes_message(v3, base64, bytes));
-                let sent = socket.queue_all(iter::once(text_message(head, body)).chain(bytes));
-                if flush {
-                    socket.flush();
-                }
-                sent
-            }
-            (None, Some(polling)) => {
-                let bytes = attachments.iter().map(Piece::bytes);
-                let packet = iter::once(Piece::text(head, body)).chain(bytes);
-                polling.push(self.registry.config.outbox_bytes, packet)
-            }
-            (None, None) => Err(Closed(Reason::TransportClose)),
-        };
-        if let Err(Closed(reason)) = sent {
-            self.finish(state, reason, Told::AtOnce);
-            return sent;
-        }
-        if flush && let Some(polling) = &mut state.polling {
-            polling.release();
-        }
-        Ok(())
+        self.carry(|transport| transport.send(head, body, attachments, flush))
     }
 
     /// Sends the events of a burst to a namespace, with one write where they are encoded together.
     pub fn send_burst(self: &Arc<Self>, namespace: &Arc<str>, burst: &Burst) -> Result<Sent, Closed> {
-        let mut state = self.open()?;
-        if let (Some(socket), Some(joined)) = (&state.socket, burst.joined(namespace)) {
-            let sent = socket.send_joined(joined);
-            if let Err(Closed(reason)) = sent {
-                self.finish(&mut state, reason, Told::AtOnce);
-            }
-            return sent;
+        let joined = self.carry(|transport| match (&transport.socket, burst.joined(namespace)) {
+            (Some(socket), Some(joined)) => socket.send_joined(joined).map(Some),
+            _ => Ok(None),
+        });
+        if let Some(sent) = joined? {
+            return Ok(sent);
         }
-        drop(state);
         for event in burst.events() {
             let head = Head::new(Kind::Event, event.attachments.len(), namespace, None);
             self.send(head.as_bytes(), &event.json, &event.attachments, false)?;
@@ -77,72 +59,26 @@ impl Session {
 
     /// Sends bytes that belong to no text.
     pub fn send_binary(self: &Arc<Self>, bytes: &Bytes) -> Result<(), Closed> {
-        let mut state = self.open()?;
-        let state = &mut *state;
-        let sent = match (&state.socket, &mut state.polling) {
-            (Some(socket), _) => {
-                let (kind, head, body) = bytes_message(self.v3, state.base64, bytes);
-                socket.send(kind, head, &body)
-            }
-            (None, Some(polling)) => {
-                let pushed = polling.push(self.registry.config.outbox_bytes, [Piece::bytes(bytes)]);
-                polling.release();
-                pushed
-            }
-            (None, None) => Err(Closed(Reason::TransportClose)),
-        };
-        if let Err(Closed(reason)) = sent {
-            self.finish(state, reason, Told::AtOnce);
-        }
-        sent
+        self.carry(|transport| transport.send_binary(bytes))
     }
 
     /// Writes what waits.
     pub fn flush(&self) {
-        let mut state = self.lock();
-        let state = &mut *state;
-        match (&state.socket, &mut state.polling) {
-            (Some(socket), _) => socket.flush(),
-            (None, Some(polling)) => polling.release(),
-            (None, None) => {}
-        }
+        self.lock().transport.flush();
     }
 
     /// What waits to be written, in bytes.
     pub fn waiting_bytes(&self) -> usize {
-        let state = self.lock();
-        match (&state.socket, &state.polling) {
-            (Some(socket), _) => socket.waiting_bytes(),
-            (None, Some(polling)) => polling.waiting_bytes(),
-            (None, None) => 0,
-        }
+        self.lock().transport.ask(Sender::waiting_bytes, Polling::waiting_bytes)
     }
 
     /// What of it counts towards the bound.
     pub fn counted_bytes(&self) -> usize {
-        let state = self.lock();
-        match (&state.socket, &state.polling) {
-            (Some(socket), _) => socket.counted_bytes(),
-            (None, Some(polling)) => polling.counted_bytes(),
-            (None, None) => 0,
-        }
+        self.lock().transport.ask(Sender::counted_bytes, Polling::counted_bytes)
     }
 
     /// What waited with the socket when it ended, in bytes.
     pub fn dropped_bytes(&self) -> usize {
-        self.lock().socket.as_ref().map_or(0, Sender::dropped_bytes)
+        self.lock().transport.socket.as_ref().map_or(0, Sender::dropped_bytes)
     }
-
-    fn open(&self) -> Result<MutexGuard<'_, State>, Closed> {
-        let state = self.lock();
-        match state.ended {
-            Some(reason) => Err(Closed(reason)),
-            None => Ok(state),
-        }
-    }
-}
-
-fn send_text(socket: &Sender, head: &[u8], body: &Bytes, now: bool) -> Result<(), Closed> {
-    let (kind, head, body) = text_message(head, body);
-    if now { socket.send(kind, head, &body) } else { socket.queue(kind, head, &body) }
 }

@@ -73,7 +73,7 @@ impl Chat {
             .order_by_asc(message::Column::Position)
             .limit(missing.limit + 1)
             .all(&self.db.readers);
-        gathered.sent = rows.await.map_err(Failure::from)?;
+        gathered.sent = rows.await?;
         if !missing.messages_only {
             let rows = event::Entity::of(tenant)
                 .filter(event::Column::Position.gt(missing.after))
@@ -81,7 +81,7 @@ impl Chat {
                 .order_by_asc(event::Column::Position)
                 .limit(missing.limit + 1)
                 .all(&self.db.readers);
-            gathered.other = rows.await.map_err(Failure::from)?;
+            gathered.other = rows.await?;
         }
         let mut missed = gathered.join(&self.db.readers, true).await?;
         // Positions have no gaps, so what is no longer kept shows.
@@ -107,12 +107,12 @@ impl Chat {
             .order_by_desc(conversation::Column::UpdatedAt)
             .limit(OWNED_MAX + 1)
             .all(&self.db.readers)
-            .await
-            .map_err(Failure::from)?;
+            .await?;
         let mut complete = owned.len() as u64 <= OWNED_MAX;
         owned.truncate(usize::try_from(OWNED_MAX).unwrap_or(usize::MAX));
         for row in owned {
-            complete &= gathered.add(&self.db.readers, &row, missing).await?;
+            let all = Bound { after_sequence: 0, through: i64::MAX };
+            complete &= gathered.add(&self.db.readers, &row, missing, all).await?;
         }
         gathered.join(&self.db.readers, complete).await
     }
@@ -132,17 +132,12 @@ impl Chat {
         }
         let (mut complete, mut reaches) = (true, Vec::with_capacity(picks.len()));
         for pick in picks {
-            let row = conversation::Entity::of(tenant)
-                .filter(conversation::Column::Id.eq(pick.conversation.0))
-                .one(&self.db.readers)
-                .await
-                .map_err(Failure::from)?;
-            let Some(row) = row else {
+            let Some(row) = order::find(&self.db.readers, tenant, pick.conversation).await? else {
                 reaches.push((0, 0));
                 continue;
             };
             let bound = Bound { after_sequence: pick.after_sequence, through: pick.through.unwrap_or(head) };
-            complete &= gathered.add_bounded(&self.db.readers, &row, missing, bound).await?;
+            complete &= gathered.add(&self.db.readers, &row, missing, bound).await?;
             let from = reach(&self.db.readers, &row, missing.after).await?;
             reaches.push((from, reach(&self.db.readers, &row, bound.through.min(head)).await?));
         }
@@ -163,15 +158,6 @@ impl Gathered {
 
     /// Adds what was missed in one conversation; false if some of it may no longer be kept.
     async fn add(
-        &mut self,
-        db: &impl ConnectionTrait,
-        row: &conversation::Model,
-        missing: Missing,
-    ) -> Result<bool, Failure> {
-        self.add_bounded(db, row, missing, Bound { after_sequence: 0, through: i64::MAX }).await
-    }
-
-    async fn add_bounded(
         &mut self,
         db: &impl ConnectionTrait,
         row: &conversation::Model,
@@ -209,18 +195,10 @@ impl Gathered {
 
     /// Forgets what is beyond the limit, and asks for nothing above it any more. True if something was.
     fn cut(&mut self) -> bool {
-        let of_sent = self.sent.iter().map(|row| row.position);
-        let mut positions: Vec<i64> = of_sent.chain(self.other.iter().map(|row| row.position)).collect();
-        if positions.len() <= self.room {
-            return false;
-        }
-        positions.sort_unstable();
         // One more is kept, as the sign that there was more.
-        let last = positions[self.room];
-        self.sent.retain(|row| row.position <= last);
-        self.other.retain(|row| row.position <= last);
-        self.through = last;
-        true
+        let last = order::cut(&mut self.sent, &mut self.other, self.room.saturating_add(1));
+        self.through = last.unwrap_or(self.through);
+        last.is_some()
     }
 
     async fn join(mut self, db: &impl ConnectionTrait, complete: bool) -> Result<Missed> {

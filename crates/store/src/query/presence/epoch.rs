@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
+use super::see;
 use crate::query::presence::Presence;
 use crate::{
     Error, Millis, Mutation, PresenceRow, Result, TenantId, Unique, What,
-    entity::{node_epoch, presence, presence_lease},
+    entity::{node_epoch, presence_lease},
     failure::Failure,
     tx::Tx,
 };
@@ -137,16 +138,6 @@ async fn leases_of(tx: &Tx, node: &str, epoch: &str) -> Result<Vec<presence_leas
         .all(tx.db())
         .await?;
     Ok(leases)
-}
-
-async fn see(tx: &Tx, lease: &presence_lease::Model, at: Millis) -> Result<(), Failure> {
-    presence::Entity::update_many()
-        .set(presence::ActiveModel { last_seen: Set(Some(at)), ..Default::default() })
-        .filter(presence::Column::Tenant.eq(lease.tenant))
-        .filter(presence::Column::UserId.eq(lease.user_id))
-        .exec(tx.db())
-        .await?;
-    Ok(())
 }
 
 fn raise_revisions(tx: &mut Tx, leases: &[presence_lease::Model]) -> Result<(), Failure> {

@@ -30,12 +30,6 @@ fn check_cookie(mount: &Mount, key: &dyn Fn(&str) -> String, findings: &mut Find
             "is empty, so any web page could use its visitors' cookies; name the origins of the shop's own pages",
         );
     }
-    if mount.login_issuer.is_empty() {
-        findings.refuse(
-            key("login_issuer"),
-            "is empty, so no login would set the cookie; name an issuer with mint = true, or use identity = \"token\"",
-        );
-    }
     // RFC 6265, section 4.1.1: a token of RFC 2616.
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if mount.cookie_name.is_empty() || !mount.cookie_name.bytes().all(allowed) {

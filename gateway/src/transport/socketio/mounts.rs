@@ -8,11 +8,9 @@ use parlor_socketio::Cors;
 use crate::mounted::Mounted;
 
 /// The mounts of one path, by namespace.
-pub(crate) struct Namespaces {
-    mounts: HashMap<String, Mounted>,
-}
+pub(super) struct Mounts(HashMap<String, Mounted>);
 
-impl Namespaces {
+impl Mounts {
     pub fn new(path: &str, mounts: &[Mounted]) -> Self {
         let mut found = HashMap::new();
         for mounted in mounts.iter().filter(|mounted| mounted.dialect.wire().carriers.socketio == Some(path))
@@ -21,24 +19,24 @@ impl Namespaces {
             let namespace = if prefix.is_empty() { "/" } else { prefix };
             found.entry(namespace.to_owned()).or_insert_with(|| mounted.clone());
         }
-        Self { mounts: found }
+        Self(found)
     }
 
     pub fn find(&self, namespace: &str) -> Option<&Mounted> {
-        self.mounts.get(namespace)
+        self.0.get(namespace)
     }
 
     /// Whose pages may read the answers to polling requests: those of any mount here. Each mount looks again when it is
     /// joined.
     pub fn cors(&self) -> Cors {
-        if self.mounts.values().any(|mounted| mounted.mount.origins.is_empty()) {
+        if self.0.values().any(|mounted| mounted.mount.origins.is_empty()) {
             return Cors::Any;
         }
-        Cors::Origins(self.mounts.values().flat_map(|mounted| mounted.mount.origins.clone()).collect())
+        Cors::Origins(self.0.values().flat_map(|mounted| mounted.mount.origins.clone()).collect())
     }
 
     /// Some mount here lets pages of this origin open sockets.
     pub fn may_come(&self, headers: &HeaderMap) -> bool {
-        self.mounts.values().any(|mounted| mounted.mount.admits(headers))
+        self.0.values().any(|mounted| mounted.mount.admits(headers))
     }
 }

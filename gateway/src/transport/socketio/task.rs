@@ -16,7 +16,7 @@ use http::HeaderMap;
 use parlor_socketio::{Connection, Incoming, Reason};
 use tokio::time::{Instant, Sleep};
 
-use super::{namespaces::Namespaces, room::Room};
+use super::{mounts::Mounts, namespace::Namespace};
 use crate::{edge::Edge, session};
 
 /// What the client of a namespace that nobody mounted is told, as the reference tells it.
@@ -25,14 +25,14 @@ const INVALID_NAMESPACE: &str = "Invalid namespace";
 /// What the client of a page that may not come here is told.
 const FOREIGN_ORIGIN: &str = "Origin not allowed";
 
-pub(super) struct Conversation {
+pub(super) struct Task {
     edge: Arc<Edge>,
-    namespaces: Arc<Namespaces>,
+    mounts: Arc<Mounts>,
     connection: Connection,
     peer: Option<IpAddr>,
     /// What says who opened it, if anything does.
     headers: Option<Box<HeaderMap>>,
-    rooms: Vec<Room>,
+    namespaces: Vec<Namespace>,
     /// Set only while there is something to wait for.
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -40,23 +40,23 @@ pub(super) struct Conversation {
 /// What there is to do next.
 enum Happened {
     Incoming(Incoming),
-    /// Something waits for the room at this place.
+    /// Something waits for the namespace at this place.
     Waiting(usize),
     Alarm,
     Draining,
 }
 
-impl Conversation {
-    pub fn new(edge: Arc<Edge>, namespaces: Arc<Namespaces>, mut connection: Connection) -> Self {
+impl Task {
+    pub fn new(edge: Arc<Edge>, mounts: Arc<Mounts>, mut connection: Connection) -> Self {
         let request = connection.take_request();
         let peer = request.as_ref().and_then(|request| request.peer);
         let headers = request.map(|request| session::telling(&request.headers));
         let headers = headers.filter(|headers| !headers.is_empty()).map(Box::new);
-        Self { edge, namespaces, connection, peer, headers, rooms: Vec::new(), alarm: None }
+        Self { edge, mounts, connection, peer, headers, namespaces: Vec::new(), alarm: None }
     }
 
     pub async fn run(&mut self) {
-        let reason = self.converse().await;
+        let reason = self.until_ended().await;
         metrics::counter!(crate::metric::SOCKETS_ENDED, "reason" => reason.as_str()).increment(1);
         self.connection.close(reason);
         // Those who end like this have taken nothing for a while, whatever was sent.
@@ -66,12 +66,12 @@ impl Conversation {
     }
 
     async fn part(&mut self, silence: Duration) {
-        for room in self.rooms.drain(..) {
-            room.close(silence).await;
+        for joined in self.namespaces.drain(..) {
+            joined.close(silence).await;
         }
     }
 
-    async fn converse(&mut self) -> Reason {
+    async fn until_ended(&mut self) -> Reason {
         let draining = self.edge.draining.clone();
         let mut draining = pin!(draining.cancelled());
         loop {
@@ -95,7 +95,7 @@ impl Conversation {
             Happened::Waiting(index) => self.drain(index).await,
             Happened::Alarm => self.wake().await,
             Happened::Draining => {
-                for index in 0..self.rooms.len() {
+                for index in 0..self.namespaces.len() {
                     let _ = self.drain(index).await;
                 }
                 Err(Reason::ServerShuttingDown)
@@ -104,8 +104,8 @@ impl Conversation {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
-        for (index, room) in self.rooms.iter().enumerate() {
-            if room.outbox().poll_ready(cx).is_ready() {
+        for (index, joined) in self.namespaces.iter().enumerate() {
+            if joined.outbox().poll_ready(cx).is_ready() {
                 return Poll::Ready(Happened::Waiting(index));
             }
         }
@@ -115,9 +115,9 @@ impl Conversation {
             return Poll::Ready(Happened::Alarm);
         }
         if self.connection.poll_flushed(cx).is_ready() {
-            self.rooms.iter().for_each(|room| room.outbox().has_left());
+            self.namespaces.iter().for_each(|joined| joined.outbox().has_left());
         }
-        if self.rooms.iter().all(Room::reads) {
+        if self.namespaces.iter().all(Namespace::reads) {
             return self.connection.poll_next(cx).map(Happened::Incoming);
         }
         self.connection.poll_drive(cx).map(|reason| Happened::Incoming(Incoming::Ended(reason)))
@@ -125,7 +125,7 @@ impl Conversation {
 
     fn set_alarm(&mut self) {
         let now = Instant::now();
-        let wakes = self.rooms.iter().filter_map(|room| room.wakes(now)).min();
+        let wakes = self.namespaces.iter().filter_map(|joined| joined.wakes(now)).min();
         match (wakes, &mut self.alarm) {
             (Some(wakes), Some(alarm)) if alarm.deadline() == wakes => {}
             (Some(wakes), Some(alarm)) => alarm.as_mut().reset(wakes),
@@ -139,7 +139,7 @@ impl Conversation {
             Incoming::Connect { namespace, auth } => self.join(&namespace, auth).await,
             Incoming::Event { namespace, event, ack } => match self.place(&namespace) {
                 Some(index) => {
-                    self.rooms[index].emitted(event, ack).await;
+                    self.namespaces[index].emitted(event, ack).await;
                     self.follow(index).await
                 }
                 None => Ok(()),
@@ -148,7 +148,7 @@ impl Conversation {
             Incoming::Ack { .. } => Ok(()),
             Incoming::Leave { namespace } => {
                 if let Some(index) = self.place(&namespace) {
-                    self.rooms.swap_remove(index).close(Duration::ZERO).await;
+                    self.namespaces.swap_remove(index).close(Duration::ZERO).await;
                 }
                 Ok(())
             }
@@ -157,7 +157,7 @@ impl Conversation {
     }
 
     async fn join(&mut self, namespace: &Arc<str>, auth: Option<bytes::Bytes>) -> Result<(), Reason> {
-        let Some(mounted) = self.namespaces.find(namespace) else {
+        let Some(mounted) = self.mounts.find(namespace) else {
             self.connection.refuse(namespace, INVALID_NAMESPACE, None);
             return Ok(());
         };
@@ -170,44 +170,44 @@ impl Conversation {
             return Ok(());
         }
         if let Some(before) = self.place(namespace) {
-            self.rooms.swap_remove(before).close(Duration::ZERO).await;
+            self.namespaces.swap_remove(before).close(Duration::ZERO).await;
         }
-        let mut room = Room::open(&self.edge, mounted, namespace, self.peer, headers);
-        room.connect(auth).await;
+        let mut joined = Namespace::open(&self.edge, mounted, namespace, self.peer, headers);
+        joined.connect(auth).await;
         // One is what nearly everybody joins.
-        self.rooms.reserve_exact(1);
-        self.rooms.push(room);
-        self.follow(self.rooms.len() - 1).await
+        self.namespaces.reserve_exact(1);
+        self.namespaces.push(joined);
+        self.follow(self.namespaces.len() - 1).await
     }
 
     async fn drain(&mut self, index: usize) -> Result<(), Reason> {
-        let ended = self.rooms[index].drain().await;
+        let ended = self.namespaces[index].drain().await;
         self.follow(index).await?;
         ended
     }
 
     async fn wake(&mut self) -> Result<(), Reason> {
         let mut index = 0;
-        while index < self.rooms.len() {
-            self.rooms[index].wake().await?;
-            let before = self.rooms.len();
+        while index < self.namespaces.len() {
+            self.namespaces[index].wake().await?;
+            let before = self.namespaces.len();
             self.follow(index).await?;
             // One that ended made room for the last.
-            index += usize::from(self.rooms.len() == before);
+            index += usize::from(self.namespaces.len() == before);
         }
         Ok(())
     }
 
-    /// Sends what a room's session wants sent, and ends the room if its session ended.
+    /// Sends what a namespace's session wants sent, and ends the namespace if its session ended.
     async fn follow(&mut self, index: usize) -> Result<(), Reason> {
-        if self.rooms[index].send(&mut self.connection).await {
+        if self.namespaces[index].send(&mut self.connection).await {
             return Ok(());
         }
-        self.rooms.swap_remove(index).close(Duration::ZERO).await;
+        self.namespaces.swap_remove(index).close(Duration::ZERO).await;
         Ok(())
     }
 
     fn place(&self, namespace: &str) -> Option<usize> {
-        self.rooms.iter().position(|room| room.namespace() == namespace)
+        self.namespaces.iter().position(|joined| joined.name() == namespace)
     }
 }

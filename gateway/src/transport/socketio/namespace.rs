@@ -26,8 +26,8 @@ const PIECE_BYTES: usize = 64 * 1024;
 const CLOSE_TRY_AGAIN: u16 = 1013;
 
 /// See the module.
-pub(super) struct Room {
-    namespace: Arc<str>,
+pub(super) struct Namespace {
+    name: Arc<str>,
     mounted: Mounted,
     session: Session,
     turns: Turns<(SocketEvent, Option<u64>)>,
@@ -72,16 +72,16 @@ async fn make_room(socket: &Socket, connection: &mut Connection, bytes: usize) {
     }
 }
 
-impl Room {
+impl Namespace {
     pub fn open(
         edge: &Arc<Edge>,
         mounted: &Mounted,
-        namespace: &Arc<str>,
+        name: &Arc<str>,
         peer: Option<IpAddr>,
         headers: &HeaderMap,
     ) -> Self {
         Self {
-            namespace: Arc::clone(namespace),
+            name: Arc::clone(name),
             session: Session::open(edge, mounted, peer, OpeningKind::SocketIo, headers),
             turns: Turns::new(mounted.pace(), Instant::now()),
             mounted: mounted.clone(),
@@ -91,8 +91,8 @@ impl Room {
         }
     }
 
-    pub fn namespace(&self) -> &str {
-        &self.namespace
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     pub fn outbox(&self) -> &Outbox {
@@ -177,13 +177,13 @@ impl Room {
         for out in std::mem::take(&mut self.session.out) {
             match (out, &self.socket) {
                 (Out::Accept { pid }, None) => {
-                    let socket = connection.accept(&self.namespace, pid.as_deref());
+                    let socket = connection.accept(&self.name, pid.as_deref());
                     self.session.outbox.connect(Way(socket.clone()));
                     self.socket = Some(socket);
                 }
                 (Out::Refuse { message, data }, None) => {
                     let data = data.as_deref().and_then(|data| std::str::from_utf8(data).ok());
-                    connection.refuse(&self.namespace, &message, data);
+                    connection.refuse(&self.name, &message, data);
                     return false;
                 }
                 (Out::Frame(Frame::Event(event)), Some(socket)) => {
@@ -207,7 +207,7 @@ impl Room {
                 // Its library comes back by itself only if the transport ends.
                 Some(socket) if ending.code == CLOSE_TRY_AGAIN => socket.close(Reason::ForcedClose),
                 Some(socket) => socket.leave(),
-                None => connection.refuse(&self.namespace, "closed", None),
+                None => connection.refuse(&self.name, "closed", None),
             }
             return false;
         }
