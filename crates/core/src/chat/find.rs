@@ -85,10 +85,23 @@ impl Finder {
         Ok(conversation)
     }
 
-    /// Fails if a key that may be new is that of somebody else's conversation.
-    pub(super) async fn refuse_anothers(&self, principal: &Principal, key: &str) -> Result<()> {
+    /// Fails if a key that may be new is that of somebody else's conversation, or if the caller has tried too many. To find
+    /// one where one was to be created is as good as a guess.
+    pub(super) async fn may_create(&self, caller: &Caller, key: &str) -> Result<()> {
+        let principal = caller.principal()?;
         let named = Named::by_key(principal.tenant, key.to_owned());
-        match self.found(principal, &named).await {
+        let found = self.found(principal, &named).await;
+        let (peer, now_ms) = (&caller.peer, self.clock.steady());
+        match &found {
+            _ if principal.is_staff() => {}
+            Ok(conversation)
+                if conversation.owner_id.is_some_and(|owner| principal.user_id() == Some(owner)) => {}
+            Err(Error::NotFound(_)) if principal.user_id().is_none() => self.guesses.create(peer, now_ms)?,
+            // Of a person it is known whom to ask.
+            Err(Error::NotFound(_)) => self.guesses.check(peer, now_ms)?,
+            Ok(_) | Err(_) => self.guesses.find(peer, now_ms)?,
+        }
+        match found {
             Ok(_) | Err(Error::NotFound(_)) => Ok(()),
             Err(error) => Err(error),
         }

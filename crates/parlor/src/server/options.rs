@@ -45,6 +45,10 @@ pub fn core(config: &Config) -> Result<parlor_core::Options> {
             burst: config.core.unknown_keys_burst,
             refill: milliseconds(config.core.unknown_keys_refill_ms),
         },
+        new_conversations: guesses::Options {
+            burst: config.core.new_conversations_burst,
+            refill: milliseconds(config.core.new_conversations_refill_ms),
+        },
         position_key: config.secrets.position_key.expose().as_bytes().to_vec(),
         restart_linger: milliseconds(config.core.restart_linger_ms),
     })
