@@ -19,7 +19,7 @@ pub mod jwks;
 pub mod jwt;
 pub mod provenance;
 mod provision;
-mod records;
+pub mod records;
 pub mod revocation;
 pub mod standing;
 

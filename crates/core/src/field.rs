@@ -1,5 +1,7 @@
 //! What services ask of the fields of requests, and how they say what a field must be.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use crate::{Error, Result};
 
 /// Checks the length of a text in Unicode scalar values, and that every store can keep it.
@@ -28,6 +30,19 @@ pub fn storable(field: &'static str, value: &str) -> Result<()> {
     if value.contains('\0') { Err(Error::field(field, "must not contain U+0000")) } else { Ok(()) }
 }
 
+/// An e-mail address the one way that it is stored and looked up: without spaces around it, in NFC (RFC 6532) and in lower
+/// case, which tells no two mailboxes apart anywhere.
+#[must_use]
+pub fn address(text: &str) -> String {
+    text.trim().nfc().collect::<String>().to_lowercase()
+}
+
+/// A name to sign in with, as it is stored: one that is an address, as addresses are.
+#[must_use]
+pub fn sign_in_name(text: &str) -> String {
+    if text.contains('@') { address(text) } else { text.to_owned() }
+}
+
 /// Reads an id, by the `parse` of its type.
 pub fn id<T>(field: &'static str, text: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T> {
     parse(text).ok_or_else(|| Error::field(field, "must be a UUID"))
@@ -50,6 +65,15 @@ pub fn given<T>(field: &'static str, value: Option<T>) -> Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_written_one_way() {
+        for spelt in ["ann@shop.example", " Ann@SHOP.example\n", "ANN@shop.example"] {
+            assert_eq!(address(spelt), "ann@shop.example");
+        }
+        assert_eq!(address("Jose\u{301}@shop.example"), "jos\u{e9}@shop.example");
+        assert_eq!((sign_in_name("Ann"), sign_in_name("Ann@A")), ("Ann".into(), "ann@a".into()));
+    }
 
     #[test]
     fn slugs_are_dns_labels() {

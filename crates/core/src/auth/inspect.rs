@@ -9,6 +9,7 @@ use super::{
     api_key,
     jwt::{Unverified, invalid},
     provision,
+    records::enabled,
 };
 use crate::{Error, Result, caller::Principal};
 
@@ -133,6 +134,7 @@ impl Look<'_> {
             return Err(invalid("it is of another tenant"));
         }
         let user = provision::known(&auth.records.store, tenant, issuer, &verified.subject).await?;
+        let user = user.map(enabled).transpose()?;
         let (user, issued_at) = (user.map(|user| user.id), verified.times.issued_at);
         let withdrawn = auth.standing.revocations.name(tenant, &verified.names, user, issued_at);
         if withdrawn { Err(Error::CredentialRevoked) } else { Ok(()) }

@@ -49,7 +49,7 @@ impl Records {
     pub async fn user(&self, tenant: TenantId, id: UserId) -> Result<User> {
         match self.store.directory.user(tenant, id).await {
             Err(StoreError::NotFound(_)) => Err(invalid("its subject is unknown here")),
-            other => Ok(other?),
+            other => enabled(other?),
         }
     }
 
@@ -84,6 +84,11 @@ impl Records {
         let roles = if is_held(grant) { held(grant.roles, &user) } else { grant.roles };
         Ok((Actor::User(Arc::new(user)), roles))
     }
+}
+
+/// The person, unless nobody gets in as them.
+pub fn enabled(user: User) -> Result<User> {
+    if user.disabled { Err(Error::CredentialRevoked) } else { Ok(user) }
 }
 
 /// True if what a token grants is what our records say. What it was traded for may be an outside issuer's word.

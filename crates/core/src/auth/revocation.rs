@@ -9,16 +9,13 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use parlor_store::{ApiKeyId, Revocation, TenantId, UserId};
+use parlor_store::{ApiKeyId, Revocation, TenantId, UserId, WITHDRAWAL_KEPT_MS};
 use tokio::sync::broadcast;
 
 use crate::caller::{Actor, Principal};
 
 /// Withdrawals a listener may lag behind before it looks at the index instead.
 const ANNOUNCEMENTS: usize = 256;
-
-/// Withdrawals are forgotten this long after, where nobody knows when the token ends: no sane token lives longer.
-pub const KEPT_MS: i64 = 400 * 24 * 3600 * 1000;
 
 /// What was withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +86,7 @@ impl Revocations {
     pub fn new(remembered: Vec<Revocation>, now_ms: i64) -> Self {
         let mut index = Index::default();
         for revocation in remembered {
-            index.insert(&revocation.into(), now_ms.saturating_add(KEPT_MS));
+            index.insert(&revocation.into(), now_ms.saturating_add(WITHDRAWAL_KEPT_MS));
         }
         Self { index: RwLock::new(index), announcements: broadcast::channel(ANNOUNCEMENTS).0 }
     }
@@ -123,6 +120,13 @@ impl Revocations {
         });
         let proof = &principal.proof;
         key_withdrawn || self.name(principal.tenant, &proof.names, principal.user_id(), proof.issued_at)
+    }
+
+    /// The moment up to which everything of a user is withdrawn.
+    #[must_use]
+    pub fn of_user(&self, tenant: TenantId, user: UserId) -> Option<i64> {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.users.get(&(tenant, user)).copied()
     }
 
     /// True if a token with one of these names was withdrawn.

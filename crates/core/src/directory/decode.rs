@@ -72,11 +72,12 @@ pub fn user(wanted: &v1::User) -> Result<UserUpsert> {
     Ok(UserUpsert {
         id,
         display_name: given(&wanted.display_name),
-        username: given(&wanted.username),
-        email: given(&wanted.email),
+        username: given(&wanted.username).map(|name| field::sign_in_name(&name)),
+        email: given(&wanted.email).map(|email| field::address(&email)),
         avatar_url: given(&wanted.avatar_url),
         roles: Some(granted).filter(|roles| !roles.is_empty()),
         identities: wanted.identities.iter().map(identity).collect::<Result<_>>()?,
+        disabled: wanted.disabled,
         ..UserUpsert::default()
     })
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use parlor_store::{Error as StoreError, TenantId, User, UserUpsert};
+use parlor_store::{TenantId, User, UserUpsert};
 
 use super::{
     Tokens,
@@ -14,8 +14,11 @@ use crate::{
         Context, OWN_ISSUER, RawCredential,
         access::{GUEST_SUBJECT, Grant, KEY_SUBJECT},
         provenance::Provenance,
+        records::enabled,
     },
     caller::{Actor, Caller, Principal, Proof},
+    directory::found,
+    field,
 };
 
 /// A day's work.
@@ -80,6 +83,7 @@ impl Tokens {
         let right = self.passwords.verify(client, password, stored).await?;
         match user {
             Some(user) if right => {
+                let user = enabled(user)?;
                 self.attempts.succeeded(&caller.peer, slug, username);
                 Ok(signed_in(user, tenant_slug))
             }
@@ -90,17 +94,21 @@ impl Tokens {
 
     /// Whom a name to sign in with means: whose it is, or else who alone has it as e-mail address.
     async fn named_user(&self, tenant: TenantId, name: &str) -> Result<Option<User>> {
-        let found = match self.store.directory.user_by_username(tenant, name).await {
-            Err(StoreError::NotFound(_)) if name.contains('@') => {
-                self.store.directory.user_by_email(tenant, name).await
+        // As it is spelt first: names of before that differ by their spelling alone stayed as they were.
+        let mut spelt = vec![name.to_owned(), field::sign_in_name(name)];
+        spelt.dedup();
+        let directory = &self.store.directory;
+        for name in &spelt {
+            if let Some(user) = found(directory.user_by_username(tenant, name).await)? {
+                return Ok(Some(user));
             }
-            found => found,
-        };
-        match found {
-            Ok(user) => Ok(Some(user)),
-            Err(StoreError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error.into()),
         }
+        for address in spelt.iter().filter(|name| name.contains('@')) {
+            if let Some(user) = found(directory.user_signing_in_by_email(tenant, address).await)? {
+                return Ok(Some(user));
+            }
+        }
+        Ok(None)
     }
 
     /// Somebody who makes an account.

@@ -40,6 +40,9 @@ impl Tokens {
         // What is withdrawn from now on is younger than the token.
         let begun = self.clock.now();
         let user = self.store.directory.user(admin.tenant, id).await?;
+        if user.disabled {
+            return Err(Error::field("user_id", "must not be of somebody who is disabled"));
+        }
         let granted = if asked.is_empty() { user.roles } else { asked };
         if !holdable(&user).contains(granted) {
             return Err(Error::field("roles", "must be roles that the user has"));

@@ -138,6 +138,8 @@ fn tenant_of(caller: &Caller, named: &str) -> Result<Option<String>> {
 
 /// An account to make, and its password.
 fn account(mut wanted: v1::SignupCredential) -> Result<(UserUpsert, String)> {
+    wanted.email = field::address(&wanted.email);
+    wanted.username = field::sign_in_name(&wanted.username);
     if wanted.username.is_empty() {
         text("signup.email", &wanted.email, 1, directory::MAX_USERNAME_CHARS)?;
         if !wanted.email.contains('@') {

@@ -12,6 +12,8 @@ use tonic::{Code, Status};
 
 use crate::testing::{EDGE, OPERATOR, World, bearer, call, legacy};
 
+mod addresses;
+mod disabled;
 mod families;
 mod sign_in;
 

@@ -15,7 +15,7 @@ async fn traded(world: &World, token: &str, issuer: &str) -> String {
 }
 
 /// A token that the issuer `legacy` has made itself.
-fn of_legacy(said: &Value) -> String {
+pub fn of_legacy(said: &Value) -> String {
     let message = crate::auth::jwt::message(&json!({"alg": "HS256"}), said);
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
     let algorithm = jsonwebtoken::Algorithm::HS256;
@@ -143,6 +143,40 @@ async fn what_was_minted_with_a_credential_ends_with_it() {
     withdraw(&world, &other).await;
     let remembered = world.core.store().tokens.revocations(world.clock.now()).await.unwrap();
     assert_eq!(remembered.len(), 2, "{remembered:?}");
+}
+
+#[tokio::test]
+async fn a_key_ends_with_the_key_that_made_it() {
+    let world = World::new().await;
+    let make = async |kind: v1::ApiKeyKind, credential: &str| {
+        let wanted = v1::ApiKey { kind: kind.into(), ..Default::default() };
+        let request = v1::CreateApiKeyRequest { api_key: Some(wanted), ..Default::default() };
+        let request = call(request, &[bearer(credential), ("parlor-tenant", "shop")]);
+        let made = world.directory().create_api_key(request).await.unwrap().into_inner();
+        (made.api_key.unwrap(), made.secret)
+    };
+    let works = async |secret: &str| {
+        let list = v1::ListTenantsRequest::default();
+        let request = call(list, &[bearer(secret), ("parlor-tenant", "shop")]);
+        world.directory().list_tenants(request).await.is_ok()
+    };
+    let (first, first_secret) = make(v1::ApiKeyKind::Service, OPERATOR).await;
+    assert_eq!(first.made_by, "", "the operator did");
+    let (second, second_secret) = make(v1::ApiKeyKind::Service, &first_secret).await;
+    assert_eq!(second.made_by, first.id);
+    let (_, third_secret) = make(v1::ApiKeyKind::Admin, &second_secret).await;
+    let (_, widget_secret) = make(v1::ApiKeyKind::Widget, &second_secret).await;
+    let (_, other_secret) = make(v1::ApiKeyKind::Service, OPERATOR).await;
+    for secret in [&first_secret, &second_secret, &third_secret, &widget_secret] {
+        assert!(works(secret).await);
+    }
+    let revoke = v1::RevokeApiKeyRequest { id: first.id };
+    world.directory().revoke_api_key(call(revoke, &[bearer(OPERATOR)])).await.unwrap();
+    for secret in [&first_secret, &second_secret, &third_secret] {
+        assert!(!works(secret).await);
+    }
+    // A widget's key opens nothing that its page does not show to everybody.
+    assert!(works(&widget_secret).await && works(&other_secret).await);
 }
 
 #[tokio::test]
