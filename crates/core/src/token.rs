@@ -10,7 +10,7 @@ mod rpc;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parlor_store::{Roles, Store, User, UserId};
 
@@ -54,7 +54,8 @@ impl Tokens {
         if *found.tenant != *principal.tenant_slug {
             return Err(Error::field("token", "must be of this tenant"));
         }
-        let minted_ends = self.clock.now().saturating_add(MAX_MINTED_MS);
+        let minted_ends =
+            self.clock.now().saturating_add(i64::try_from(MAX_MINTED_TTL.as_millis()).unwrap_or(i64::MAX));
         let ends = found.expires_at.map(|at| if found.is_admins { at.max(minted_ends) } else { at });
         self.auth.standing().revoke_token(principal.tenant, &found.token_id, ends).await
     }
@@ -77,9 +78,9 @@ impl Tokens {
     }
 }
 
-/// What was minted with a token may outlive it by so much.
-#[allow(clippy::cast_possible_wrap, reason = "a month")]
-const MAX_MINTED_MS: i64 = mint::MAX_MINTED_TTL.as_secs() as i64 * 1000;
+/// What an admin may mint: long enough for a batch job, short enough to be forgotten. What was minted with a token may
+/// outlive it by so much.
+const MAX_MINTED_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What a caller may hand on: an admin whatever there is in the tenant, everybody else what they have.
 fn grantable(principal: &Principal) -> Roles {

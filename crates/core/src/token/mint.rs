@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use parlor_api::hex_id;
 use parlor_store::{Identity, Roles, User, UserId, UserUpsert};
 
-use super::{Tokens, grantable, holdable};
+use super::{MAX_MINTED_TTL, Tokens, grantable, holdable};
 use crate::{
     Error, Result,
     auth::{access::Grant, claims::Profile, issuer::Issuer, provenance::Provenance},
@@ -14,8 +14,6 @@ use crate::{
 };
 
 const DEFAULT_TTL: Duration = Duration::from_secs(3600);
-/// What an admin may mint: long enough for a batch job, short enough to be forgotten.
-pub(super) const MAX_MINTED_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A token that was made.
 #[derive(Clone, Debug)]
