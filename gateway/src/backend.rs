@@ -38,8 +38,10 @@ const CHANNEL_WINDOW: u32 = (1 << 31) - 1;
 /// The core, wherever it runs.
 #[derive(Clone)]
 pub struct Backend {
-    service: Inner,
-    public: Inner,
+    /// Where the gateway's own calls go.
+    pub(crate) service: Inner,
+    /// Where the calls of native clients go, passed on as they are.
+    pub(crate) public: Inner,
 }
 
 impl std::fmt::Debug for Backend {
@@ -73,18 +75,8 @@ impl Backend {
         Ok(Self { service: channel(EDGE_WINDOW), public: channel(PUBLIC_WINDOW) })
     }
 
-    /// Where the calls of native clients go, passed on as they are.
-    pub(crate) fn public(&self) -> Inner {
-        self.public.clone()
-    }
-
-    /// Where the gateway's own calls go.
-    pub(crate) fn service(&self) -> Inner {
-        self.service.clone()
-    }
-
     pub(crate) fn edge(&self) -> EdgeServiceClient<Inner> {
-        EdgeServiceClient::new(self.service()).max_decoding_message_size(ANSWER_BYTES)
+        EdgeServiceClient::new(self.service.clone()).max_decoding_message_size(ANSWER_BYTES)
     }
 }
 

@@ -26,32 +26,8 @@ const DEADLINE_SLACK: Duration = Duration::from_millis(500);
 /// The value of metadata that only says yes.
 const YES: &str = "true";
 
-/// On whose behalf, with the proof already found.
-#[derive(Clone, Debug)]
-pub(crate) enum Proof {
-    Handle(String),
-    Bearer(String),
-    Guest,
-    /// It attaches a connection, and makes no call.
-    BearerAsCustomer(String),
-    /// Only claimed: it attaches a connection, where its mount allows that, and makes no call.
-    Claim {
-        subject: String,
-        role: parlor_api::v1::Role,
-    },
-}
-
-impl Proof {
-    /// As what it is shown, where not all it grants is wanted.
-    pub fn as_role(&self) -> parlor_api::v1::Role {
-        match self {
-            Self::BearerAsCustomer(_) => parlor_api::v1::Role::Customer,
-            Self::Handle(_) | Self::Bearer(_) | Self::Guest | Self::Claim { .. } => {
-                parlor_api::v1::Role::Unspecified
-            }
-        }
-    }
-}
+/// By what somebody is who they are.
+pub(crate) use parlor_api::v1::link_attach::Credential as Proof;
 
 /// Who asks, and from where.
 #[derive(Clone, Debug)]
@@ -65,29 +41,13 @@ pub(crate) struct Caller {
 /// Makes calls with the gateway's key.
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
-    backend: Backend,
-    edge_key: MetadataValue<Ascii>,
-    deadline: Duration,
+    pub backend: Backend,
+    pub edge_key: MetadataValue<Ascii>,
+    /// How long the core may take for a call.
+    pub deadline: Duration,
 }
 
 impl Calls {
-    pub fn new(backend: Backend, edge_key: MetadataValue<Ascii>, deadline: Duration) -> Self {
-        Self { backend, edge_key, deadline }
-    }
-
-    /// How long the core may take for a call.
-    pub fn deadline(&self) -> Duration {
-        self.deadline
-    }
-
-    pub fn backend(&self) -> &Backend {
-        &self.backend
-    }
-
-    pub fn edge_key(&self) -> &MetadataValue<Ascii> {
-        &self.edge_key
-    }
-
     /// Asks the core; the answer comes with the tenant position of what the call stored, if it stored something.
     pub async fn call(&self, call: Call, caller: &Caller) -> (Result<Answer, Refusal>, Option<u64>) {
         let bound = self.deadline + DEADLINE_SLACK;
@@ -104,7 +64,7 @@ impl Calls {
             request.metadata_mut().insert(metadata::PUBLIC, MetadataValue::from_static(YES));
         }
         let mut client =
-            tonic::client::Grpc::new(self.backend.service()).max_decoding_message_size(ANSWER_BYTES);
+            tonic::client::Grpc::new(self.backend.service.clone()).max_decoding_message_size(ANSWER_BYTES);
         client.ready().await?;
         let response = client.unary(request, call.path, raw::Raw).await;
         let response = response.map_err(|status| if call.public { told(status) } else { status })?;
@@ -134,8 +94,8 @@ impl Calls {
         match &caller.proof {
             Proof::Handle(handle) => put(map, metadata::HANDLE, handle)?,
             Proof::Bearer(token) => put(map, "authorization", &format!("Bearer {token}"))?,
-            Proof::Guest => put(map, metadata::GUEST, YES)?,
-            Proof::BearerAsCustomer(_) | Proof::Claim { .. } => {
+            Proof::Guest(_) => put(map, metadata::GUEST, YES)?,
+            Proof::ApiKey(_) | Proof::Claim(_) => {
                 return Err(Status::unauthenticated("this proof is for attaching"));
             }
         }

@@ -1,7 +1,7 @@
 //! What a dialect is: a pure step from what happened to what shall be done.
 //!
 //! A dialect translates words. It does no I/O, knows no client, no clock and no runtime: parking, graces and conditional
-//! replies are states of its machine. `session.rs` runs one machine for each connection (a REST exchange is a short
+//! replies are states of its machine. `driver.rs` runs one machine for each connection (a REST exchange is a short
 //! connection), strictly in order, and carries its effects out.
 //!
 //! ```text
@@ -17,7 +17,6 @@ use parlor_api::v1;
 use self::refusal::Refusal;
 use crate::mount::Mount;
 
-mod answers;
 mod ask;
 mod frame;
 mod javascript;
@@ -30,10 +29,11 @@ mod rest;
 pub mod rpc;
 pub mod staff;
 pub mod support;
+mod who;
 mod wire;
 
-pub use frame::{Frame, Request, Response, SocketEvent};
-pub use wire::{AllowHeaders, Carriers, Cors, Pace, Wire};
+pub use frame::{After, Frame, Reply, Request, Response, SocketEvent};
+pub use wire::{AllowHeaders, Audience, Carriers, Cors, Pace, Wire};
 
 /// A dialect: how its connections begin, and how events look to its clients.
 pub trait Dialect: Send + Sync + std::fmt::Debug {
@@ -44,10 +44,9 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     fn open(&self, opening: Opening) -> Box<dyn Machine>;
 
     /// Whether an audience may be shown what the core shows to `shown_to`: the core names the widest, and a dialect may
-    /// narrow it, never widen it. What is for staff alone is for nobody here, unless a dialect says which of its audiences
-    /// are staff.
-    fn may_see(&self, _audience: Audience, shown_to: v1::Audience) -> bool {
-        shown_to != v1::Audience::Staff
+    /// narrow it, never widen it. What is for staff alone is for nobody, unless [`Wire::staff`] says who they are.
+    fn may_see(&self, audience: Audience, shown_to: v1::Audience) -> bool {
+        shown_to != v1::Audience::Staff || self.wire().staff == Some(audience)
     }
 
     /// How an event looks to everybody of an audience: made once, shared by all their sockets.
@@ -130,22 +129,20 @@ pub enum Effect {
     /// Ask the core. The answer comes as [`Input::Answer`]; frames that follow wait for it only if the machine parks them.
     Call { tag: Tag, call: Call, credential: Credential },
     /// Prove who this connection is. Answered by [`Answer::Attached`].
-    Attach { tag: Tag, credential: Credential, memory: Memory },
+    Attach { tag: Tag, credential: Credential, recovery: Recovery },
     /// Hear a topic from here on. Answered by [`Answer::Subscribed`]. With `replaces`, another topic is heard up to that
     /// answer and not beyond; if this one cannot be heard, the other still is.
     Subscribe { tag: Tag, topic: v1::topic::Name, audience: Audience, replaces: Option<TopicHandle> },
-    /// Stop hearing a topic.
-    Unsubscribe { topic: TopicHandle },
-    /// Stop hearing one conversation of a feed of which only conversations are heard.
-    Unhear { topic: TopicHandle, conversation_id: String },
+    /// Stop hearing a topic, or only this conversation of a feed of which conversations are heard.
+    Unsubscribe { topic: TopicHandle, only: Option<String> },
     /// Let what is rendered wait until [`Effect::Release`]; inputs come as ever.
     Hold,
     /// Go on with what waits, but for what a log has up to this number: the machine has sent that itself.
     Release { above: u64 },
     /// This list has changed for this client: it comes as [`Input::Refreshed`], asked for once for all who say so.
     Refresh(&'static Derived),
-    /// Break the connection off, so that its client comes back by itself.
-    Break,
+    /// Break the connection off, so that its client connects again by itself.
+    Reconnect,
     /// Send a frame to this client.
     Send(Frame),
     /// Let the client of a Socket.IO connection into the namespace; `pid` names the session to be recovered later.
@@ -154,8 +151,8 @@ pub enum Effect {
     Refuse { message: String, data: Option<Bytes> },
     /// Answer an emitted event; the arguments are a JSON array.
     Acknowledge { ack: u64, arguments: SocketEvent },
-    /// Answer the REST request; with `after`, once the gateway has passed on what is named.
-    Respond { response: Response, after: Option<After> },
+    /// Answer the REST request, once the gateway has passed on what is named.
+    Respond(Reply),
     /// Come back after a time.
     Timer { tag: Tag, after: Duration },
     /// Input was refused: counted in a metric, by what was said and why it was refused.
@@ -165,9 +162,9 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// Counts a request that the core refused, if it did.
-    pub fn refused(what: &'static str, refusal: &Refusal) -> Option<Self> {
-        refusal.why().map(|why| Self::Refused { what, why })
+    /// Stop hearing a topic.
+    pub fn unsubscribe(topic: TopicHandle) -> Self {
+        Self::Unsubscribe { topic, only: None }
     }
 }
 
@@ -185,18 +182,9 @@ pub struct Derived {
     pub render: fn(Result<Answer, Refusal>) -> Frame,
 }
 
-/// The events that must have left before an answer does, so that the old order of things is kept. Bounded in time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct After {
-    /// The feed of the tenant has passed this position.
-    pub position: Option<u64>,
-    /// The conversation has passed this sequence.
-    pub conversation: Option<(String, u64)>,
-}
-
 /// What shall be remembered of a connection when it is gone, and what is wanted of an earlier one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Memory {
+pub struct Recovery {
     /// If it goes away, the next one of the same person is told since when it missed something.
     pub redelivers: bool,
     /// The session that this connection continues, as an earlier [`Answer::Attached`] named it.
@@ -218,11 +206,6 @@ pub enum Credential {
     /// that was configured to trust claims.
     Claim { subject: String, role: v1::Role },
 }
-
-/// For whom an event is rendered; a dialect numbers its audiences itself. One connection may hear several topics as
-/// different audiences.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Audience(pub u8);
 
 /// How an event looks to an audience.
 #[derive(Clone, Debug)]
@@ -267,6 +250,14 @@ pub enum Answer {
     Called(Bytes),
     /// `dropped` names the topics that this connection hears no longer by their [`TopicHandle`]s.
     Attached(v1::LinkAttached),
-    /// The topic is heard; `position` is the number of the last event before that.
-    Subscribed { topic: TopicHandle, position: u64, conversation_id: String },
+    Subscribed(Subscribed),
+}
+
+/// A topic that is heard.
+#[derive(Clone, Debug)]
+pub struct Subscribed {
+    pub topic: TopicHandle,
+    /// The number of the last event before that.
+    pub position: u64,
+    pub conversation_id: String,
 }

@@ -29,9 +29,8 @@ struct Group {
     audience: Audience,
     /// Those who hear all of it.
     hearers: Hearers,
-    /// Those who hear single conversations of a feed, by conversation; and which, by connection.
+    /// Those who hear single conversations of a feed, by conversation.
     picky: HashMap<String, Hearers>,
-    picks: HashMap<Arc<str>, Vec<String>>,
 }
 
 /// One who begins to hear a topic.
@@ -57,36 +56,34 @@ impl Subscribers {
             group.audience == joining.audience && group.dialect.wire().name == joining.dialect.wire().name
         });
         let index = found.unwrap_or_else(|| {
-            let dialect = Arc::clone(joining.dialect);
-            self.groups.push(Group::new(dialect, joining.audience));
+            let (dialect, audience) = (Arc::clone(joining.dialect), joining.audience);
+            let (hearers, picky) = (Hearers::default(), HashMap::new());
+            self.groups.push(Group { dialect, audience, hearers, picky });
             self.groups.len() - 1
         });
-        let hearers = self.groups[index].hearers_of(joining);
+        let group = &mut self.groups[index];
+        let hearers = match joining.only {
+            Some(conversation_id) => group.picky.entry(conversation_id.to_owned()).or_default(),
+            None => &mut group.hearers,
+        };
         hearers.join(joining.connection, joining.outbox, joining.from);
     }
 
-    pub fn leave(&mut self, connection: &str) {
+    /// A connection hears the topic, or this one conversation of a feed, no longer.
+    pub fn leave(&mut self, connection: &str, only: Option<&str>) {
         for group in &mut self.groups {
-            group.hearers.leave(connection);
-            for conversation_id in group.picks.remove(connection).unwrap_or_default() {
-                group.drop_pick(connection, &conversation_id);
-            }
-        }
-        self.groups.retain(|group| !group.is_empty());
-    }
-
-    /// A connection hears one conversation of the feed no longer.
-    pub fn leave_conversation(&mut self, connection: &str, conversation_id: &str) {
-        for group in &mut self.groups {
-            group.drop_pick(connection, conversation_id);
-            if let Some(picks) = group.picks.get_mut(connection) {
-                picks.retain(|pick| pick != conversation_id);
-                if picks.is_empty() {
-                    group.picks.remove(connection);
+            match only {
+                None => group.hearers.leave(connection),
+                Some(conversation_id) => {
+                    let Some(hearers) = group.picky.get_mut(conversation_id) else { continue };
+                    hearers.leave(connection);
+                    if hearers.is_empty() {
+                        group.picky.remove(conversation_id);
+                    }
                 }
             }
         }
-        self.groups.retain(|group| !group.is_empty());
+        self.groups.retain(|group| !group.hearers.is_empty() || !group.picky.is_empty());
     }
 
     /// Everybody has been given the events up to this number, and is not given them again after a rewind.
@@ -122,7 +119,7 @@ impl Subscribers {
     pub fn snapshot(&mut self, event: &Arc<v1::Event>) {
         for group in &mut self.groups {
             let audience = group.audience;
-            group.hearers.push_to_all(|| step(event, audience, None));
+            group.hearers.push(u64::MAX, || step(event, audience, None));
         }
     }
 
@@ -132,33 +129,6 @@ impl Subscribers {
 }
 
 impl Group {
-    fn new(dialect: Arc<dyn Dialect>, audience: Audience) -> Self {
-        let (picky, picks) = (HashMap::new(), HashMap::new());
-        Self { dialect, audience, hearers: Hearers::default(), picky, picks }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.hearers.is_empty() && self.picky.is_empty()
-    }
-
-    /// Where somebody who joins belongs.
-    fn hearers_of(&mut self, joining: &Joining<'_>) -> &mut Hearers {
-        let Some(conversation_id) = joining.only else { return &mut self.hearers };
-        let picks = self.picks.entry(Arc::clone(joining.connection)).or_default();
-        if !picks.iter().any(|pick| pick == conversation_id) {
-            picks.push(conversation_id.to_owned());
-        }
-        self.picky.entry(conversation_id.to_owned()).or_default()
-    }
-
-    fn drop_pick(&mut self, connection: &str, conversation_id: &str) {
-        let Some(hearers) = self.picky.get_mut(conversation_id) else { return };
-        hearers.leave(connection);
-        if hearers.is_empty() {
-            self.picky.remove(conversation_id);
-        }
-    }
-
     /// Returns the bytes of what is owed for it.
     fn deliver(&mut self, number: u64, event: &Arc<v1::Event>, ticket: &Ticket) -> usize {
         if !self.dialect.may_see(self.audience, event.audience()) {

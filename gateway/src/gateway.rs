@@ -25,7 +25,7 @@ use crate::{
     mounted::Mounted,
     registry,
     transport::{
-        self, front,
+        front,
         listener::{self, Listener, Running},
         shares::Shares,
         socketio::Engines,
@@ -88,8 +88,9 @@ impl Gateway {
     /// If a mount names a dialect that does not exist or the place of another mount, or the edge key is no header.
     pub fn start(options: Options, backend: Backend) -> Result<Self, Error> {
         let mounts = mounted(options.mounts)?;
-        let key = MetadataValue::try_from(&options.edge_key).map_err(|_invalid| Error::EdgeKey)?;
-        let calls = Calls::new(backend, key, options.limits.call_deadline);
+        let edge_key = MetadataValue::try_from(&options.edge_key).map_err(|_invalid| Error::EdgeKey)?;
+        let deadline = options.limits.call_deadline;
+        let calls = Calls { backend, edge_key, deadline };
         let epoch = uuid::Uuid::now_v7().simple().to_string();
         let (link_tasks, link_stop) = (TaskTracker::new(), CancellationToken::new());
         let link = Link::start(&options.name, &epoch, calls.clone(), &link_tasks, link_stop.clone());
@@ -142,7 +143,7 @@ impl Gateway {
     pub fn serve(&self, listener: Listener, router: Router) -> SocketAddr {
         let address = listener.address();
         let name = listener.name().to_owned();
-        let running = listener.serve(transport::listener::router_service(router));
+        let running = listener.serve(listener::router_service(router));
         self.lock().insert(name, running);
         address
     }
@@ -228,5 +229,3 @@ fn mounted(mounts: Vec<Mount>) -> Result<Vec<Mounted>, Error> {
     }
     Ok(found)
 }
-
-pub use listener::Options as ListenerOptions;

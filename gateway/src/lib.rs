@@ -1,7 +1,7 @@
 //! The edge: moves frames, translates words, asks the core. It holds no rule and no row.
 //!
 //! ```text
-//! transport ─► session ─► dialect ─► call ─► backend ─► core
+//! transport ─► driver ─► dialect ─► call ─► backend ─► core
 //! transport ◄─ outbox  ◄─ fan-out ◄─ link ◄─────────────┘
 //! ```
 //!
@@ -11,6 +11,7 @@ pub mod backend;
 mod call;
 mod derived;
 pub mod dialect;
+mod driver;
 mod edge;
 mod fanout;
 pub mod gateway;
@@ -21,7 +22,6 @@ mod mounted;
 pub mod outbox;
 pub mod registry;
 mod seldom;
-mod session;
 pub mod transport;
 
 pub use backend::Backend;

@@ -1,11 +1,11 @@
 //! The client of `EdgeService.Link`: one stream to the core for all connections of this gateway.
 //!
-//! One task owns the link's state; sessions send it commands and hear through their outboxes, in the order of the
+//! One task owns the link's state; drivers send it commands and hear through their outboxes, in the order of the
 //! stream. The task never waits for a connection, and every connection outlives the stream: after a break the heads of
 //! its topics are compared and what is missing is fetched before anything newer is delivered.
 //!
 //! ```text
-//! session ─► Command ─► state ─► LinkRequest ─► core
+//! driver ─► Command ─► state ─► LinkRequest ─► core
 //! outbox  ◄─ fan-out ◄─ state ◄─ LinkResponse ◄─ core
 //! ```
 
@@ -16,18 +16,20 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{call::Calls, dialect::After};
 
+mod breather;
 mod client;
 mod command;
+mod connections;
 mod ledger;
 mod log;
-mod rest;
+
 mod state;
 mod topics;
 
-pub(crate) use command::{Attach, Command, Wanted};
+pub(crate) use command::{Attach, Command, Proving, Wanted};
 use topics::Key;
 
-/// Commands that wait for the link's task. It only moves memory, so this is reached in bursts alone; then sessions wait.
+/// Commands that wait for the link's task. It only moves memory, so this is reached in bursts alone; then drivers wait.
 const COMMANDS: usize = 1_024;
 
 /// How long a reply waits, once its event is handed on, for the sockets to take it. One slow reader delays others by no
@@ -52,8 +54,8 @@ impl Link {
     ) -> Self {
         let (commands, received) = mpsc::channel(COMMANDS);
         let (up_sender, up) = watch::channel(false);
-        let state = state::State::new(gateway.to_owned(), epoch.to_owned(), calls.deadline());
-        tasks.spawn(client::Client::new(calls, state, received, up_sender, stop).run());
+        let state = state::State::new(gateway.to_owned(), epoch.to_owned(), calls.deadline);
+        tasks.spawn(client::Client { calls, state, commands: received, up: up_sender, stop }.run());
         Self { commands, up }
     }
 

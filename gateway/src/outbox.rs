@@ -282,7 +282,8 @@ impl Outbox {
     pub fn calm(&self, tickets: Vec<Ticket>) {
         let mut state = self.lock();
         state.calm = true;
-        if state.wired() > 0 && state.ending.is_none() {
+        let keeps = state.wire.as_ref().is_some_and(|wire| wire.waiting_bytes() > 0);
+        if keeps && state.ending.is_none() {
             state.tickets.extend(tickets);
         }
     }
@@ -361,15 +362,8 @@ impl State {
         self.calm && !self.held && self.wire.is_some() && self.items.is_empty()
     }
 
-    fn wired(&self) -> usize {
-        self.wire.as_ref().map_or(0, |wire| wire.waiting_bytes())
-    }
-
     fn waited_for(&mut self, cx: &Context<'_>) {
-        match &mut self.waiting {
-            Some(waiting) => waiting.clone_from(cx.waker()),
-            None => self.waiting = Some(cx.waker().clone()),
-        }
+        self.waiting.get_or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
     }
 
     fn wake(&self) {

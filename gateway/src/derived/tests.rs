@@ -21,7 +21,8 @@ impl Lists {
     fn new() -> Self {
         let core = Core::default();
         let key = EDGE_KEY.parse().unwrap();
-        let rounds = Rounds::new(Calls::new(backend(&core), key, CALL_DEADLINE), TaskTracker::new());
+        let calls = Calls { backend: backend(&core), edge_key: key, deadline: CALL_DEADLINE };
+        let rounds = Rounds::new(calls, TaskTracker::new());
         Self { core, rounds }
     }
 

@@ -17,7 +17,10 @@ use std::{
 
 use parlor_api::v1;
 
-use super::{Answer, Audience, Credential, Effect, Memory, Tag, TopicHandle, refusal::Refusal, rpc::Rpc};
+use super::{
+    Answer, Audience, Call, Credential, Effect, Frame, Recovery, Subscribed, Tag, TopicHandle,
+    refusal::Refusal, rpc::Rpc,
+};
 
 /// The core as a handler sees it. Whoever runs several handlers of one connection gives them the same one, so that no two
 /// calls have one tag.
@@ -40,6 +43,9 @@ struct Answered {
     position: Option<u64>,
 }
 
+/// An answer, with the position of what was stored.
+type Outcome = Result<(Answer, Option<u64>), Refusal>;
+
 impl Core {
     /// Asks the core on somebody's behalf.
     pub async fn ask<R: Rpc>(&self, request: R, who: &Credential) -> Result<R::Answer, Refusal> {
@@ -52,16 +58,25 @@ impl Core {
         request: R,
         who: &Credential,
     ) -> Result<(R::Answer, Option<u64>), Refusal> {
-        let (call, credential) = (request.call(), who.clone());
-        let tag = self.want(|tag| Effect::Call { tag, call, credential });
-        let (answer, position) = self.answer(tag).await?;
+        let (answer, position) = self.call(request.call(), who).await?;
         Ok((answer.read()?, position))
     }
 
+    /// The same with a call that is encoded, and so is its answer.
+    pub async fn call(&self, call: Call, who: &Credential) -> Result<(Answer, Option<u64>), Refusal> {
+        let credential = who.clone();
+        let tag = self.want(|tag| Effect::Call { tag, call, credential });
+        self.answer(&[tag]).await.1
+    }
+
     /// Proves who the connection is.
-    pub async fn attach(&self, credential: Credential, memory: Memory) -> Result<v1::LinkAttached, Refusal> {
-        let tag = self.want(|tag| Effect::Attach { tag, credential, memory });
-        match self.answer(tag).await? {
+    pub async fn attach(
+        &self,
+        credential: Credential,
+        recovery: Recovery,
+    ) -> Result<v1::LinkAttached, Refusal> {
+        let tag = self.want(|tag| Effect::Attach { tag, credential, recovery });
+        match self.answer(&[tag]).await.1? {
             (Answer::Attached(attached), _) => Ok(attached),
             _ => Err(Refusal::unexpected()),
         }
@@ -75,15 +90,47 @@ impl Core {
         replaces: Option<TopicHandle>,
     ) -> Result<TopicHandle, Refusal> {
         let tag = self.want(|tag| Effect::Subscribe { tag, topic, audience, replaces });
-        match self.answer(tag).await? {
-            (Answer::Subscribed { topic, .. }, _) => Ok(topic),
-            _ => Err(Refusal::unexpected()),
+        Ok(heard(self.answer(&[tag]).await.1)?.topic)
+    }
+
+    /// Hears several topics, asked for together; what came of each, in their order. An outage ends it.
+    pub async fn subscribe_all(
+        &self,
+        topics: Vec<v1::topic::Name>,
+        audience: Audience,
+    ) -> Result<Vec<Result<Subscribed, Refusal>>, Refusal> {
+        let ask = |topic| self.want(|tag| Effect::Subscribe { tag, topic, audience, replaces: None });
+        let tags: Vec<Tag> = topics.into_iter().map(ask).collect();
+        let mut found: Vec<_> = tags.iter().map(|_| None).collect();
+        while found.iter().any(Option::is_none) {
+            let (tag, answer) = self.answer(&tags).await;
+            let place = tags.iter().position(|asked| *asked == tag);
+            match heard(answer) {
+                Err(refusal) if refusal.is_outage() => return Err(refusal),
+                heard => found[place.expect("it is one of them")] = Some(heard),
+            }
         }
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Wants something that is not answered. It follows what was wanted before.
     pub fn tell(&self, effect: Effect) {
         self.desk().wants.push(effect);
+    }
+
+    /// Sends a frame to the client.
+    pub fn send(&self, frame: Frame) {
+        self.tell(Effect::Send(frame));
+    }
+
+    /// Counts input that is refused.
+    pub fn refuse(&self, what: &'static str, why: &'static str) {
+        self.tell(Effect::Refused { what, why });
+    }
+
+    /// Counts what the core refused.
+    pub fn refused(&self, what: &'static str, refusal: &Refusal) {
+        refusal.why().into_iter().for_each(|why| self.refuse(what, why));
     }
 
     /// Gives out what was wanted so far. Nothing stays allocated for it: most connections are at rest.
@@ -109,12 +156,14 @@ impl Core {
         tag
     }
 
-    async fn answer(&self, tag: Tag) -> Result<(Answer, Option<u64>), Refusal> {
+    /// The next answer to one of these questions.
+    async fn answer(&self, tags: &[Tag]) -> (Tag, Outcome) {
         let answered = poll_fn(|_| {
-            self.desk().answered.take_if(|answered| answered.tag == tag).map_or(Poll::Pending, Poll::Ready)
+            let answered = self.desk().answered.take_if(|answered| tags.contains(&answered.tag));
+            answered.map_or(Poll::Pending, Poll::Ready)
         });
-        let Answered { answer, position, .. } = *answered.await;
-        answer.map(|answer| (answer, position))
+        let Answered { tag, answer, position } = *answered.await;
+        (tag, answer.map(|answer| (answer, position)))
     }
 
     /// It is locked by one step at a time, and whole whenever it is not.
@@ -123,27 +172,31 @@ impl Core {
     }
 }
 
-/// A handler on its way.
-pub(super) struct Running<T> {
-    core: Core,
-    work: Pin<Box<dyn Future<Output = T> + Send>>,
+fn heard(outcome: Outcome) -> Result<Subscribed, Refusal> {
+    match outcome? {
+        (Answer::Subscribed(subscribed), _) => Ok(subscribed),
+        _ => Err(Refusal::unexpected()),
+    }
 }
 
-impl<T> Running<T> {
-    /// The handler's `core` is the one it asks. It begins with [`Self::go_on`].
-    pub fn new(core: &Core, work: impl Future<Output = T> + Send + 'static) -> Self {
-        Self { core: core.clone(), work: Box::pin(work) }
-    }
+/// What a machine works on: one handler at a time. Whoever runs it gives out what [`Self::core`] wants.
+pub(super) struct Work<T> {
+    /// What its handlers ask.
+    pub core: Core,
+    handler: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+}
 
-    /// Goes on as far as it can without an answer; what it came to, once it is done.
-    pub fn go_on(&mut self, effects: &mut Vec<Effect>) -> Option<T> {
-        let polled = self.work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        self.core.desk().answered = None;
-        self.core.give_out(effects);
-        match polled {
-            Poll::Ready(done) => Some(done),
-            Poll::Pending => None,
-        }
+impl<T> Default for Work<T> {
+    fn default() -> Self {
+        Self { core: Core::default(), handler: None }
+    }
+}
+
+impl<T> Work<T> {
+    /// Begins with a handler, and goes on as far as it can without an answer; what it came to, if it is done.
+    pub fn begin(&mut self, handler: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        self.handler = Some(Box::pin(handler));
+        self.go_on()
     }
 
     /// Goes on with an answer. One that it does not wait for changes nothing.
@@ -152,10 +205,30 @@ impl<T> Running<T> {
         tag: Tag,
         answer: Result<Answer, Refusal>,
         position: Option<u64>,
-        effects: &mut Vec<Effect>,
     ) -> Option<T> {
         self.core.desk().answered = Some(Box::new(Answered { tag, answer, position }));
-        self.go_on(effects)
+        self.go_on()
+    }
+
+    /// Nothing is worked on.
+    pub fn is_idle(&self) -> bool {
+        self.handler.is_none()
+    }
+
+    /// Drops what is worked on.
+    pub fn stop(&mut self) {
+        self.handler = None;
+    }
+
+    fn go_on(&mut self) -> Option<T> {
+        let polled = self.handler.as_mut().map(|handler| {
+            let mut context = Context::from_waker(Waker::noop());
+            handler.as_mut().poll(&mut context)
+        });
+        self.core.desk().answered = None;
+        let Some(Poll::Ready(done)) = polled else { return None };
+        self.handler = None;
+        Some(done)
     }
 }
 
@@ -163,15 +236,20 @@ impl<T> Running<T> {
 mod tests {
     use super::*;
 
-    fn mark_read(core: &Core) -> Running<Result<Option<u64>, Refusal>> {
-        let asks = core.clone();
-        Running::new(core, async move {
-            asks.ask(v1::MarkReadRequest::default(), &Credential::Guest).await?;
-            Ok(asks.store(v1::MarkReadRequest::default(), &Credential::Guest).await?.1)
+    type Marked = Result<Option<u64>, Refusal>;
+
+    fn mark_read(work: &mut Work<Marked>) -> Option<Marked> {
+        let core = work.core.clone();
+        work.begin(async move {
+            core.ask(v1::MarkReadRequest::default(), &Credential::Guest).await?;
+            Ok(core.store(v1::MarkReadRequest::default(), &Credential::Guest).await?.1)
         })
     }
 
-    fn tag(effects: &mut Vec<Effect>) -> Tag {
+    /// The tag of the one call that is wanted.
+    fn tag(work: &Work<Marked>) -> Tag {
+        let mut effects = Vec::new();
+        work.core.give_out(&mut effects);
         let Some(Effect::Call { tag, .. }) = effects.pop() else { panic!("no call") };
         tag
     }
@@ -182,35 +260,50 @@ mod tests {
 
     #[test]
     fn a_handler_goes_on_in_the_step_of_its_answer() {
-        let (core, mut effects) = (Core::default(), Vec::new());
-        let mut running = mark_read(&core);
-        assert!(running.go_on(&mut effects).is_none());
-        let first = tag(&mut effects);
-        assert!(running.answered(first + 7, marked(), None, &mut effects).is_none());
+        let mut work = Work::default();
+        assert!(mark_read(&mut work).is_none());
+        let first = tag(&work);
+        assert!(work.answered(first + 7, marked(), None).is_none());
+        let mut effects = Vec::new();
+        work.core.give_out(&mut effects);
         assert!(effects.is_empty(), "that was nobody's answer");
-        assert!(running.answered(first, marked(), None, &mut effects).is_none());
-        let second = tag(&mut effects);
+        assert!(work.answered(first, marked(), None).is_none());
+        let second = tag(&work);
         assert_ne!(first, second);
-        assert_eq!(running.answered(second, marked(), Some(9), &mut effects), Some(Ok(Some(9))));
+        assert!(!work.is_idle());
+        assert_eq!(work.answered(second, marked(), Some(9)), Some(Ok(Some(9))));
+        assert!(work.is_idle());
     }
 
     #[test]
     fn another_answer_than_was_asked_for_is_a_refusal() {
-        let (core, mut effects) = (Core::default(), Vec::new());
-        let mut running = mark_read(&core);
-        running.go_on(&mut effects);
+        let mut work = Work::default();
+        mark_read(&mut work);
         let other = Ok(Answer::Attached(v1::LinkAttached::default()));
-        let done = running.answered(tag(&mut effects), other, None, &mut effects);
-        assert_eq!(done, Some(Err(Refusal::unexpected())));
+        assert_eq!(work.answered(tag(&work), other, None), Some(Err(Refusal::unexpected())));
     }
 
     #[test]
     fn an_answer_that_is_no_message_is_a_refusal() {
-        let (core, mut effects) = (Core::default(), Vec::new());
-        let mut running = mark_read(&core);
-        running.go_on(&mut effects);
+        let mut work = Work::default();
+        mark_read(&mut work);
         let garbage = Ok(Answer::Called(bytes::Bytes::from_static(b"\xff")));
-        let done = running.answered(tag(&mut effects), garbage, None, &mut effects);
-        assert_eq!(done, Some(Err(Refusal::unexpected())));
+        assert_eq!(work.answered(tag(&work), garbage, None), Some(Err(Refusal::unexpected())));
+    }
+
+    #[test]
+    fn topics_that_are_asked_for_together_are_answered_in_any_order() {
+        let mut work = Work::default();
+        let core = work.core.clone();
+        let names = ["a", "b"].map(|key| v1::topic::Name::ConversationKey(key.to_owned()));
+        let all = async move { core.subscribe_all(names.into(), Audience(0)).await };
+        assert!(work.begin(all).is_none());
+        let answer = |topic| {
+            let (topic, conversation_id) = (TopicHandle(topic), String::new());
+            Ok(Answer::Subscribed(Subscribed { topic, position: 0, conversation_id }))
+        };
+        assert!(work.answered(2, answer(7), None).is_none());
+        let heard = work.answered(1, answer(8), None).unwrap().unwrap();
+        assert_eq!(heard.into_iter().map(|heard| heard.unwrap().topic.0).collect::<Vec<_>>(), [8, 7]);
     }
 }

@@ -135,6 +135,28 @@ impl Response {
     }
 }
 
+/// The events that must have left before an answer does, so that the old order of things is kept. Bounded in time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct After {
+    /// The feed of the tenant has passed this position.
+    pub position: Option<u64>,
+    /// The conversation has passed this sequence.
+    pub conversation: Option<(String, u64)>,
+}
+
+/// A REST answer, and what must have left before it does.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub response: Response,
+    pub after: Option<After>,
+}
+
+impl From<Response> for Reply {
+    fn from(response: Response) -> Self {
+        Self { response, after: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

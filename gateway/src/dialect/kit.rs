@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     After, Answer, Audience, Call, Credential, Dialect, Effect, Frame, Input, Machine, Opening, OpeningKind,
-    Rendered, Request, Response, SocketEvent, Tag, TopicHandle,
+    Rendered, Reply, Request, Response, SocketEvent, Subscribed, Tag, TopicHandle,
     refusal::{Kind, Refusal},
     rpc::Rpc,
 };
@@ -202,7 +202,8 @@ pub(super) fn attached(person: Option<v1::Person>, roles: &[v1::Role]) -> Answer
 }
 
 pub(super) fn subscribed(topic: u64) -> Answer {
-    Answer::Subscribed { topic: TopicHandle(topic), position: 0, conversation_id: String::new() }
+    let (topic, conversation_id) = (TopicHandle(topic), String::new());
+    Answer::Subscribed(Subscribed { topic, position: 0, conversation_id })
 }
 
 /// The refusal of one of many that were asked for together.
@@ -306,7 +307,7 @@ pub(super) fn response(effects: &[Effect]) -> (u16, &str) {
 #[track_caller]
 pub(super) fn whole_response(effects: &[Effect]) -> (&Response, Option<&After>) {
     match effects {
-        [Effect::Respond { response, after }] => (response, after.as_ref()),
+        [Effect::Respond(Reply { response, after })] => (response, after.as_ref()),
         other => panic!("not one response: {other:?}"),
     }
 }

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! `contract` finds methods and translates messages, generically over the descriptors: a new unary RPC needs nothing here.
-//! `socket` is the machine of a connection, `hearing` what it hears and how it is recovered; `wire` reads and writes the
-//! arrays, `render` shows events to their audiences.
+//! `socket` is the machine of a connection, and `work` what it works on; `hearing` is what it hears and how it is recovered;
+//! `wire` reads and writes the arrays, `render` shows events to their audiences.
 //!
 //! The rule of its events: a stored event ends in its offset, a string, and no other event ends in one. So what the client of
 //! Socket.IO remembers is a place up to which it has heard everything: all that a connection hears of conversations has
@@ -23,7 +23,7 @@ use parlor_api::{
 
 use super::{
     AllowHeaders, Audience, Carriers, Cors, Dialect, Effect, Input, Machine, Opening, OpeningKind, Oversized,
-    Pace, Rendered, Response, SocketEvent, Wire,
+    Pace, Rendered, Response, SocketEvent, Wire, who::STAFF,
 };
 
 mod contract;
@@ -31,14 +31,15 @@ mod hearing;
 mod join;
 mod render;
 mod socket;
-mod tags;
 mod wire;
+mod work;
 
 #[cfg(test)]
 mod tests;
 
 const WIRE: Wire = Wire {
     name: "native",
+    staff: Some(STAFF),
     carriers: Carriers { websocket: true, socketio: Some("/socket.io") },
     // What is over waits.
     pace: Pace { burst: 200, per_second: 20, refuse: false, max_frame_bytes: FRAME_BYTES },
@@ -65,13 +66,9 @@ impl Dialect for Native {
 
     fn open(&self, opening: Opening) -> Box<dyn Machine> {
         match opening.kind {
-            OpeningKind::WebSocket | OpeningKind::SocketIo => Box::new(socket::Socket::new(opening)),
+            OpeningKind::WebSocket | OpeningKind::SocketIo => Box::new(socket::Socket::new(&opening)),
             OpeningKind::Rest => Box::new(Nowhere),
         }
-    }
-
-    fn may_see(&self, audience: Audience, shown_to: v1::Audience) -> bool {
-        audience == render::STAFF || shown_to != v1::Audience::Staff
     }
 
     /// What is stored is made once for all. Who is online depends on who asks, and states do not wait for what is older.
@@ -85,7 +82,7 @@ impl Dialect for Native {
     fn oversized_event(&self, event: &SocketEvent, ack: Option<u64>) -> Oversized {
         let name = event.name().unwrap_or_default();
         let reply = ack.map_or(wire::Reply::Nobody, wire::Reply::Acknowledge);
-        Oversized::Told(wire::answer(reply, &name, Err(&wire::too_large(FRAME_BYTES))))
+        Oversized::Told(wire::answer(reply, &name, Err::<&(), _>(&wire::too_large(FRAME_BYTES))))
     }
 }
 
@@ -96,7 +93,7 @@ impl Machine for Nowhere {
     fn step(&mut self, input: Input, effects: &mut Vec<Effect>) {
         if let Input::Request(_) = input {
             let response = Response::text(StatusCode::NOT_FOUND, "this is a socket: see docs/native.md\n");
-            effects.push(Effect::Respond { response, after: None });
+            effects.push(Effect::Respond(response.into()));
         }
     }
 }

@@ -17,12 +17,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    After, Credential, Effect, Input, Machine, Memory, Request, Response,
-    answers::is_staff,
-    ask::{Core, Running},
+    Credential, Effect, Input, Machine, Recovery, Reply, Request, Response,
+    ask::{Core, Work},
     javascript,
     refusal::Refusal,
     rpc::Rpc,
+    who::is_staff,
 };
 use crate::mount::Mount;
 
@@ -32,6 +32,8 @@ pub(super) struct Rest {
     /// The token that a request carries.
     pub token: fn(&Request, &Mount) -> Option<String>,
     pub not_found: fn() -> Response,
+    /// The body is not JSON.
+    pub not_json: fn() -> Response,
     pub token_missing: fn() -> Response,
     pub token_invalid: fn() -> Response,
     pub staff_only: fn() -> Response,
@@ -99,32 +101,16 @@ impl Asked {
     }
 
     /// The object that the body holds; an empty body and what is no object hold nothing.
-    pub fn object(&self) -> Result<Map<String, Value>, NotJson> {
-        let text = str::from_utf8(&self.request.body).map_err(|_| NotJson)?;
+    pub fn object(&self) -> Result<Map<String, Value>, Failure> {
+        let text = str::from_utf8(&self.request.body).map_err(|_| Failure::NotJson)?;
         if text.trim().is_empty() {
             return Ok(Map::new());
         }
         match javascript::json(text) {
             Some(Value::Object(object)) => Ok(object),
             Some(_) => Ok(Map::new()),
-            None => Err(NotJson),
+            None => Err(Failure::NotJson),
         }
-    }
-}
-
-/// The body is not JSON.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NotJson;
-
-/// An answer, and what must have left before it.
-pub(super) struct Reply {
-    pub response: Response,
-    pub after: Option<After>,
-}
-
-impl From<Response> for Reply {
-    fn from(response: Response) -> Self {
-        Self { response, after: None }
     }
 }
 
@@ -132,6 +118,7 @@ impl From<Response> for Reply {
 pub(super) enum Failure {
     /// It says so itself.
     Said(Response),
+    NotJson,
     Refused(Refusal),
 }
 
@@ -147,11 +134,13 @@ impl From<Refusal> for Failure {
     }
 }
 
+pub(super) const JSON: &str = "application/json; charset=utf-8";
+
 /// An answer in JSON.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     Response {
         status,
-        content_type: "application/json; charset=utf-8",
+        content_type: JSON,
         body: Bytes::from(serde_json::to_vec(body).expect("our bodies have string keys only")),
         headers: Vec::new(),
     }
@@ -160,50 +149,34 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 /// The machine of one exchange.
 pub(super) struct Exchange {
     rest: &'static Rest,
-    mount: Arc<Mount>,
-    state: State,
-}
-
-enum State {
-    Waiting,
-    Running(Running<Reply>),
-    Done,
+    /// Until the request comes: one is all there is.
+    mount: Option<Arc<Mount>>,
+    work: Work<Reply>,
 }
 
 impl Exchange {
     pub fn new(rest: &'static Rest, mount: Arc<Mount>) -> Self {
-        Self { rest, mount, state: State::Waiting }
-    }
-
-    fn begin(&mut self, request: Request, effects: &mut Vec<Effect>) {
-        let core = Core::default();
-        let work = self.rest.serve(request, Arc::clone(&self.mount), core.clone());
-        let mut running = Running::new(&core, work);
-        let reply = running.go_on(effects);
-        self.state = State::Running(running);
-        self.respond(reply, effects);
-    }
-
-    fn respond(&mut self, reply: Option<Reply>, effects: &mut Vec<Effect>) {
-        if let Some(Reply { response, after }) = reply {
-            self.state = State::Done;
-            effects.push(Effect::Respond { response, after });
-        }
+        Self { rest, mount: Some(mount), work: Work::default() }
     }
 }
 
 impl Machine for Exchange {
     fn step(&mut self, input: Input, effects: &mut Vec<Effect>) {
-        match (input, &mut self.state) {
-            (Input::Request(request), State::Waiting) => self.begin(request, effects),
-            (Input::Answer { tag, answer, position }, State::Running(running)) => {
-                let reply = running.answered(tag, answer, position, effects);
-                self.respond(reply, effects);
+        let reply = match input {
+            Input::Request(request) => self.mount.take().and_then(|mount| {
+                let core = self.work.core.clone();
+                self.work.begin(self.rest.serve(request, mount, core))
+            }),
+            Input::Answer { tag, answer, position } => self.work.answered(tag, answer, position),
+            Input::Closed => {
+                self.work.stop();
+                None
             }
-            (Input::Closed, _) => self.state = State::Done,
-            // One request is all there is, and it hears no events. A revoked token fails the call it is used for.
-            _ => {}
-        }
+            // It hears no events. A revoked token fails the call it is used for.
+            _ => None,
+        };
+        self.work.core.give_out(effects);
+        effects.extend(reply.map(Effect::Respond));
     }
 }
 
@@ -219,6 +192,7 @@ impl Rest {
         match (route.handler)(asked).await {
             Ok(reply) => reply,
             Err(Failure::Said(response)) => response.into(),
+            Err(Failure::NotJson) => (self.not_json)().into(),
             Err(Failure::Refused(refusal)) => (self.refused)(&refusal, route.failed).into(),
         }
     }
@@ -237,7 +211,7 @@ impl Rest {
             (Access::Staff, None) => return Err((self.token_missing)()),
             (Access::Optional | Access::Staff, Some(token)) => token,
         };
-        match (core.attach(Credential::Bearer(token), Memory::default()).await, access == Access::Staff) {
+        match (core.attach(Credential::Bearer(token), Recovery::default()).await, access == Access::Staff) {
             (Ok(attached), true) if !is_staff(&attached) => Err((self.staff_only)()),
             // Staff see every conversation and would answer as staff; with the customer's widget they are customers.
             (Ok(attached), false) if is_staff(&attached) => Ok((Credential::Guest, attached.person)),

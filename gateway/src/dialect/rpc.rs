@@ -44,9 +44,14 @@ rpcs! {
 impl Answer {
     /// What a call was answered with.
     pub fn read<M: Message + Default>(self) -> Result<M, Refusal> {
+        M::decode(self.called()?).map_err(|_malformed| Refusal::unexpected())
+    }
+
+    /// The same, encoded.
+    pub fn called(self) -> Result<Bytes, Refusal> {
         match self {
-            Self::Called(encoded) => M::decode(encoded).map_err(|_malformed| Refusal::unexpected()),
-            Self::Attached(_) | Self::Subscribed { .. } => Err(Refusal::unexpected()),
+            Self::Called(encoded) => Ok(encoded),
+            Self::Attached(_) | Self::Subscribed(_) => Err(Refusal::unexpected()),
         }
     }
 }

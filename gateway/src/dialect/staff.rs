@@ -15,10 +15,12 @@
 //! `read` and `body` judge what comes in, `shape` writes what goes out, in the key order of old.
 
 use parlor_api::v1::{self, event::Payload};
-use parlor_socketio::Text;
 
-use self::wire::{CUSTOMER, STAFF};
-use super::{Audience, Dialect, Frame, Machine, Opening, OpeningKind, Rendered, Wire, rest::Exchange};
+use super::{
+    Audience, Dialect, Machine, Opening, OpeningKind, Rendered, Wire,
+    rest::Exchange,
+    who::{CUSTOMER, STAFF},
+};
 
 mod admin;
 mod body;
@@ -45,20 +47,16 @@ impl Dialect for Staff {
 
     fn open(&self, opening: Opening) -> Box<dyn Machine> {
         match opening.kind {
-            OpeningKind::WebSocket | OpeningKind::SocketIo => Box::<socket::Socket>::default(),
+            OpeningKind::WebSocket | OpeningKind::SocketIo => Box::new(socket::Socket::new()),
             OpeningKind::Rest => Box::new(Exchange::new(&rest::REST, opening.mount)),
         }
-    }
-
-    fn may_see(&self, audience: Audience, shown_to: v1::Audience) -> bool {
-        audience == STAFF || shown_to != v1::Audience::Staff
     }
 
     fn render(&self, event: &v1::Event, audience: Audience) -> Rendered {
         let Some(Payload::MessageSent(v1::MessageSent { message: Some(message) })) = &event.payload else {
             return Rendered::Nothing;
         };
-        let text = match (audience, shape::author_kind(message)) {
+        let frame = match (audience, shape::author_kind(message)) {
             (STAFF, v1::AuthorKind::Customer) => {
                 event.conversation.as_ref().map(|conversation| shape::customer_message(conversation, message))
             }
@@ -67,6 +65,6 @@ impl Dialect for Staff {
             }
             _ => None,
         };
-        text.map_or(Rendered::Nothing, |text| Rendered::Frame(Frame::Text(Text::from(text))))
+        frame.map_or(Rendered::Nothing, Rendered::Frame)
     }
 }

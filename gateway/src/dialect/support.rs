@@ -16,12 +16,11 @@
 
 use parlor_api::v1::{self, event::Payload};
 
-use self::{
-    read::KIND,
-    shape::{CUSTOMER, STAFF},
-};
+use self::read::KIND;
 use super::{
-    Audience, Dialect, Machine, Opening, OpeningKind, Oversized, Rendered, SocketEvent, Wire, rest::Exchange,
+    Audience, Dialect, Machine, Opening, OpeningKind, Oversized, Rendered, SocketEvent, Wire,
+    rest::Exchange,
+    who::{CUSTOMER, STAFF},
 };
 
 mod asker;
@@ -56,10 +55,6 @@ impl Dialect for Support {
             OpeningKind::WebSocket | OpeningKind::SocketIo => Box::new(socket::Socket::new(opening)),
             OpeningKind::Rest => Box::new(Exchange::new(&rest::REST, opening.mount)),
         }
-    }
-
-    fn may_see(&self, audience: Audience, shown_to: v1::Audience) -> bool {
-        audience == STAFF || shown_to != v1::Audience::Staff
     }
 
     /// Every admin hears every message, so it is made once for all of them, and held back from those who catch up. A

@@ -7,6 +7,8 @@ use super::{Frame, Response};
 pub struct Wire {
     /// Its name in configuration, metrics and paths.
     pub name: &'static str,
+    /// The audience that is staff, if one is.
+    pub staff: Option<Audience>,
     /// What its clients come over, beside REST.
     pub carriers: Carriers,
     /// How fast a socket may send, and what becomes of what is over.
@@ -24,6 +26,11 @@ pub struct Wire {
     /// The answer where the core cannot be reached or failed unexpectedly.
     pub unavailable: fn() -> Response,
 }
+
+/// For whom an event is rendered; a dialect numbers its audiences itself. One connection may hear several topics as
+/// different audiences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Audience(pub u8);
 
 /// What the clients of a dialect come over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -76,14 +76,6 @@ impl Hearers {
         }
     }
 
-    /// Gives everybody an item, after what is owed.
-    pub fn push_to_all(&mut self, item: impl Fn() -> Item) {
-        self.flush();
-        self.members.values().for_each(|member| {
-            member.outbox.push(item());
-        });
-    }
-
     /// Everybody is given the events above what `from` makes of the number so far.
     pub fn go_on(&mut self, from: impl Fn(u64) -> u64) {
         self.flush();

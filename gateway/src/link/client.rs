@@ -1,6 +1,6 @@
 //! The link's task: connects, pumps, renews, and connects again.
 
-use std::time::Duration;
+use std::{convert::Infallible, pin::pin, time::Duration};
 
 use parlor_api::{metadata, v1};
 use tokio::{
@@ -32,13 +32,13 @@ const BACKOFF_LAST: Duration = Duration::from_secs(2);
 /// A lease that would be shorter than this cannot be kept by renewals.
 const LEASE_SHORTEST: Duration = Duration::from_millis(300);
 
-/// Owns the link's state and its stream.
+/// Owns the link's state and its life.
 pub(super) struct Client {
-    calls: Calls,
-    state: State,
-    commands: mpsc::Receiver<Command>,
-    up: watch::Sender<bool>,
-    stop: CancellationToken,
+    pub calls: Calls,
+    pub state: State,
+    pub commands: mpsc::Receiver<Command>,
+    pub up: watch::Sender<bool>,
+    pub stop: CancellationToken,
 }
 
 /// Why the pump stopped.
@@ -47,41 +47,19 @@ enum Stopped {
     Asked,
 }
 
-/// What happened to a stream.
-enum Next {
-    Response(Box<Result<Option<v1::LinkResponse>, Status>>),
-    Command(Option<Command>),
-    Tick,
-}
-
-/// What the stream needs beside itself.
-struct Stream {
-    outbound: mpsc::Sender<v1::LinkRequest>,
-    responses: Streaming<v1::LinkResponse>,
+/// The signs of life of the core.
+struct Life {
     heard: Instant,
     renewed: Instant,
     lease: Duration,
 }
 
 impl Client {
-    pub fn new(
-        calls: Calls,
-        state: State,
-        commands: mpsc::Receiver<Command>,
-        up: watch::Sender<bool>,
-        stop: CancellationToken,
-    ) -> Self {
-        Self { calls, state, commands, up, stop }
-    }
-
     pub async fn run(mut self) {
         let mut backoff = BACKOFF_FIRST;
         loop {
             let welcomed = Instant::now();
-            let stopped = match self.connect().await {
-                Ok(stream) => self.pump(stream).await,
-                Err(stopped) => stopped,
-            };
+            let Err(stopped) = self.pump().await;
             let was_up = self.up.send_replace(false);
             self.state.lost();
             let Stopped::Broken(status) = stopped else { return };
@@ -91,82 +69,59 @@ impl Client {
                     backoff = BACKOFF_FIRST;
                 }
             }
-            if !self.wait(backoff.mul_f64(rand::random_range(0.5..1.0))).await {
+            let pause = tokio::time::sleep(backoff.mul_f64(rand::random_range(0.5..1.0)));
+            if self.meanwhile(pause).await.is_err() {
                 return;
             }
             backoff = (backoff * 2).min(BACKOFF_LAST);
         }
     }
 
-    async fn connect(&mut self) -> Result<Stream, Stopped> {
+    async fn connect(
+        &mut self,
+    ) -> Result<(mpsc::Sender<v1::LinkRequest>, Streaming<v1::LinkResponse>), Stopped> {
         let (outbound, requests) = mpsc::channel(OUTBOUND);
         outbound.try_send(self.state.hello()).map_err(|_full| broken("the stream takes nothing"))?;
         let mut request = Request::new(ReceiverStream::new(requests));
-        request.metadata_mut().insert(metadata::EDGE_KEY, self.calls.edge_key().clone());
-        let mut edge = self.calls.backend().edge();
-        let connecting = tokio::time::timeout(WELCOME_WITHIN, edge.link(request));
-        tokio::pin!(connecting);
-        let mut ticks = ticks();
-        let connected = loop {
-            tokio::select! {
-                connected = &mut connecting => break connected,
-                command = self.commands.recv() => self.command(command)?,
-                _ = ticks.tick() => self.state.tick(Instant::now()),
-                () = self.stop.cancelled() => return Err(Stopped::Asked),
-            }
-        };
-        let responses = connected
-            .map_err(|_elapsed| broken("the core does not answer"))?
-            .map_err(Stopped::Broken)?
-            .into_inner();
+        request.metadata_mut().insert(metadata::EDGE_KEY, self.calls.edge_key.clone());
+        let mut edge = self.calls.backend.edge();
+        let linking = tokio::time::timeout(WELCOME_WITHIN, edge.link(request));
+        let linked = self.meanwhile(linking).await?.map_err(|_elapsed| broken("the core does not answer"))?;
+        Ok((outbound, linked.map_err(Stopped::Broken)?.into_inner()))
+    }
+
+    /// Connects, and goes on until that is over.
+    async fn pump(&mut self) -> Result<Infallible, Stopped> {
+        let (outbound, mut responses) = self.connect().await?;
         let now = Instant::now();
-        Ok(Stream { outbound, responses, heard: now, renewed: now, lease: WELCOME_WITHIN })
-    }
-
-    async fn pump(&mut self, mut stream: Stream) -> Stopped {
-        match self.pump_until_broken(&mut stream).await {
-            Ok(never) => match never {},
-            Err(stopped) => stopped,
-        }
-    }
-
-    async fn pump_until_broken(&mut self, stream: &mut Stream) -> Result<std::convert::Infallible, Stopped> {
+        let mut life = Life { heard: now, renewed: now, lease: WELCOME_WITHIN };
         let mut ticks = ticks();
         loop {
-            let next = tokio::select! {
-                response = stream.responses.message() => Next::Response(Box::new(response)),
-                permit = stream.outbound.reserve(), if self.state.ledger.has_outgoing() => {
+            tokio::select! {
+                response = responses.message() => {
+                    let response = response.map_err(Stopped::Broken)?;
+                    life.heard = Instant::now();
+                    self.response(response.ok_or_else(|| broken("the core ended it"))?, &mut life);
+                }
+                permit = outbound.reserve(), if self.state.ledger.has_outgoing() => {
                     let permit = permit.map_err(|_closed| broken("the stream takes nothing"))?;
                     if let Some(request) = self.state.ledger.next_outgoing() {
                         permit.send(request);
                     }
-                    continue;
                 }
-                command = self.commands.recv() => Next::Command(command),
-                () = flushes(self.state.next_flush()) => {
-                    self.state.flush(Instant::now());
-                    continue;
-                }
-                _ = ticks.tick() => Next::Tick,
+                command = self.commands.recv() => self.command(command)?,
+                () = flushes(self.state.next_flush()) => self.state.flush(Instant::now()),
+                _ = ticks.tick() => self.tick(&mut life)?,
                 () = self.stop.cancelled() => return Err(Stopped::Asked),
-            };
-            match next {
-                Next::Response(response) => {
-                    let response = response.map_err(Stopped::Broken)?;
-                    stream.heard = Instant::now();
-                    self.response(response.ok_or_else(|| broken("the core ended it"))?, stream);
-                }
-                Next::Command(command) => self.command(command)?,
-                Next::Tick => self.tick(stream)?,
             }
         }
     }
 
-    fn response(&mut self, response: v1::LinkResponse, stream: &mut Stream) {
+    fn response(&mut self, response: v1::LinkResponse, life: &mut Life) {
         if let Some(v1::link_response::Body::Welcome(welcome)) = &response.body {
             let lease = welcome.lease.and_then(|lease| Duration::try_from(lease).ok());
-            stream.lease = lease.unwrap_or(WELCOME_WITHIN).max(LEASE_SHORTEST);
-            stream.renewed = Instant::now();
+            life.lease = lease.unwrap_or(WELCOME_WITHIN).max(LEASE_SHORTEST);
+            life.renewed = Instant::now();
             tracing::info!(node = welcome.node, resumed = welcome.resumed, "linked to the core");
             self.state.response(response);
             self.up.send_replace(true);
@@ -175,14 +130,14 @@ impl Client {
         }
     }
 
-    fn tick(&mut self, stream: &mut Stream) -> Result<(), Stopped> {
+    fn tick(&mut self, life: &mut Life) -> Result<(), Stopped> {
         let now = Instant::now();
         self.state.tick(now);
-        if now - stream.heard > stream.lease {
+        if now - life.heard > life.lease {
             return Err(broken("the core is silent"));
         }
-        if now - stream.renewed >= stream.lease / 3 && *self.up.borrow() {
-            stream.renewed = now;
+        if now - life.renewed >= life.lease / 3 && *self.up.borrow() {
+            life.renewed = now;
             self.state.ledger.renew();
         }
         Ok(())
@@ -193,22 +148,16 @@ impl Client {
         Ok(())
     }
 
-    /// Lets some time pass, while commands are taken all the same; false if the gateway ends.
-    async fn wait(&mut self, time: Duration) -> bool {
-        let over = tokio::time::sleep(time);
-        tokio::pin!(over);
+    /// Waits for something, while commands are taken and time-outs are kept all the same.
+    async fn meanwhile<T>(&mut self, something: impl Future<Output = T>) -> Result<T, Stopped> {
+        let mut something = pin!(something);
+        let mut ticks = ticks();
         loop {
             tokio::select! {
-                () = &mut over => {
-                    self.state.tick(Instant::now());
-                    return true;
-                }
-                command = self.commands.recv() => {
-                    if self.command(command).is_err() {
-                        return false;
-                    }
-                }
-                () = self.stop.cancelled() => return false,
+                done = &mut something => return Ok(done),
+                command = self.commands.recv() => self.command(command)?,
+                _ = ticks.tick() => self.state.tick(Instant::now()),
+                () = self.stop.cancelled() => return Err(Stopped::Asked),
             }
         }
     }

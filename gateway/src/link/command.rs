@@ -2,13 +2,13 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use parlor_api::v1::topic::Name;
+use parlor_api::v1::{self, topic::Name};
 use tokio::sync::oneshot;
 
 use super::topics::{Key, Passed};
 use crate::{
     call::Proof,
-    dialect::{Audience, Memory, Tag, TopicHandle},
+    dialect::{Audience, Recovery, Tag, TopicHandle},
     mounted::Mounted,
     outbox::Outbox,
 };
@@ -23,10 +23,8 @@ pub(crate) enum Command {
     Detach { connection: Arc<str>, silence: Duration },
     /// A connection wants a topic.
     Subscribe { connection: Arc<str>, wanted: Wanted },
-    /// A connection no longer wants a topic.
-    Unsubscribe { connection: Arc<str>, topic: TopicHandle },
-    /// A connection no longer wants one conversation of a feed.
-    Unhear { connection: Arc<str>, topic: TopicHandle, conversation_id: String },
+    /// A connection no longer wants a topic, or one conversation of a feed.
+    Unsubscribe { connection: Arc<str>, topic: TopicHandle, only: Option<String> },
     /// A reply is held until this gateway has handed on an event.
     Wait { key: Key, number: u64, reply: oneshot::Sender<Passed> },
 }
@@ -46,10 +44,16 @@ pub(crate) struct Attach {
     pub connection: Arc<str>,
     pub outbox: Arc<Outbox>,
     pub mounted: Mounted,
+    pub proving: Proving,
+    pub proof: Proof,
+    pub tag: Tag,
+}
+
+/// What the core is told of a connection beside who it is; the same whenever it proves itself again.
+#[derive(Debug)]
+pub(crate) struct Proving {
+    pub as_role: v1::Role,
     pub peer: Option<IpAddr>,
     pub present: bool,
-    pub memory: Memory,
-    /// `None` if the connection was to prove itself by a proof it does not have.
-    pub credential: Option<Proof>,
-    pub tag: Tag,
+    pub recovery: Recovery,
 }

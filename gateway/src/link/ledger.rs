@@ -23,12 +23,10 @@ const PENDING_MAX: usize = 65_536;
 /// Why a command was asked, and so what becomes of its answer.
 #[derive(Clone, Debug)]
 pub(super) enum Purpose {
+    /// Nobody waits for what is told anew on a new link.
     Attach {
         connection: Arc<str>,
-        tag: Tag,
-    },
-    Reattach {
-        connection: Arc<str>,
+        tag: Option<Tag>,
     },
     Subscribe {
         connection: Arc<str>,
@@ -46,22 +44,17 @@ pub(super) enum Purpose {
     Tell,
 }
 
+/// A command that has no answer yet.
 #[derive(Debug)]
-struct Pending {
+pub(super) struct Pending {
     request: v1::LinkRequest,
-    purpose: Purpose,
-    repeated: bool,
-}
-
-/// A command that was answered.
-pub(super) struct Answered {
     pub purpose: Purpose,
     /// It was asked again on a resumed link: what followed the first answer may be lost with it.
     pub repeated: bool,
 }
 
 /// The commands of one epoch.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// A connection waits so long for an answer of a core that may be away, before it is told so.
     within: Duration,
@@ -74,14 +67,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub fn new(within: Duration) -> Self {
-        Self {
-            within,
-            number: 0,
-            up: false,
-            outgoing: VecDeque::new(),
-            pending: BTreeMap::new(),
-            deadlines: VecDeque::new(),
-        }
+        Self { within, ..Self::default() }
     }
 
     pub fn is_up(&self) -> bool {
@@ -128,9 +114,8 @@ impl Ledger {
     }
 
     /// What a number was asked for; `None` if its time was over.
-    pub fn answered(&mut self, number: u64) -> Option<Answered> {
-        let Pending { purpose, repeated, .. } = self.pending.remove(&number)?;
-        Some(Answered { purpose, repeated })
+    pub fn answered(&mut self, number: u64) -> Option<Pending> {
+        self.pending.remove(&number)
     }
 
     /// A command whose time is over, if there is one.
@@ -168,11 +153,9 @@ impl Ledger {
         self.deadlines.clear();
         let pending = std::mem::take(&mut self.pending).into_values();
         let asked = pending.filter(|pending| match pending.purpose {
-            Purpose::Attach { .. } | Purpose::Subscribe { .. } => true,
-            Purpose::Reattach { .. }
-            | Purpose::Resubscribe { .. }
-            | Purpose::Fetch { .. }
-            | Purpose::Tell => false,
+            Purpose::Attach { tag, .. } => tag.is_some(),
+            Purpose::Subscribe { .. } => true,
+            Purpose::Resubscribe { .. } | Purpose::Fetch { .. } | Purpose::Tell => false,
         });
         asked.filter_map(|pending| Some((pending.request.command?, pending.purpose))).collect()
     }
@@ -185,7 +168,7 @@ mod tests {
     const WITHIN: Duration = Duration::from_secs(10);
 
     fn attach() -> (Command, Purpose) {
-        let purpose = Purpose::Attach { connection: "one".into(), tag: 1 };
+        let purpose = Purpose::Attach { connection: "one".into(), tag: Some(1) };
         (Command::Attach(v1::LinkAttach::default()), purpose)
     }
 
@@ -204,7 +187,7 @@ mod tests {
         ledger.lost();
         ledger.resume();
         assert_eq!(sent(&mut ledger), [1], "the same number again");
-        assert!(ledger.answered(1).is_some_and(|answered| answered.repeated));
+        assert!(ledger.answered(1).is_some_and(|pending| pending.repeated));
         assert!(ledger.answered(1).is_none(), "one answer is enough");
     }
 

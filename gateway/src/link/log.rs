@@ -55,30 +55,27 @@ impl<E> Log<E> {
 
     /// An event arrived.
     pub fn event(&mut self, number: u64, event: E) -> Step<E> {
-        let mut step = Step { deliver: Vec::new(), fetch: None };
+        let mut deliver = Vec::new();
         self.head = self.head.max(number);
         if number == self.seen + 1 {
             self.seen = number;
-            step.deliver.push((number, event));
-            self.take_kept(&mut step);
+            deliver.push((number, event));
+            self.take_kept(&mut deliver);
         } else if number > self.seen {
             self.keep(number, event);
         }
-        self.fetch_if_behind(&mut step);
-        step
+        self.step(deliver)
     }
 
     /// Events up to `head` exist, whether they arrive or not.
     pub fn head(&mut self, head: u64) -> Step<E> {
-        let mut step = Step { deliver: Vec::new(), fetch: None };
         self.head = self.head.max(head);
-        self.fetch_if_behind(&mut step);
-        step
+        self.retry()
     }
 
     /// A page came: every event above what was asked for and up to `through`, of those that the core still has.
     pub fn fetched(&mut self, page: Page<E>) -> Step<E> {
-        let mut step = Step { deliver: Vec::new(), fetch: None };
+        let mut deliver = Vec::new();
         self.fetching = false;
         self.head = self.head.max(page.head).max(page.through);
         // A page that begins above what was seen was asked for before a rewind; what is below it comes first.
@@ -86,14 +83,13 @@ impl<E> Log<E> {
             for (number, event) in page.events {
                 if number > self.seen && number <= page.through {
                     self.seen = number;
-                    step.deliver.push((number, event));
+                    deliver.push((number, event));
                 }
             }
             self.seen = self.seen.max(page.through);
-            self.take_kept(&mut step);
+            self.take_kept(&mut deliver);
         }
-        self.fetch_if_behind(&mut step);
-        step
+        self.step(deliver)
     }
 
     /// The fetch under way will not be answered. [`Self::retry`] asks again.
@@ -103,9 +99,7 @@ impl<E> Log<E> {
 
     /// Asks for what is missing, unless that is under way.
     pub fn retry(&mut self) -> Step<E> {
-        let mut step = Step { deliver: Vec::new(), fetch: None };
-        self.fetch_if_behind(&mut step);
-        step
+        self.step(Vec::new())
     }
 
     /// A consumer joins who has seen less: goes back, so that the events between are fetched. Those who have seen them
@@ -122,7 +116,7 @@ impl<E> Log<E> {
         }
     }
 
-    fn take_kept(&mut self, step: &mut Step<E>) {
+    fn take_kept(&mut self, deliver: &mut Vec<(u64, E)>) {
         while let Some(entry) = self.kept.first_entry() {
             let number = *entry.key();
             if number > self.seen + 1 {
@@ -131,16 +125,16 @@ impl<E> Log<E> {
             let event = entry.remove();
             if number == self.seen + 1 {
                 self.seen = number;
-                step.deliver.push((number, event));
+                deliver.push((number, event));
             }
         }
     }
 
-    fn fetch_if_behind(&mut self, step: &mut Step<E>) {
-        if self.seen < self.head && !self.fetching {
-            self.fetching = true;
-            step.fetch = Some(self.seen);
-        }
+    /// Delivers these, and fetches if it is behind.
+    fn step(&mut self, deliver: Vec<(u64, E)>) -> Step<E> {
+        let fetches = self.seen < self.head && !self.fetching;
+        self.fetching |= fetches;
+        Step { deliver, fetch: fetches.then_some(self.seen) }
     }
 }
 

@@ -5,31 +5,24 @@
 
 mod hearing;
 
-use std::{
-    collections::{HashMap, VecDeque},
-    net::IpAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use parlor_api::v1::{self, link_attach::Credential, link_request, link_response::Body, topic::Name};
+use parlor_api::v1::{self, link_request, link_response::Body};
 use tokio::time::Instant;
 
 use crate::{
-    call::Proof,
     dialect::{
-        Answer, Audience, Input, Memory, Tag,
+        Answer, Input, Tag,
         refusal::{Kind, Refusal},
     },
     link::{
         Attach, Command, Wanted,
-        ledger::{Ledger, Purpose},
+        connections::Connections,
+        ledger::{Ledger, Pending, Purpose},
         log::Page,
-        topics::{Topic, TopicId, Topics},
+        topics::{Subscription, Topic, TopicId, Topics},
     },
-    mount::{Identity, Mount},
-    mounted::Mounted,
-    outbox::{Ending, Item, Outbox},
+    outbox::{Item, Outbox},
 };
 
 /// The link forgets a connection that ended without saying so within this.
@@ -40,83 +33,21 @@ const FETCH_LIMIT: u32 = 500;
 
 #[derive(Debug)]
 pub(super) struct State {
-    gateway: String,
-    epoch: String,
+    hello: v1::LinkHello,
     pub ledger: Ledger,
-    connections: HashMap<Arc<str>, Box<Connection>>,
+    connections: Connections,
     topics: Topics,
     /// Topics with something to write, and when.
     owing: VecDeque<(Instant, TopicId)>,
     swept: Option<Instant>,
 }
 
-#[derive(Debug)]
-struct Connection {
-    outbox: Arc<Outbox>,
-    mounted: Mounted,
-    proving: Proving,
-    handle: Option<String>,
-    tenant: String,
-    subscriptions: Vec<Subscription>,
-    /// What the core dropped with the latest proof, by its handles, and the number of the command that proved it: answers
-    /// to earlier subscriptions of it mean nothing.
-    dropped: (u64, Vec<u64>),
-}
-
-/// What the core is told of a connection beside who it is; the same whenever it proves itself again.
-#[derive(Debug)]
-struct Proving {
-    as_role: v1::Role,
-    peer: Option<IpAddr>,
-    present: bool,
-    memory: Memory,
-}
-
-#[derive(Clone, Debug)]
-struct Subscription {
-    topic: TopicId,
-    name: Name,
-    audience: Audience,
-    /// The one conversation of a feed.
-    only: Option<String>,
-}
-
-impl Proving {
-    fn command(&self, connection: &str, mount: &Mount, credential: Credential) -> link_request::Command {
-        link_request::Command::Attach(v1::LinkAttach {
-            connection: connection.to_owned(),
-            as_role: self.as_role.into(),
-            mount: Some(v1::MountContext {
-                name: mount.name.clone(),
-                tenant: mount.tenant.clone().unwrap_or_default(),
-                issuers: mount.issuers.clone(),
-                claims: mount.identity == Identity::Claims,
-            }),
-            peer: self.peer.map(|peer| peer.to_string()).unwrap_or_default(),
-            present: self.present,
-            linger: prost_types::Duration::try_from(mount.linger).ok(),
-            credential: Some(credential),
-            redelivers: self.memory.redelivers,
-            recover: self.memory.recover.clone().unwrap_or_default(),
-        })
-    }
-}
-
-impl Connection {
-    /// The core has dropped this subscription since it was asked for.
-    fn has_dropped(&self, subscribed: &v1::LinkSubscribed) -> bool {
-        let (number, handles) = &self.dropped;
-        subscribed.number < *number && handles.contains(&subscribed.topic)
-    }
-}
-
 impl State {
     pub fn new(gateway: String, epoch: String, within: Duration) -> Self {
         Self {
-            gateway,
-            epoch,
+            hello: v1::LinkHello { gateway, epoch },
             ledger: Ledger::new(within),
-            connections: HashMap::new(),
+            connections: Connections::default(),
             topics: Topics::default(),
             owing: VecDeque::new(),
             swept: None,
@@ -125,8 +56,7 @@ impl State {
 
     /// The first request of a stream.
     pub fn hello(&mut self) -> v1::LinkRequest {
-        let hello = v1::LinkHello { gateway: self.gateway.clone(), epoch: self.epoch.clone() };
-        self.ledger.numbered(link_request::Command::Hello(hello))
+        self.ledger.numbered(link_request::Command::Hello(self.hello.clone()))
     }
 
     /// The stream is broken. What is pending stays so; replies are held for nothing.
@@ -150,9 +80,9 @@ impl State {
         }
         if self.swept.is_none_or(|swept| now - swept >= SWEEP) {
             self.swept = Some(now);
-            let gone = self.connections.iter().filter(|(_, known)| known.outbox.is_abandoned());
-            let gone: Vec<_> = gone.map(|(connection, _)| Arc::clone(connection)).collect();
-            gone.iter().for_each(|connection| self.detach(connection, Duration::ZERO));
+            for connection in self.connections.gone() {
+                self.detach(&connection, Duration::ZERO);
+            }
         }
     }
 
@@ -161,9 +91,8 @@ impl State {
             Command::Attach(attach) => self.attach(*attach, now),
             Command::Detach { connection, silence } => self.detach(&connection, silence),
             Command::Subscribe { connection, wanted } => self.subscribe(connection, wanted, now),
-            Command::Unsubscribe { connection, topic } => self.unsubscribe(&connection, TopicId(topic.0)),
-            Command::Unhear { connection, topic, conversation_id } => {
-                self.unhear(&connection, TopicId(topic.0), &conversation_id);
+            Command::Unsubscribe { connection, topic, only } => {
+                self.unsubscribe(&connection, TopicId(topic.0), only.as_deref());
             }
             Command::Wait { key, number, reply } => {
                 if let Some(topic) = self.topics.by_key(&key).filter(|_| self.ledger.is_up()) {
@@ -184,12 +113,17 @@ impl State {
             }
             Some(Body::Failure(failed)) => {
                 let refusal = Refusal::from(failed.failure.unwrap_or_default());
-                if let Some(answered) = self.ledger.answered(failed.number) {
-                    self.fail(answered.purpose, refusal);
+                if let Some(pending) = self.ledger.answered(failed.number) {
+                    self.fail(pending.purpose, refusal);
                 }
             }
             Some(Body::Subscribed(subscribed)) => self.subscribed(subscribed),
-            Some(Body::Event(event)) => self.event(event),
+            Some(Body::Event(event)) => {
+                if let Some((id, topic)) = self.topics.by_handle(event.topic) {
+                    let after = topic.event(event.number, Arc::new(event.event.unwrap_or_default()));
+                    self.fetch(id, after);
+                }
+            }
             Some(Body::Lagged(lagged)) => {
                 if let Some((id, topic)) = self.topics.by_handle(lagged.topic) {
                     let after = topic.head(lagged.head, lagged.snapshot);
@@ -208,42 +142,17 @@ impl State {
     // === what connections want ===
 
     fn attach(&mut self, attach: Attach, now: Instant) {
-        let Attach { connection, outbox, mounted, peer, present, memory, credential, tag } = attach;
-        if self.refuses(&outbox, tag) {
+        if self.refuses(&attach.outbox, attach.tag) {
             return;
         }
-        let Some(credential) = credential else {
-            let refusal = Refusal::of(Kind::NotProven, "there is no proof yet");
-            outbox.push(Item::answer(tag, Err(refusal), None));
-            return;
-        };
-        let proving = Proving { as_role: credential.as_role(), peer, present, memory };
-        let credential = match credential {
-            Proof::Handle(handle) => Credential::Handle(handle),
-            Proof::Bearer(token) | Proof::BearerAsCustomer(token) => Credential::Bearer(token),
-            Proof::Guest => Credential::Guest(true),
-            Proof::Claim { subject, role } => Credential::Claim(v1::LinkClaim { subject, role: role.into() }),
-        };
-        let command = proving.command(&connection, &mounted.mount, credential);
-        self.connections.entry(Arc::clone(&connection)).or_insert_with(|| {
-            Box::new(Connection {
-                outbox,
-                proving,
-                tenant: mounted.mount.tenant.clone().unwrap_or_default(),
-                mounted,
-                handle: None,
-                subscriptions: Vec::new(),
-                dropped: (0, Vec::new()),
-            })
-        });
-        self.ledger.ask_in_time(command, Purpose::Attach { connection, tag }, now);
+        let purpose = Purpose::Attach { connection: Arc::clone(&attach.connection), tag: Some(attach.tag) };
+        let command = self.connections.prove(attach);
+        self.ledger.ask_in_time(command, purpose, now);
     }
 
     fn detach(&mut self, connection: &Arc<str>, silence: Duration) {
-        let Some(known) = self.connections.remove(connection) else { return };
-        for subscription in known.subscriptions {
-            self.topics.leave(subscription.topic, connection);
-        }
+        let Some(heard) = self.connections.remove(connection) else { return };
+        self.topics.leave_all(connection, &heard);
         let silence = (silence > Duration::ZERO).then(|| prost_types::Duration::try_from(silence).ok());
         let detach =
             v1::LinkDetach { connection: connection.to_string(), position: 0, silence: silence.flatten() };
@@ -268,40 +177,17 @@ impl State {
         }
         self.topics.unbind_all();
         let asked = self.ledger.begin_anew();
-        self.tell_connections();
+        for (command, purpose) in self.connections.anew() {
+            self.ledger.ask(command, purpose);
+        }
         for (command, purpose) in asked {
             self.ledger.ask_in_time(command, purpose, Instant::now());
         }
     }
 
-    /// Attaches every connection that had proved itself, and subscribes what it heard.
-    fn tell_connections(&mut self) {
-        let mut commands = Vec::new();
-        for (connection, known) in &self.connections {
-            let Some(handle) = &known.handle else { continue };
-            let credential = Credential::Handle(handle.clone());
-            let command = known.proving.command(connection, &known.mounted.mount, credential);
-            commands.push((command, Purpose::Reattach { connection: Arc::clone(connection) }));
-            for heard in &known.subscriptions {
-                let purpose = Purpose::Resubscribe { connection: Arc::clone(connection), topic: heard.topic };
-                commands.push((subscription(connection, &heard.name), purpose));
-            }
-        }
-        for (command, purpose) in commands {
-            self.ledger.ask(command, purpose);
-        }
-    }
-
     fn attached(&mut self, mut attached: v1::LinkAttached) {
-        let Some(answered) = self.ledger.answered(attached.number) else { return };
-        let (connection, tag) = match answered.purpose {
-            Purpose::Attach { connection, tag } => (connection, Some(tag)),
-            Purpose::Reattach { connection } => (connection, None),
-            Purpose::Subscribe { .. }
-            | Purpose::Resubscribe { .. }
-            | Purpose::Fetch { .. }
-            | Purpose::Tell => return,
-        };
+        let answered = self.ledger.answered(attached.number);
+        let Some(Pending { purpose: Purpose::Attach { connection, tag }, .. }) = answered else { return };
         let Some(known) = self.connections.get_mut(&connection) else { return };
         known.handle = Some(attached.handle.clone());
         known.tenant.clone_from(&attached.tenant);
@@ -310,19 +196,13 @@ impl State {
         // Before the answer: nothing of what is dropped is delivered after it, which names the topics as the dialect does.
         for handle in dropped {
             let Some((id, _)) = self.topics.by_handle(handle) else { continue };
-            known.subscriptions.retain(|heard| heard.topic != id);
-            self.topics.leave(id, &connection);
+            let ended: Vec<_> = known.subscriptions.extract_if(.., |heard| heard.topic == id).collect();
+            self.topics.leave_all(&connection, &ended);
             attached.dropped.push(id.0);
         }
         if let Some(tag) = tag {
             known.outbox.push(Item::answer(tag, Ok(Answer::Attached(attached)), None));
         }
-    }
-
-    fn event(&mut self, event: v1::LinkEvent) {
-        let Some((id, topic)) = self.topics.by_handle(event.topic) else { return };
-        let after = topic.event(event.number, Arc::new(event.event.unwrap_or_default()));
-        self.fetch(id, after);
     }
 
     /// When something that was delivered is to be written.
@@ -338,8 +218,8 @@ impl State {
     }
 
     fn fetched(&mut self, fetched: v1::LinkFetched) {
-        let Some(answered) = self.ledger.answered(fetched.number) else { return };
-        let Purpose::Fetch { topic: id, after } = answered.purpose else { return };
+        let answered = self.ledger.answered(fetched.number);
+        let Some(Pending { purpose: Purpose::Fetch { topic: id, after }, .. }) = answered else { return };
         let Some(topic) = self.topics.get(id) else { return };
         let events = fetched.events.into_iter();
         let events = events.map(|event| (event.number, Arc::new(event.event.unwrap_or_default()))).collect();
@@ -356,32 +236,26 @@ impl State {
         }
         let heard = std::mem::take(&mut known.subscriptions);
         known.outbox.push(Item::Input(Box::new(Input::RightsEnded(reason)), None));
-        for subscription in heard {
-            self.topics.leave(subscription.topic, connection);
-        }
+        self.topics.leave_all(connection, &heard);
     }
 
     fn fail(&mut self, purpose: Purpose, refusal: Refusal) {
         match purpose {
-            Purpose::Attach { connection, tag }
+            Purpose::Attach { connection, tag: Some(tag) }
             | Purpose::Subscribe { connection, wanted: Wanted { tag, .. } } => {
                 if let Some(known) = self.connections.get(&connection) {
                     known.outbox.push(Item::answer(tag, Err(refusal), None));
                 }
             }
-            Purpose::Reattach { connection } => match refusal.kind {
+            Purpose::Attach { connection, tag: None } => match refusal.kind {
                 Kind::NotProven | Kind::NotPermitted => {
                     self.rights_ended(&connection, ended_reason(refusal.reason));
                 }
-                _ => self.end(&connection),
+                _ => self.connections.end(&connection),
             },
             Purpose::Resubscribe { connection, topic } => {
-                let hears = self
-                    .connections
-                    .get(&connection)
-                    .is_some_and(|known| known.subscriptions.iter().any(|heard| heard.topic == topic));
-                if hears {
-                    self.end(&connection);
+                if self.connections.hears(&connection, topic) {
+                    self.connections.end(&connection);
                 }
             }
             Purpose::Fetch { topic, .. } => {
@@ -391,13 +265,6 @@ impl State {
                 }
             }
             Purpose::Tell => {}
-        }
-    }
-
-    /// A connection that can no longer be kept true ends, so that its client begins anew.
-    fn end(&mut self, connection: &str) {
-        if let Some(known) = self.connections.get(connection) {
-            known.outbox.end(Ending::SUBSCRIPTION_LOST);
         }
     }
 
@@ -415,11 +282,6 @@ impl State {
         let fetch = v1::LinkFetch { topic: handle, after, limit: FETCH_LIMIT };
         self.ledger.ask(link_request::Command::Fetch(fetch), Purpose::Fetch { topic: id, after });
     }
-}
-
-fn subscription(connection: &str, name: &Name) -> link_request::Command {
-    let topic = Some(v1::Topic { name: Some(name.clone()) });
-    link_request::Command::Subscribe(v1::LinkSubscribe { connection: connection.to_owned(), topic })
 }
 
 fn away(message: &str) -> Refusal {

@@ -9,10 +9,11 @@ use parlor_api::v1::{self, topic::Name};
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
+    dialect::Audience,
     fanout::Subscribers,
     link::{
+        breather::Breather,
         log::{Log, Page, Step},
-        rest::Rest,
     },
     outbox::{Departure, Ticket},
 };
@@ -29,6 +30,16 @@ const OWED_BYTES_MAX: usize = 64 * 1024;
 
 type Shared = Arc<v1::Event>;
 
+/// What a connection hears.
+#[derive(Clone, Debug)]
+pub(super) struct Subscription {
+    pub topic: TopicId,
+    pub name: Name,
+    pub audience: Audience,
+    /// The one conversation of a feed.
+    pub only: Option<String>,
+}
+
 /// One open topic.
 #[derive(Debug)]
 pub(crate) struct Topic {
@@ -36,7 +47,7 @@ pub(crate) struct Topic {
     pub subscribers: Subscribers,
     waiting: Vec<(u64, oneshot::Sender<Passed>)>,
     last: Passed,
-    rest: Rest,
+    breather: Breather,
     /// When what was delivered while it rested is to be written; taken by who keeps the time.
     pub due: Option<Instant>,
     /// The core's name for it on the present link.
@@ -69,7 +80,7 @@ impl Topic {
             subscribers: Subscribers::default(),
             waiting: Vec::new(),
             last: None,
-            rest: Rest::default(),
+            breather: Breather::default(),
             due: None,
             handle: Some(subscribed.topic),
             key: key(name, tenant, subscribed),
@@ -91,10 +102,7 @@ impl Topic {
     /// An event arrived. Like all that follow: the number above which events are to be fetched, if some are missing.
     pub fn event(&mut self, number: u64, event: Shared) -> Option<u64> {
         match &mut self.order {
-            Order::Log(log) => {
-                let step = log.event(number, event);
-                self.carry_out(step)
-            }
+            Order::Log(_) => self.in_log(|log| log.event(number, event)),
             Order::State { revision } => {
                 if number > *revision {
                     *revision = number;
@@ -108,10 +116,7 @@ impl Topic {
     /// Events up to `head` exist; a state comes with what it is now.
     pub fn head(&mut self, head: u64, snapshot: Option<v1::Event>) -> Option<u64> {
         match &mut self.order {
-            Order::Log(log) => {
-                let step = log.head(head);
-                self.carry_out(step)
-            }
+            Order::Log(_) => self.in_log(|log| log.head(head)),
             Order::State { revision } => {
                 let changed = head != *revision;
                 if head < *revision {
@@ -128,9 +133,7 @@ impl Topic {
     }
 
     pub fn fetched(&mut self, page: Page<Shared>) -> Option<u64> {
-        let Order::Log(log) = &mut self.order else { return None };
-        let step = log.fetched(page);
-        self.carry_out(step)
+        self.in_log(|log| log.fetched(page))
     }
 
     pub fn fetch_lost(&mut self) {
@@ -140,21 +143,18 @@ impl Topic {
     }
 
     pub fn retry(&mut self) -> Option<u64> {
-        let Order::Log(log) = &mut self.order else { return None };
-        let step = log.retry();
-        self.carry_out(step)
+        self.in_log(Log::retry)
     }
 
     /// Somebody joins who is to be given the events above `position`, which may be behind or ahead of what was seen.
     pub fn joined_at(&mut self, position: u64) -> Option<u64> {
-        let Order::Log(log) = &mut self.order else { return None };
-        if position < log.seen() {
-            self.subscribers.passed(log.seen());
-            let step = log.rewind(position);
-            return self.carry_out(step);
+        let Order::Log(log) = &self.order else { return None };
+        let seen = log.seen();
+        if position < seen {
+            self.subscribers.passed(seen);
+            return self.in_log(|log| log.rewind(position));
         }
-        let step = log.head(position);
-        self.carry_out(step)
+        self.in_log(|log| log.head(position))
     }
 
     /// Answers when the event of this number has been handed on; at once if it has.
@@ -174,9 +174,12 @@ impl Topic {
         }
     }
 
-    fn carry_out(&mut self, step: Step<Shared>) -> Option<u64> {
-        self.deliver(step.deliver);
-        step.fetch
+    /// What comes of something that happens to a log; a state has none.
+    fn in_log(&mut self, happens: impl FnOnce(&mut Log<Shared>) -> Step<Shared>) -> Option<u64> {
+        let Order::Log(log) = &mut self.order else { return None };
+        let Step { deliver, fetch } = happens(log);
+        self.deliver(deliver);
+        fetch
     }
 
     /// Writes what was delivered while the topic rested.
@@ -186,7 +189,7 @@ impl Topic {
 
     fn flush_since(&mut self, began: Instant) {
         self.subscribers.flush();
-        self.rest.wrote(began, Instant::now());
+        self.breather.wrote(began, Instant::now());
     }
 
     fn deliver(&mut self, events: Vec<(u64, Shared)>) {
@@ -200,17 +203,13 @@ impl Topic {
             self.last = Some(ticket.left());
             self.subscribers.deliver(number, &event, &ticket);
         }
-        if self.rest.is_resting(began) && self.subscribers.owed_bytes() < OWED_BYTES_MAX {
-            self.due = self.due.or(self.rest.owe(began));
+        if self.breather.is_resting(began) && self.subscribers.owed_bytes() < OWED_BYTES_MAX {
+            self.due = self.due.or(self.breather.owe(began));
         } else {
             self.flush_since(began);
         }
         let seen = self.seen();
-        let (passed, waiting) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|(number, _)| *number <= seen);
-        self.waiting = waiting;
-        let passed: Vec<(u64, oneshot::Sender<Passed>)> = passed;
-        for (_, reply) in passed {
+        for (_, reply) in self.waiting.extract_if(.., |(number, _)| *number <= seen) {
             let _ = reply.send(self.last.clone());
         }
     }
@@ -277,21 +276,19 @@ impl Topics {
         self.open.values_mut().for_each(Topic::release);
     }
 
-    /// A connection hears a topic no longer; the topic closes with the last one. Returns the core's name for it.
-    pub fn leave(&mut self, id: TopicId, connection: &str) -> Option<u64> {
-        let topic = self.open.get_mut(&id)?;
-        topic.subscribers.leave(connection);
-        let handle = topic.handle;
-        if topic.subscribers.is_empty() {
+    /// A connection hears this no longer; a topic closes with the last one.
+    pub fn leave_all(&mut self, connection: &str, ended: &[Subscription]) {
+        for heard in ended {
+            let Some(topic) = self.open.get_mut(&heard.topic) else { continue };
+            topic.subscribers.leave(connection, heard.only.as_deref());
+            if !topic.subscribers.is_empty() {
+                continue;
+            }
             topic.release();
-            if let Some(key) = self.open.remove(&id).and_then(|closed| closed.key) {
-                self.by_key.remove(&key);
-            }
-            if let Some(handle) = handle {
-                self.by_handle.remove(&handle);
-            }
+            let Some(closed) = self.open.remove(&heard.topic) else { continue };
+            closed.key.and_then(|key| self.by_key.remove(&key));
+            closed.handle.and_then(|handle| self.by_handle.remove(&handle));
         }
-        handle
     }
 
     /// The topics that are behind and have no fetch under way, with the number to fetch above.

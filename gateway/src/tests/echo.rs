@@ -13,8 +13,8 @@ use tonic::Code;
 
 use crate::dialect::{
     After, AllowHeaders, Answer, Audience, Carriers, Cors, Credential, Derived, Dialect, Effect, Frame,
-    Input, Machine, Memory, Opening, Pace, Rendered, Request, Response, TopicHandle, Wire, refusal::Refusal,
-    rpc::Rpc as _,
+    Input, Machine, Opening, Pace, Recovery, Rendered, Reply, Request, Response, Subscribed, TopicHandle,
+    Wire, refusal::Refusal, rpc::Rpc as _,
 };
 
 /// Its largest frame.
@@ -41,6 +41,7 @@ const REPLY: u32 = 4;
 
 const ECHO: Wire = Wire {
     name: "echo",
+    staff: None,
     carriers: Carriers { websocket: true, socketio: Some("/socket.io") },
     pace: Pace { burst: 20, per_second: 10, refuse: true, max_frame_bytes: FRAME_BYTES },
     over_pace: Some(|| frame("too much".to_owned())),
@@ -129,7 +130,7 @@ impl State {
                 effects.push(Effect::Attach {
                     tag: ATTACH,
                     credential: Credential::Bearer(rest.to_owned()),
-                    memory: Memory::default(),
+                    recovery: Recovery::default(),
                 });
             }
             "subscribe" => {
@@ -137,7 +138,7 @@ impl State {
                 effects.push(Effect::Subscribe { tag: SUBSCRIBE, topic, audience: ANYBODY, replaces: None });
             }
             "unsubscribe" => {
-                effects.extend(self.topic.take().map(|topic| Effect::Unsubscribe { topic }));
+                effects.extend(self.topic.take().map(Effect::unsubscribe));
             }
             "send" => effects.push(send(SEND, rest, Credential::Connection)),
             "timer" => effects.push(Effect::Timer { tag: 1, after: Duration::from_millis(1) }),
@@ -158,11 +159,11 @@ impl State {
             Err(refusal) if tag == REPLY => {
                 let response =
                     response(StatusCode::BAD_GATEWAY, &format!("{:?}", Code::from_i32(refusal.code)));
-                effects.push(Effect::Respond { response, after: None });
+                effects.push(Effect::Respond(response.into()));
             }
             Err(refusal) => say(effects, format!("failed {:?}", Code::from_i32(refusal.code))),
             Ok(Answer::Attached(attached)) => say(effects, format!("attached {}", attached.tenant)),
-            Ok(Answer::Subscribed { topic, position, .. }) => {
+            Ok(Answer::Subscribed(Subscribed { topic, position, .. })) => {
                 self.topic = Some(topic);
                 say(effects, format!("subscribed {position}"));
             }
@@ -173,7 +174,7 @@ impl State {
                     let after =
                         After { position, conversation: Some((message.conversation_id, message.sequence)) };
                     let response = response(StatusCode::OK, "sent");
-                    effects.push(Effect::Respond { response, after: Some(after) });
+                    effects.push(Effect::Respond(Reply { response, after: Some(after) }));
                 } else {
                     say(effects, format!("sent {} {position:?}", message.sequence));
                 }
@@ -191,7 +192,7 @@ fn requested(request: &Request, effects: &mut Vec<Effect>) {
         "/silence" => {}
         path => {
             let text = format!("{} {path} {} {}", request.method, request.query, request.body.len());
-            effects.push(Effect::Respond { response: response(StatusCode::OK, &text), after: None });
+            effects.push(Effect::Respond(response(StatusCode::OK, &text).into()));
         }
     }
 }

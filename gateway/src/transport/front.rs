@@ -69,13 +69,13 @@ struct Door {
 
 impl Door {
     async fn open(&self, request: Request) -> Response<Body> {
-        if grpc::is_call(&request) {
-            return grpc::serve(&self.grpc, &self.edge, request).await;
-        }
         let peer = request
             .extensions()
             .get::<Connection>()
             .map(|connection| address::client(connection.peer.ip(), request.headers(), &connection.proxies));
+        if grpc::is_call(&request) {
+            return grpc::serve(&self.grpc, &self.edge, peer, request).await;
+        }
         let request = match self.engines.serve(request, peer).await {
             Ok(response) => return response,
             Err(request) => request,

@@ -14,10 +14,7 @@ use tonic_web::GrpcWebLayer;
 use tower::{Layer as _, ServiceExt as _, util::BoxCloneSyncService};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
 
-use crate::{
-    edge::Edge,
-    transport::{address, listener::Connection},
-};
+use crate::edge::Edge;
 
 /// What serves a call.
 pub(super) type Service = BoxCloneSyncService<Request<Body>, Response<Body>, Status>;
@@ -65,7 +62,7 @@ const EXPOSED: [HeaderName; 4] = [
 /// The backend behind grpc-web and cross-origin rules. Credentials are tokens in metadata, never cookies, so any origin
 /// may call.
 pub(super) fn service(edge: &Arc<Edge>) -> Service {
-    let web = GrpcWebLayer::new().layer(edge.calls.backend().public());
+    let web = GrpcWebLayer::new().layer(edge.calls.backend.public.clone());
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::mirror_request())
         .allow_methods(AllowMethods::list([Method::POST]))
@@ -89,15 +86,16 @@ pub(super) fn is_call(request: &Request<Body>) -> bool {
     preflight && is_public(request.uri().path())
 }
 
-pub(super) async fn serve(service: &Service, edge: &Edge, mut request: Request<Body>) -> Response<Body> {
+pub(super) async fn serve(
+    service: &Service,
+    edge: &Edge,
+    peer: Option<IpAddr>,
+    mut request: Request<Body>,
+) -> Response<Body> {
     let path = request.uri().path();
     if !is_public(path) || (is_reflection(path) && !edge.reflection) {
         return refused(Status::unimplemented("there is no such service here"));
     }
-    let peer = request
-        .extensions()
-        .get::<Connection>()
-        .map(|connection| address::client(connection.peer.ip(), request.headers(), &connection.proxies));
     // Held until the call answers; an open stream is bounded by who serves it.
     let share = peer.map(|peer| edge.calls_of.take(peer));
     if matches!(share, Some(None)) {
@@ -162,7 +160,7 @@ fn stamp(headers: &mut http::HeaderMap, edge: &Edge, peer: Option<IpAddr>) {
         let peer = HeaderValue::try_from(peer.to_string()).expect("an address is visible");
         headers.insert(metadata::PEER, peer);
     }
-    let key = edge.calls.edge_key().to_str().ok().and_then(|key| HeaderValue::from_str(key).ok());
+    let key = edge.calls.edge_key.to_str().ok().and_then(|key| HeaderValue::from_str(key).ok());
     if let Some(mut key) = key {
         key.set_sensitive(true);
         headers.insert(metadata::EDGE_KEY, key);

@@ -19,7 +19,7 @@ pub(super) async fn ready(edge: Arc<Edge>) -> (StatusCode, &'static str) {
     if !edge.link.is_up() {
         return (StatusCode::SERVICE_UNAVAILABLE, "no link to the core\n");
     }
-    let mut client = HealthClient::new(edge.calls.backend().service());
+    let mut client = HealthClient::new(edge.calls.backend.service.clone());
     let check = client.check(HealthCheckRequest { service: String::new() });
     match tokio::time::timeout(ANSWER_WITHIN, check).await {
         Ok(Ok(answer)) if answer.get_ref().status() == ServingStatus::Serving => (StatusCode::OK, "ready\n"),

@@ -24,17 +24,15 @@ use tower::{ServiceExt as _, util::BoxCloneSyncService};
 pub(crate) use self::apart::take_apart;
 pub use self::place::Place;
 use self::{
-    begun::{Begun, Counted},
+    guarded::{Begun, Guarded},
     place::Places,
-    stalled::Hurried,
 };
 pub use crate::transport::tls::Tls;
 use crate::{backend, transport::tls::Certificate};
 
 mod apart;
-mod begun;
+mod guarded;
 mod place;
-mod stalled;
 
 /// What a listener serves.
 pub type Service = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Infallible>;
@@ -303,11 +301,8 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let begun = Arc::new(Begun::default());
-    let stream = Counted::new(
-        Hurried::new(stream, port.write_timeout),
-        Arc::clone(&begun),
-        Arc::clone(&connection.place),
-    );
+    let place = Arc::clone(&connection.place);
+    let stream = Guarded::new(stream, Arc::clone(&begun), place, port.write_timeout);
     let service = hyper::service::service_fn({
         let (service, begun) = (port.service.clone(), Arc::clone(&begun));
         move |request: http::Request<Incoming>| {

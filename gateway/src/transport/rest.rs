@@ -11,10 +11,10 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use crate::{
     dialect::{self, AllowHeaders, Input, OpeningKind, Response},
+    driver::{Driver, count_refused},
     edge::Edge,
     mounted::Mounted,
     outbox::OUTBOX_BYTES,
-    session::{Session, count_refused},
     transport::plain,
 };
 
@@ -62,16 +62,10 @@ pub(super) async fn serve(
         metrics::counter!(crate::metric::REST_FULL, "dialect" => wire.name).increment(1);
         (wire.unavailable)()
     };
-    if let Some(why) = refusal(response.status) {
-        count_refused(wire.name, "rest", why);
+    if response.status.is_client_error() {
+        count_refused(wire.name, "rest", response.status.canonical_reason().unwrap_or("refused"));
     }
     answer(response, &wire.cors)
-}
-
-/// The reason of an answer that refuses, as it is counted.
-fn refusal(status: StatusCode) -> Option<&'static str> {
-    let refuses = status.is_client_error();
-    refuses.then(|| status.canonical_reason().unwrap_or("refused"))
 }
 
 /// Why a request has no body.
@@ -111,14 +105,14 @@ async fn exchange(
     request: dialect::Request,
     place: OwnedSemaphorePermit,
 ) -> Response {
-    let mut session = Session::open(edge, mounted, peer, OpeningKind::Rest, &http::HeaderMap::new());
+    let mut driver = Driver::open(edge, mounted, peer, OpeningKind::Rest, &http::HeaderMap::new());
     let aborted = edge.aborted.clone();
     let unavailable = mounted.dialect.wire().unavailable;
     let running = edge.tasks.spawn(async move {
         let _place = place;
         let work = async {
-            let response = converse(&mut session, request).await;
-            session.close(Duration::ZERO).await;
+            let response = converse(&mut driver, request).await;
+            driver.close(Duration::ZERO).await;
             response
         };
         tokio::select! {
@@ -130,29 +124,29 @@ async fn exchange(
 }
 
 /// Steps the machine until it answers. `None` if it does not: nothing it waits for is left, or its time is over.
-async fn converse(session: &mut Session, request: dialect::Request) -> Option<Response> {
+async fn converse(driver: &mut Driver, request: dialect::Request) -> Option<Response> {
     let over = Instant::now() + EXCHANGE_WITHIN;
-    session.step(Input::Request(request)).await;
+    driver.step(Input::Request(request)).await;
     let mut items = Vec::new();
     loop {
-        if let Some(reply) = session.reply.take() {
+        if let Some(reply) = driver.reply.take() {
             if let Some(after) = reply.after {
-                session.hold(after).await;
+                driver.hold(after).await;
             }
             return Some(reply.response);
         }
-        if !session.is_waiting() || session.ending.is_some() {
+        if !driver.is_waiting() || driver.ending.is_some() {
             return None;
         }
-        let timer = session.next_timer().map_or(over, |timer| timer.min(over));
+        let timer = driver.next_timer().map_or(over, |timer| timer.min(over));
         tokio::select! {
-            () = session.outbox.ready() => {
-                let taken = session.outbox.take(OUTBOX_BYTES, &mut items);
-                session.outbox.release(taken);
+            () = driver.outbox.ready() => {
+                let taken = driver.outbox.take(OUTBOX_BYTES, &mut items);
+                driver.outbox.release(taken);
                 for item in items.drain(..) {
-                    session.take(item).await;
+                    driver.take(item).await;
                 }
-                if session.outbox.ending().is_some() {
+                if driver.outbox.ending().is_some() {
                     return None;
                 }
             }
@@ -160,7 +154,7 @@ async fn converse(session: &mut Session, request: dialect::Request) -> Option<Re
                 if timer >= over {
                     return None;
                 }
-                session.run_timers().await;
+                driver.run_timers().await;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A raw WebSocket: reads frames at the dialect's pace; what is written goes straight to the socket where nothing waits.
 //!
-//! One task owns the socket and its session. It waits for one thing at a time; nobody waits for it.
+//! One task owns the socket and its driver. It waits for one thing at a time; nobody waits for it.
 
 use std::{
     future::poll_fn,
@@ -18,13 +18,13 @@ use tokio::time::{Instant, Sleep};
 use self::write::Writer;
 use crate::{
     dialect::{Frame, Input, OpeningKind, Pace},
+    driver::{
+        Driver, Out,
+        turns::{Turns, Verdict},
+    },
     edge::Edge,
     mounted::Mounted,
     outbox::{Ending, Outbox, Ticket},
-    session::{
-        Out, Session,
-        turns::{Turns, Verdict},
-    },
     transport::{listener, open::Open, plain},
 };
 
@@ -53,13 +53,13 @@ pub(super) fn serve(
         Ok(accepted) => accepted,
         Err(rejection) => return rejection.response(),
     };
-    let session = Session::open(edge, mounted, peer, OpeningKind::WebSocket, request.headers());
+    let driver = Driver::open(edge, mounted, peer, OpeningKind::WebSocket, request.headers());
     let (aborted, tasks) = (edge.aborted.clone(), edge.tasks.clone());
     let (edge, mounted) = (Arc::clone(edge), mounted.clone());
     // What opens a socket, and its task, are in boxes: what is at rest holds no room for what is over.
     let opening = Box::pin(async move {
         match opening.await {
-            Ok(socket) => Some(Box::new(Task::new(&edge, &mounted, session, socket, pace))),
+            Ok(socket) => Some(Box::new(Task::new(&edge, &mounted, driver, socket, pace))),
             Err(error) => {
                 tracing::debug!(%error, "a connection broke before it was a socket");
                 None
@@ -82,7 +82,7 @@ pub(super) fn serve(
 
 struct Task {
     edge: Arc<Edge>,
-    session: Session,
+    driver: Driver,
     outbox: Arc<Outbox>,
     socket: Socket,
     writer: Writer,
@@ -101,7 +101,7 @@ enum Next {
 }
 
 impl Task {
-    fn new(edge: &Arc<Edge>, mounted: &Mounted, session: Session, mut socket: Socket, pace: Pace) -> Self {
+    fn new(edge: &Arc<Edge>, mounted: &Mounted, driver: Driver, mut socket: Socket, pace: Pace) -> Self {
         let limits = &edge.limits;
         let pulse = Pulse {
             interval: limits.ping_interval,
@@ -109,14 +109,14 @@ impl Task {
             stall: limits.write_timeout,
         };
         socket.watch(&edge.wheel, pulse);
-        let outbox = Arc::clone(&session.outbox);
+        let outbox = Arc::clone(&driver.outbox);
         outbox.connect(write::Line(socket.sender()));
         outbox.calm(Vec::new());
         Self {
             edge: Arc::clone(edge),
             writer: Writer::new(&socket, &outbox, limits.outbox_bytes),
             outbox,
-            session,
+            driver,
             socket,
             mounted: mounted.clone(),
             turns: Turns::new(pace, Instant::now()),
@@ -137,14 +137,14 @@ impl Task {
     }
 
     async fn part(self: Box<Self>, ending: Ending) {
-        let Self { edge, session, mut turns, socket, .. } = *self;
+        let Self { edge, driver, mut turns, socket, .. } = *self;
         let goodbye = async {
             if ending != Ending::GONE {
                 socket.close(ending.code, ending.reason).await;
             }
         };
         let silence = edge.limits.silence(ending == Ending::SILENT);
-        tokio::join!(goodbye, session.end(silence, &mut turns, Input::Frame));
+        tokio::join!(goodbye, driver.end(silence, &mut turns, Input::Frame));
     }
 
     async fn until_ended(&mut self) -> Result<std::convert::Infallible, Ending> {
@@ -223,15 +223,15 @@ impl Task {
     }
 
     async fn refuse(&mut self, why: &'static str, refusal: Option<fn() -> Frame>) -> Result<(), Ending> {
-        self.session.refused("frame", why);
+        self.driver.refused("frame", why);
         self.outbox.busy();
-        self.session.out.extend(refusal.map(|refusal| Out::Frame(refusal())));
+        self.driver.out.extend(refusal.map(|refusal| Out::Frame(refusal())));
         self.write(Vec::new()).await
     }
 
     /// Steps the frames whose turn it is, and writes what came of all steps.
     async fn dispatch(&mut self, tickets: Vec<Ticket>) -> Result<(), Ending> {
-        self.session.dispatch(&mut self.turns, Input::Frame).await;
+        self.driver.dispatch(&mut self.turns, Input::Frame).await;
         self.write(tickets).await
     }
 
@@ -244,7 +244,7 @@ impl Task {
         let mut tickets = Vec::new();
         for item in items {
             tickets.extend(item.ticket());
-            self.session.take(item).await;
+            self.driver.take(item).await;
         }
         let written = self.dispatch(tickets).await;
         self.outbox.release(taken);
@@ -253,9 +253,9 @@ impl Task {
     }
 
     async fn write(&mut self, tickets: Vec<Ticket>) -> Result<(), Ending> {
-        self.writer.write(&mut self.session.out).await?;
+        self.writer.write(&mut self.driver.out).await?;
         self.outbox.calm(tickets);
-        self.session.ending.map_or(Ok(()), Err)
+        self.driver.ending.map_or(Ok(()), Err)
     }
 
     async fn wake(&mut self) -> Result<(), Ending> {
@@ -263,14 +263,14 @@ impl Task {
             return Err(Ending::HELD_BACK);
         }
         self.outbox.busy();
-        self.session.run_timers().await;
+        self.driver.run_timers().await;
         self.dispatch(Vec::new()).await
     }
 
     /// When there is something to do even if nothing comes.
     fn set_alarm(&mut self) {
-        let turn = self.turns.wakes(Instant::now(), self.session.has_room());
-        let Some(at) = [self.session.next_timer(), turn].into_iter().flatten().min() else {
+        let turn = self.turns.wakes(Instant::now(), self.driver.has_room());
+        let Some(at) = [self.driver.next_timer(), turn].into_iter().flatten().min() else {
             self.alarm = None;
             return;
         };

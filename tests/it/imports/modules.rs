@@ -42,7 +42,7 @@ pub const GATEWAY: Order = Order {
         &["derived"],
         &["link"],
         &["edge"],
-        &["session"],
+        &["driver"],
         &["transport"],
     ],
     assembly: &["gateway"],
@@ -143,6 +143,6 @@ mod tests {
             found("src/transport/rest.rs", "use crate::gateway::Metrics;"),
             ["src/transport/rest.rs: transport imports gateway"]
         );
-        assert_eq!(found("src/link.rs", "use crate::session;"), ["src/link.rs: link imports session"]);
+        assert_eq!(found("src/link.rs", "use crate::driver;"), ["src/link.rs: link imports driver"]);
     }
 }

@@ -56,7 +56,7 @@ impl Standing {
         keep_ms: i64,
     ) -> Result<Arc<Principal>> {
         let until = principal.rights_until.unwrap_or(i64::MAX).min(now + keep_ms);
-        self.keep_in(&self.credentials, digest, principal, now, until)
+        self.keep_in(&self.credentials, &digest, principal, now, until)
     }
 
     /// Keeps whom a handle names, unless that was withdrawn meanwhile.
@@ -67,13 +67,13 @@ impl Standing {
         now: i64,
         until: i64,
     ) -> Result<Arc<Principal>> {
-        self.keep_in(&self.handles, handle.into(), principal, now, until)
+        self.keep_in(&self.handles, &handle.into(), principal, now, until)
     }
 
     fn keep_in<K: Spread + Hash + Eq + Clone>(
         &self,
         cache: &Cache<K, Arc<Principal>>,
-        key: K,
+        key: &K,
         principal: Principal,
         now: i64,
         until: i64,
@@ -81,7 +81,7 @@ impl Standing {
         let principal = Arc::new(principal);
         cache.insert(key.clone(), principal.clone(), now, until);
         if self.is_withdrawn(&principal) {
-            cache.remove(&key);
+            cache.remove(key);
             return Err(Error::CredentialRevoked);
         }
         Ok(principal)

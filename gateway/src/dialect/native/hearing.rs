@@ -8,14 +8,10 @@
 //! first; what comes from there on waits meanwhile. So nothing is lost and nothing comes twice, and what is sent is in the
 //! tenant's order. Who is typing is heard beside it, where the connection may: a state, told anew at each beginning.
 
-use parlor_api::v1;
+use parlor_api::v1::{self, conversation_ref, topic::Name};
 
-use super::tags::Tags;
-use crate::dialect::{
-    Answer, Audience, Credential, Effect, Tag, TopicHandle,
-    refusal::{Kind, Refusal},
-    rpc::Rpc as _,
-};
+use super::wire;
+use crate::dialect::{Audience, Effect, TopicHandle, ask::Core, refusal::Refusal};
 
 /// Conversations that one connection may watch: as many topics as the core lets it hear, half of them for typing.
 pub(super) const WATCHED_MAX: usize = 50;
@@ -28,8 +24,8 @@ pub(super) const PAGE: i32 = 50;
 #[derive(Clone, Debug)]
 pub(super) struct Watched {
     pub conversation_id: String,
-    pub feed: TopicHandle,
-    pub typing: Option<TopicHandle>,
+    feed: TopicHandle,
+    typing: Option<TopicHandle>,
 }
 
 /// From where watches hear.
@@ -47,7 +43,7 @@ pub(super) enum Start {
 #[derive(Debug)]
 pub(super) struct Beginning {
     entries: Vec<Entry>,
-    pub start: Start,
+    start: Start,
     /// The place that the pages so far have reached.
     reached: String,
 }
@@ -55,83 +51,57 @@ pub(super) struct Beginning {
 #[derive(Debug)]
 struct Entry {
     request: v1::WatchConversationRequest,
-    /// Of the question that is out.
-    tag: Option<Tag>,
-    heard: Option<(Watched, u64)>,
-    refused: Option<Refusal>,
+    /// The conversation, and the position that it is heard from; or why it is not.
+    heard: Result<(Watched, u64), Refusal>,
     /// Its last event at the place it is heard from, and when its hearing began.
     reach: Option<(u64, u64)>,
 }
 
-/// How one watch began.
-#[derive(Debug)]
-pub(super) enum Begun {
-    /// The events above this sequence come.
-    From {
-        watched: Watched,
-        after_sequence: u64,
-    },
-    Refused(Refusal),
-}
-
 impl Beginning {
-    /// Asks to hear each conversation. Nothing that is heard goes out before it is released.
-    pub fn start(
+    /// Hears each conversation, and who is online if that is wanted too. An outage ends it.
+    pub async fn hear(
+        core: &Core,
         requests: Vec<v1::WatchConversationRequest>,
         start: Start,
         audience: Audience,
-        tags: &mut Tags,
-        effects: &mut Vec<Effect>,
-    ) -> Self {
-        let entries = requests.into_iter().map(|request| {
-            let tag = tags.next();
-            let feed = v1::TopicFeed { conversation: request.conversation.clone() };
-            effects.push(subscribe(tag, v1::topic::Name::Feed(feed), audience));
-            Entry { request, tag: Some(tag), heard: None, refused: None, reach: None }
+        presence: bool,
+    ) -> Result<(Self, Option<TopicHandle>), Refusal> {
+        let feed = |request: &v1::WatchConversationRequest| {
+            Name::Feed(v1::TopicFeed { conversation: request.conversation.clone() })
+        };
+        let online = presence.then_some(Name::Presence(v1::TopicPresence {}));
+        let topics = requests.iter().map(feed).chain(online).collect();
+        let mut answers = core.subscribe_all(topics, audience).await?;
+        let online = answers.pop_if(|_| presence).and_then(Result::ok).map(|heard| heard.topic);
+        let entries = requests.into_iter().zip(answers).map(|(request, answer)| {
+            let heard = answer.map(|heard| {
+                let conversation_id = heard.conversation_id;
+                (Watched { conversation_id, feed: heard.topic, typing: None }, heard.position)
+            });
+            Entry { request, heard, reach: None }
         });
-        Self { entries: entries.collect(), start, reached: String::new() }
+        Ok((Self { entries: entries.collect(), start, reached: String::new() }, online))
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Takes the answer to one of its subscriptions; true if that was the last one out.
-    pub fn answered(
-        &mut self,
-        tag: Tag,
-        answer: Result<Answer, Refusal>,
-        audience: Audience,
-        tags: &mut Tags,
-        effects: &mut Vec<Effect>,
-    ) -> bool {
-        let Some(entry) = self.entries.iter_mut().find(|entry| entry.tag == Some(tag)) else { return false };
-        entry.tag = None;
-        match (answer, &mut entry.heard) {
-            (Ok(Answer::Subscribed { topic, position, conversation_id }), None) => {
-                let typing = tags.next();
-                let name = v1::topic::Name::Typing(conversation_id.clone());
-                effects.push(subscribe(typing, name, audience));
-                entry.tag = Some(typing);
-                entry.heard = Some((Watched { conversation_id, feed: topic, typing: None }, position));
-            }
-            (Ok(Answer::Subscribed { topic, .. }), Some((watched, _))) => watched.typing = Some(topic),
-            // A person let in by a key alone is not told who types.
-            (_, Some(_)) => {}
-            (Err(refusal), None) => entry.refused = Some(refusal),
-            (Ok(_), None) => entry.refused = Some(Refusal::unexpected()),
+    /// Hears who is typing, too. A person let in by a key alone is not told.
+    pub async fn hear_typing(&mut self, core: &Core, audience: Audience) -> Result<(), Refusal> {
+        let typing = self.heard().map(|watched| Name::Typing(watched.conversation_id.clone())).collect();
+        let answers = core.subscribe_all(typing, audience).await?;
+        let heard = self.entries.iter_mut().filter_map(|entry| entry.heard.as_mut().ok());
+        for ((watched, _), answer) in heard.zip(answers) {
+            watched.typing = answer.ok().map(|heard| heard.topic);
         }
-        self.entries.iter().all(|entry| entry.tag.is_none())
+        Ok(())
     }
 
-    /// The first watch that was refused.
-    pub fn refusal(&self) -> Option<&Refusal> {
-        self.entries.iter().find_map(|entry| entry.refused.as_ref())
+    /// Some conversation may not be heard.
+    pub fn is_refused(&self) -> bool {
+        self.entries.iter().any(|entry| entry.heard.is_err())
     }
 
-    /// Asks for what was stored before its beginning; `None` if nothing is heard.
-    pub fn ask(&self, tag: Tag) -> Option<Effect> {
-        let heard = self.entries.iter().filter_map(|entry| entry.heard.as_ref().map(|heard| (entry, heard)));
+    /// The question for the next page of what was stored before its beginning; `None` if nothing is heard.
+    pub fn older(&self) -> Option<v1::ListMissedEventsRequest> {
+        let heard = self.entries.iter().filter_map(|entry| Some((entry, entry.heard.as_ref().ok()?)));
         let conversations: Vec<_> = heard
             .map(|(entry, (watched, _))| v1::MissedConversation {
                 conversation: Some(v1::ConversationRef { name: key_or_id(entry, watched) }),
@@ -143,54 +113,48 @@ impl Beginning {
         if conversations.is_empty() {
             return None;
         }
-        let (offset, position) = match &self.start {
+        let (after_offset, after_position) = match &self.start {
             _ if !self.reached.is_empty() => (self.reached.clone(), 0),
             Start::Again { offset, began } => (offset.clone(), *began),
             Start::At(began) => (String::new(), *began),
             Start::Now if self.brings_older() => (String::new(), 0),
             Start::Now => (String::new(), self.position()),
         };
-        let request = v1::ListMissedEventsRequest {
-            after_offset: offset,
-            after_position: position,
-            limit: PAGE,
-            messages_only: false,
+        let (limit, messages_only) = (PAGE, false);
+        Some(v1::ListMissedEventsRequest {
+            after_offset,
+            after_position,
+            limit,
+            messages_only,
             conversations,
-        };
-        Some(Effect::Call { tag, call: request.call(), credential: Credential::Connection })
+        })
     }
 
     /// Takes what a page says of how far it reaches.
     pub fn reached(&mut self, page: &v1::ListMissedEventsResponse) {
         self.reached.clone_from(&page.offset);
-        let heard = self.entries.iter_mut().filter(|entry| entry.heard.is_some());
+        let heard = self.entries.iter_mut().filter(|entry| entry.heard.is_ok());
         for (entry, reach) in heard.zip(&page.reaches) {
             entry.reach.get_or_insert((reach.after_sequence, reach.through_sequence));
         }
     }
 
-    /// Where each watch begins.
-    pub fn begun(&self) -> Vec<Begun> {
-        let begun = self.entries.iter().map(|entry| match (&entry.heard, &entry.refused) {
-            (Some((watched, _)), _) => {
-                let (reach, newest) = entry.reach.unwrap_or_default();
-                let wished = entry.request.after_sequence.unwrap_or_default();
-                if wished > newest {
-                    Begun::Refused(super::wire::invalid("after_sequence is above the newest event"))
-                } else {
-                    let after_sequence = if self.brings_older() { wished } else { reach.max(wished) };
-                    Begun::From { watched: watched.clone(), after_sequence }
-                }
+    /// Each watch with the sequence above which its events come, or why it has not begun.
+    pub fn begun(&self) -> impl Iterator<Item = Result<(&Watched, u64), Refusal>> {
+        self.entries.iter().map(|entry| {
+            let (watched, _) = entry.heard.as_ref().map_err(Clone::clone)?;
+            let (reach, newest) = entry.reach.unwrap_or_default();
+            let wished = entry.request.after_sequence.unwrap_or_default();
+            if wished > newest {
+                return Err(wire::invalid("after_sequence is above the newest event"));
             }
-            (None, Some(refusal)) => Begun::Refused(refusal.clone()),
-            (None, None) => Begun::Refused(Refusal::of(Kind::Away, "it was not answered")),
-        });
-        begun.collect()
+            Ok((watched, if self.brings_older() { wished } else { reach.max(wished) }))
+        })
     }
 
-    /// What is heard already, to be given back.
+    /// What is heard.
     pub fn heard(&self) -> impl Iterator<Item = &Watched> {
-        self.entries.iter().filter_map(|entry| entry.heard.as_ref().map(|(watched, _)| watched))
+        self.entries.iter().filter_map(|entry| entry.heard.as_ref().ok().map(|(watched, _)| watched))
     }
 
     /// The same watches from the start, for a client that does not go on.
@@ -200,7 +164,7 @@ impl Beginning {
 
     /// Where the last of them began: what is heard of all is what was stored after that.
     pub fn position(&self) -> u64 {
-        let positions = self.entries.iter().filter_map(|entry| entry.heard.as_ref());
+        let positions = self.entries.iter().filter_map(|entry| entry.heard.as_ref().ok());
         positions.map(|(_, position)| *position).max().unwrap_or_default()
     }
 
@@ -210,31 +174,25 @@ impl Beginning {
     }
 
     /// A watch that begins in the middle of things asks for what was before it.
-    pub fn brings_older(&self) -> bool {
+    fn brings_older(&self) -> bool {
         self.start == Start::Now && self.entries.iter().any(|entry| entry.request.after_sequence.is_some())
     }
 }
 
 /// A key opens what an id does not; everything else is by now an id, so that it stays the same conversation.
-fn key_or_id(entry: &Entry, watched: &Watched) -> Option<v1::conversation_ref::Name> {
-    use v1::conversation_ref::Name;
-    match entry.request.conversation.as_ref().and_then(|named| named.name.as_ref()) {
-        Some(Name::Key(key)) => Some(Name::Key(key.clone())),
-        _ => Some(Name::Id(watched.conversation_id.clone())),
-    }
-}
-
-pub(super) fn subscribe(tag: Tag, topic: v1::topic::Name, audience: Audience) -> Effect {
-    Effect::Subscribe { tag, topic, audience, replaces: None }
+fn key_or_id(entry: &Entry, watched: &Watched) -> Option<conversation_ref::Name> {
+    let name = entry.request.conversation.as_ref().and_then(|named| named.name.as_ref());
+    let key = name.filter(|name| matches!(name, conversation_ref::Name::Key(_)));
+    Some(key.cloned().unwrap_or_else(|| conversation_ref::Name::Id(watched.conversation_id.clone())))
 }
 
 impl Watched {
     /// Stops hearing it.
-    pub fn end(&self, effects: &mut Vec<Effect>) {
-        effects
-            .push(Effect::Unhear { topic: self.feed.clone(), conversation_id: self.conversation_id.clone() });
-        if let Some(typing) = &self.typing {
-            effects.push(Effect::Unsubscribe { topic: typing.clone() });
+    pub fn end(&self, core: &Core) {
+        let (topic, only) = (self.feed.clone(), Some(self.conversation_id.clone()));
+        core.tell(Effect::Unsubscribe { topic, only });
+        if let Some(topic) = self.typing.clone() {
+            core.tell(Effect::unsubscribe(topic));
         }
     }
 }

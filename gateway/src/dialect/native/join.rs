@@ -5,10 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{contract, hearing::WATCHED_MAX, wire};
-use crate::dialect::{
-    Credential, Tag,
-    refusal::{Kind, Refusal},
-};
+use crate::dialect::refusal::{Kind, Refusal};
 
 /// The longest name of a session that is looked at; the core makes none longer.
 const PID_CHARS_MAX: usize = 512;
@@ -25,24 +22,17 @@ struct Auth<'a> {
     presence: Option<&'a RawValue>,
 }
 
-/// What it wants, and how far that has come.
-#[derive(Debug, Default)]
+/// What it wants.
+#[derive(Debug)]
 pub(super) struct Join {
     pub token: Option<String>,
     pub pid: Option<String>,
     pub offset: Option<String>,
-    pub watch: Option<Vec<v1::WatchConversationRequest>>,
+    pub watch: Vec<v1::WatchConversationRequest>,
     /// It names its watches, if only none: each time it comes it says what it shall hear.
     pub names_watches: bool,
     /// It watches who is online, perhaps only those of a role.
     pub presence: Option<Option<v1::Role>>,
-    pub credential: Option<Credential>,
-    pub attached: Option<v1::LinkAttached>,
-    /// It can be recovered later.
-    pub recovers: bool,
-    pub presence_tag: Option<Tag>,
-    pub page_tag: Option<Tag>,
-    pub all_answered: bool,
 }
 
 /// Reads it.
@@ -53,8 +43,7 @@ pub(super) fn read(auth: &[u8]) -> Result<Join, Refusal> {
         return Err(too_many_watches());
     }
     let names_watches = auth.watch.is_some();
-    let watch: Option<Vec<_>> =
-        auth.watch.map(|watch| watch.into_iter().map(watched).collect::<Result<_, _>>()).transpose()?;
+    let watch = auth.watch.into_iter().flatten().map(watched).collect::<Result<_, _>>()?;
     let presence = auth.presence.map(|presence| present(presence.get())).transpose()?.flatten();
     Ok(Join {
         token: auth.token.filter(|token| !token.is_empty()),
@@ -63,7 +52,6 @@ pub(super) fn read(auth: &[u8]) -> Result<Join, Refusal> {
         watch,
         names_watches,
         presence,
-        ..Join::default()
     })
 }
 
@@ -83,8 +71,12 @@ fn present(json: &str) -> Result<Option<Option<v1::Role>>, Refusal> {
         return Ok(wanted.then_some(None));
     }
     let method = contract::method("WatchPresence").expect("the contract has it");
-    let request: v1::WatchPresenceRequest = method.message(json)?;
-    Ok(Some(Some(request.role()).filter(|role| *role != v1::Role::Unspecified)))
+    Ok(Some(role(&method.message(json)?)))
+}
+
+/// The role that is wanted, if one alone is.
+pub(super) fn role(request: &v1::WatchPresenceRequest) -> Option<v1::Role> {
+    Some(request.role()).filter(|role| *role != v1::Role::Unspecified)
 }
 
 /// The conversation that a request names by its id.
@@ -97,12 +89,6 @@ pub(super) fn conversation_id(argument: &str) -> Result<String, Refusal> {
     let unwatch: Unwatch = serde_json::from_str(argument)
         .map_err(|error| wire::invalid(format!("the request is malformed: {error}")))?;
     Ok(unwatch.conversation_id)
-}
-
-/// The token of an `authorization` header.
-pub(super) fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim()).filter(|token| !token.is_empty())
 }
 
 pub(super) fn token_missing() -> Refusal {

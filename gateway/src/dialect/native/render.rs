@@ -3,11 +3,10 @@
 use parlor_api::v1::{self, event::Payload};
 
 use super::{contract, wire};
-use crate::dialect::{Audience, Frame};
-
-/// The audiences of this dialect.
-pub(super) const CUSTOMER: Audience = Audience(0);
-pub(super) const STAFF: Audience = Audience(1);
+use crate::dialect::{
+    Audience, Frame,
+    who::{CUSTOMER, STAFF},
+};
 
 /// An event for everybody of an audience; `None` if it is not shown.
 pub(super) fn event(event: &v1::Event, audience: Audience) -> Option<Frame> {

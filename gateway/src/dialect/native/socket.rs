@@ -7,93 +7,64 @@
 //! The rule it keeps: a client that is told that it was recovered has heard, and will hear, everything it watches; where that
 //! is not so it gets the name of a new session, and begins anew.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, mem::take, sync::Arc};
 
-use bytes::Bytes;
-use parlor_api::v1;
-use serde_json::{json, value::RawValue};
+use parlor_api::v1::{self, event::Payload};
+use serde_json::{Value, json};
 
 use super::{
-    contract::{self, Method},
-    hearing::{Beginning, Begun, Start, Watched, subscribe},
+    contract,
+    hearing::{Beginning, WATCHED_MAX, Watched},
     join::{self, Join},
-    render::{self, CUSTOMER, Eyes, STAFF},
-    tags::Tags,
+    render::{self, Eyes},
     wire::{self, Reply, Request},
+    work::{self, Done, Entered, answer},
 };
-use crate::{
-    dialect::{
-        Answer, Audience, Call, Credential, Effect, Frame, Input, Machine, Memory, Opening, OpeningKind, Tag,
-        TopicHandle,
-        answers::is_staff,
-        refusal::{Kind, Refusal},
-    },
-    mount::Mount,
+use crate::dialect::{
+    Audience, Credential, Effect, Frame, Input, Machine, Opening, OpeningKind, TopicHandle,
+    ask::Work,
+    refusal::{Kind, Refusal},
+    who::{CUSTOMER, bearer},
 };
-
-mod watches;
 
 /// RFC 6455: the endpoint received something against its policy.
 const CLOSE_POLICY: u16 = 1008;
 
 /// The state of one connection.
 pub(super) struct Socket {
-    mount: Arc<Mount>,
     kind: OpeningKind,
+    /// Whoever shows no credential is a guest.
+    guests: bool,
     /// What the request that opened it showed.
     authorization: Option<String>,
-    tags: Tags,
     phase: Phase,
+    work: Work<Done>,
     /// What came while something else was worked on. The transport withholds what it can.
     parked: VecDeque<Request>,
     watched: Vec<Watched>,
     presence: Option<TopicHandle>,
     eyes: Eyes,
     /// States that came before the client was let in.
-    early: Vec<Frame>,
+    early: Vec<(Arc<v1::Event>, Audience)>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// Nobody has asked to come in.
     New,
-    /// The core is asked who it is.
-    Attaching(Box<Join>),
-    /// Its watches begin.
-    Entering(Box<Join>, Box<Beginning>),
-    /// A client that watches presence from the start waits for that.
-    Open(Option<Work>),
+    Joining,
+    Open,
     Closed,
 }
 
-/// A request that is worked on.
-enum Work {
-    Call {
-        name: String,
-        method: &'static Method,
-        reply: Reply,
-    },
-    /// Without a reply, it is the rest of what is told to who came in.
-    Watch {
-        name: String,
-        reply: Option<Reply>,
-        beginning: Box<Beginning>,
-    },
-    Presence {
-        name: String,
-        reply: Reply,
-    },
-}
-
 impl Socket {
-    pub fn new(opening: Opening) -> Self {
-        let authorization = opening.headers.get(http::header::AUTHORIZATION);
-        let bearer = authorization.and_then(|value| value.to_str().ok()).and_then(join::bearer);
+    pub fn new(opening: &Opening) -> Self {
         Self {
-            authorization: bearer.map(str::to_owned),
-            mount: opening.mount,
             kind: opening.kind,
-            tags: Tags::default(),
+            guests: opening.mount.guests,
+            authorization: bearer(&opening.headers).map(str::to_owned),
             phase: Phase::New,
+            work: Work::default(),
             parked: VecDeque::new(),
             watched: Vec::new(),
             presence: None,
@@ -105,374 +76,262 @@ impl Socket {
 
 impl Machine for Socket {
     fn step(&mut self, input: Input, effects: &mut Vec<Effect>) {
-        if matches!(self.phase, Phase::Closed) {
+        if self.phase == Phase::Closed {
             return;
         }
         match input {
-            Input::Connect { auth } => self.connect(auth.as_deref().unwrap_or(b"{}"), effects),
-            Input::Emitted { event, ack } => self.came(wire::emitted(&event, ack), effects),
-            Input::Frame(frame) => self.framed(frame, effects),
-            Input::Answer { tag, answer, .. } => self.answered(tag, answer, effects),
-            Input::Event { event, audience } => self.heard(&event, audience, effects),
-            Input::RightsEnded(reason) => self.rights_ended(reason, effects),
-            Input::Closed => self.phase = Phase::Closed,
+            Input::Connect { auth } => self.connect(auth.as_deref().unwrap_or(b"{}")),
+            Input::Emitted { event, ack } => self.came(wire::emitted(&event, ack)),
+            Input::Frame(frame) => self.framed(&frame),
+            Input::Answer { tag, answer, position } => {
+                let done = self.work.answered(tag, answer, position);
+                self.done(done);
+            }
+            Input::Event { event, audience } if self.phase == Phase::Open => self.heard(&event, audience),
+            Input::Event { event, audience } => self.early.push((event, audience)),
+            Input::RightsEnded(reason) => self.rights_ended(reason),
+            Input::Closed => self.close(),
             Input::Request(_) | Input::Refreshed(_) | Input::Timer(_) => {}
         }
-        while let Phase::Open(None) = self.phase
+        while self.phase == Phase::Open
+            && self.work.is_idle()
             && let Some(request) = self.parked.pop_front()
         {
-            self.request(request, effects);
+            self.request(request);
         }
+        self.work.core.give_out(effects);
     }
 
     fn takes(&self) -> bool {
-        matches!(self.phase, Phase::New | Phase::Open(None) | Phase::Closed)
+        self.work.is_idle()
     }
 
     fn is_settled(&self) -> bool {
-        matches!(self.phase, Phase::Open(_) | Phase::Closed)
+        matches!(self.phase, Phase::Open | Phase::Closed)
     }
 }
 
 impl Socket {
+    fn tell(&self, effect: Effect) {
+        self.work.core.tell(effect);
+    }
+
     // === Coming in ===
 
-    fn framed(&mut self, frame: Frame, effects: &mut Vec<Effect>) {
-        let request = match wire::text(frame) {
-            Some(text) => wire::framed(text.as_str()),
-            None => Err((wire::invalid("a frame is text"), Reply::Nobody)),
+    fn framed(&mut self, frame: &Frame) {
+        let request = match str::from_utf8(frame.message().1) {
+            Ok(text) => wire::framed(text),
+            Err(_) => Err((wire::invalid("a frame is text"), Reply::Nobody)),
         };
-        match (&self.phase, request) {
+        match (self.phase, request) {
             (Phase::New, Ok(request)) if request.name == "connect" => {
-                self.connect(request.argument.as_bytes(), effects);
+                self.connect(request.argument.as_bytes());
             }
             (Phase::New, _) => {
-                let refusal = wire::invalid("the first frame is [\"connect\", {\"token\": …}]");
-                self.refuse(&refusal, effects);
+                self.refuse(&wire::invalid("the first frame is [\"connect\", {\"token\": …}]"));
             }
-            (_, request) => self.came(request, effects),
+            (_, request) => self.came(request),
         }
     }
 
-    fn connect(&mut self, auth: &[u8], effects: &mut Vec<Effect>) {
+    fn connect(&mut self, auth: &[u8]) {
         let join = match join::read(auth) {
             Ok(join) => join,
-            Err(refusal) => return self.refuse(&refusal, effects),
+            Err(refusal) => return self.refuse(&refusal),
         };
-        let token = join.token.clone().or_else(|| self.authorization.clone());
-        let credential = match token {
+        let credential = match join.token.clone().or_else(|| self.authorization.clone()) {
             Some(token) => Credential::Bearer(token),
-            None if self.mount.guests => Credential::Guest,
-            None => return self.refuse(&join::token_missing(), effects),
+            None if self.guests => Credential::Guest,
+            None => return self.refuse(&join::token_missing()),
         };
-        let memory = Memory { redelivers: false, recover: join.pid.clone() };
-        effects.push(Effect::Attach { tag: self.tags.next(), credential: credential.clone(), memory });
-        self.phase = Phase::Attaching(Box::new(Join { credential: Some(credential), ..join }));
+        self.join(join, credential);
     }
 
-    fn attached(&mut self, mut join: Box<Join>, attached: v1::LinkAttached, effects: &mut Vec<Effect>) {
-        let audience = if is_staff(&attached) { STAFF } else { CUSTOMER };
-        let user_id = attached.person.as_ref().map(|person| person.user_id.clone()).unwrap_or_default();
-        self.eyes = Eyes { audience, user_id, role: None };
-        let start = match attached.recovered_from.filter(|_| join.pid.is_some()) {
-            Some(began) => Start::Again { offset: join.offset.clone().unwrap_or_default(), began },
-            None if attached.pid.is_empty() => Start::Now,
-            None => Start::At(attached.began),
-        };
-        let watch = std::mem::take(&mut join.watch).unwrap_or_default();
-        join.recovers = join.names_watches && !attached.pid.is_empty();
-        join.attached = Some(attached);
-        effects.push(Effect::Hold);
-        let beginning = Beginning::start(watch, start, audience, &mut self.tags, effects);
-        if let Some(role) = join.presence {
-            self.eyes.role = role;
-            let topic = v1::topic::Name::Presence(v1::TopicPresence {});
-            effects.push(subscribe(self.tags.next(), topic, audience));
-            join.presence_tag = Some(self.tags.latest());
-        }
-        if beginning.is_empty() && join.presence_tag.is_none() {
-            return self.enter(&join, &beginning, &[], effects);
-        }
-        self.phase = Phase::Entering(join, Box::new(beginning));
+    fn join(&mut self, join: Join, credential: Credential) {
+        self.phase = Phase::Joining;
+        self.work_on(work::join(self.work.core.clone(), join, credential));
     }
 
-    fn entering(
-        &mut self,
-        mut join: Box<Join>,
-        mut beginning: Box<Beginning>,
-        tag: Tag,
-        answer: Result<Answer, Refusal>,
-        effects: &mut Vec<Effect>,
-    ) {
-        if let Err(refusal) = &answer
-            && refusal.is_outage()
-        {
-            return self.break_off(effects);
-        }
-        if join.presence_tag == Some(tag) {
-            join.presence_tag = None;
-            if let Ok(Answer::Subscribed { topic, .. }) = answer {
-                self.presence = Some(topic);
-            }
-        } else if join.page_tag == Some(tag) {
-            join.page_tag = None;
-            return match answer.and_then(Answer::read) {
-                Ok(page) => self.entered(join, beginning, &page, effects),
-                Err(_) => self.break_off(effects),
-            };
-        } else {
-            let audience = self.eyes.audience;
-            join.all_answered |= beginning.answered(tag, answer, audience, &mut self.tags, effects);
-        }
-        if join.presence_tag.is_some() || !(join.all_answered || beginning.is_empty()) {
-            self.phase = Phase::Entering(join, beginning);
-            return;
-        }
-        if beginning.goes_on() && beginning.refusal().is_some() {
-            return self.begin_anew(join, *beginning, effects);
-        }
-        match beginning.ask(self.tags.next()) {
-            Some(ask) => {
-                effects.push(ask);
-                join.page_tag = Some(self.tags.latest());
-                self.phase = Phase::Entering(join, beginning);
-            }
-            None => self.enter(&join, &beginning, &[], effects),
-        }
-    }
-
-    fn entered(
-        &mut self,
-        join: Box<Join>,
-        mut beginning: Box<Beginning>,
-        page: &v1::ListMissedEventsResponse,
-        effects: &mut Vec<Effect>,
-    ) {
-        if beginning.goes_on() && !page.complete && !page.more {
-            return self.begin_anew(join, *beginning, effects);
-        }
-        beginning.reached(page);
-        if !page.more {
-            return self.enter(&join, &beginning, &page.events, effects);
-        }
-        self.let_in(&join, &beginning, effects);
-        effects.extend(page.events.iter().filter_map(render::shown).map(Effect::Send));
-        self.go_on(Work::Watch { name: "connect".to_owned(), reply: None, beginning }, effects);
-    }
-
-    /// What was missed cannot be given completely: the client is told so by the name of a new session.
-    fn begin_anew(&mut self, mut join: Box<Join>, beginning: Beginning, effects: &mut Vec<Effect>) {
-        beginning.heard().for_each(|watched| watched.end(effects));
-        if let Some(presence) = self.presence.take() {
-            effects.push(Effect::Unsubscribe { topic: presence });
-        }
-        self.early.clear();
-        join.watch = Some(beginning.requests());
-        (join.pid, join.offset, join.all_answered) = (None, None, false);
-        let credential = join.credential.clone().expect("it has proved itself by it");
-        let memory = Memory::default();
-        effects.push(Effect::Attach { tag: self.tags.next(), credential, memory });
-        self.phase = Phase::Attaching(join);
-    }
-
-    fn enter(&mut self, join: &Join, beginning: &Beginning, events: &[v1::Event], effects: &mut Vec<Effect>) {
-        self.let_in(join, beginning, effects);
-        effects.extend(events.iter().filter_map(render::shown).map(Effect::Send));
-        effects.push(Effect::Release { above: beginning.position() });
-        self.phase = Phase::Open(None);
-    }
-
-    fn let_in(&mut self, join: &Join, beginning: &Beginning, effects: &mut Vec<Effect>) {
-        let attached = join.attached.as_ref().expect("it has proved who it is");
-        let pid = Some(attached.pid.clone()).filter(|_| join.recovers);
+    fn enter(&mut self, entered: Entered) {
+        let Entered { attached, recovers, eyes, beginning, presence, missed } = entered;
+        (self.phase, self.eyes, self.presence) = (Phase::Open, eyes, presence);
+        let person = attached.person.as_ref();
+        let pid = Some(attached.pid.as_str()).filter(|_| recovers);
         if self.kind == OpeningKind::SocketIo {
-            effects.push(Effect::Accept { pid: pid.clone() });
+            self.tell(Effect::Accept { pid: pid.map(str::to_owned) });
         }
-        let watching = self.begin(beginning, effects);
+        let watching = self
+            .begin(&beginning)
+            .into_iter()
+            .map(|begun| begun.unwrap_or_else(|refusal| json!({"error": wire::refused(&refusal)})));
         let connected = json!({
             "pid": pid.filter(|_| self.kind == OpeningKind::WebSocket),
-            "recovered": beginning.goes_on() && join.recovers,
-            "person": attached.person.as_ref().and_then(|person| contract::message("parlor.v1.Person", person)),
+            "recovered": beginning.goes_on() && recovers,
+            "person": person.and_then(|person| contract::message("parlor.v1.Person", person)),
             "roles": attached.roles().map(|role| role.as_str_name()).collect::<Vec<_>>(),
-            "watching": watching,
+            "watching": watching.collect::<Vec<_>>(),
         });
-        effects.push(Effect::Send(wire::told("connected", &connected)));
-        effects.extend(self.early.drain(..).map(Effect::Send));
-        self.phase = Phase::Open(None);
+        self.work.core.send(wire::told("connected", &connected));
+        for (event, audience) in take(&mut self.early) {
+            self.heard(&event, audience);
+        }
+        self.work_on(work::give_out(self.work.core.clone(), beginning, missed));
     }
 
     /// Keeps what has begun, and says of each watch where.
-    fn begin(&mut self, beginning: &Beginning, effects: &mut Vec<Effect>) -> Vec<serde_json::Value> {
-        let mut told = Vec::new();
-        let heard: Vec<Watched> = beginning.heard().cloned().collect();
-        for begun in beginning.begun() {
-            told.push(match begun {
-                Begun::From { watched, after_sequence } => {
-                    let id = watched.conversation_id.clone();
-                    self.watched.retain(|known| known.conversation_id != id);
-                    self.watched.push(watched);
-                    json!({"conversationId": id, "afterSequence": after_sequence.to_string()})
-                }
-                Begun::Refused(refusal) => {
-                    json!({"error": serde_json::from_str::<serde_json::Value>(&wire::refused(&refusal)).ok()})
-                }
-            });
-        }
-        for watched in heard {
+    fn begin(&mut self, beginning: &Beginning) -> Vec<Result<Value, Refusal>> {
+        let begun = beginning.begun().map(|begun| {
+            let (watched, after_sequence) = begun?;
+            let id = &watched.conversation_id;
+            self.watched.retain(|known| known.conversation_id != *id);
+            self.watched.push(watched.clone());
+            Ok(json!({"conversationId": id, "afterSequence": after_sequence.to_string()}))
+        });
+        let begun = begun.collect();
+        for watched in beginning.heard() {
             if !self.watched.iter().any(|known| known.conversation_id == watched.conversation_id) {
-                watched.end(effects);
+                watched.end(&self.work.core);
             }
         }
-        told
+        begun
     }
 
-    fn refuse(&mut self, refusal: &Refusal, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Refused { what: "connect", why: "not let in" });
+    fn refuse(&mut self, refusal: &Refusal) {
+        self.work.core.refuse("connect", "not let in");
         let (message, data) = (refusal.message.to_string(), wire::refused(refusal));
         if self.kind == OpeningKind::SocketIo {
-            effects.push(Effect::Refuse { message, data: Some(Bytes::from(data)) });
-        } else {
-            let data: Box<RawValue> = RawValue::from_string(data).expect("it was written as JSON");
-            let refused = json!({"message": message, "data": data});
-            effects.push(Effect::Send(wire::told("refused", &refused)));
-            effects.push(Effect::Close { code: CLOSE_POLICY, reason: "refused" });
+            self.tell(Effect::Refuse { message, data: Some(data.to_string().into()) });
+            return self.close();
         }
-        self.phase = Phase::Closed;
+        self.work.core.send(wire::told("refused", &json!({"message": message, "data": data})));
+        self.shut("refused");
     }
 
-    /// The core is away: the client comes back by itself, and loses nothing by it.
-    fn break_off(&mut self, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Break);
-        self.phase = Phase::Closed;
+    // === Work ===
+
+    fn work_on(&mut self, work: impl Future<Output = Done> + Send + 'static) {
+        let done = self.work.begin(work);
+        self.done(done);
     }
 
-    // === Requests ===
+    fn done(&mut self, done: Option<Done>) {
+        match done {
+            None | Some(Done::Answered) => {}
+            Some(Done::In(entered)) => self.enter(*entered),
+            Some(Done::Anew(join)) => {
+                self.early.clear();
+                self.join(join.0, join.1);
+            }
+            Some(Done::Refused(refusal)) => self.refuse(&refusal),
+            Some(Done::Away) => {
+                self.tell(Effect::Reconnect);
+                self.close();
+            }
+            Some(Done::Watched { name, reply, watched }) => {
+                let begun = watched.map_err(|refusal| *refusal);
+                let begun = begun.and_then(|beginning| self.begin(&beginning).swap_remove(0));
+                answer(&self.work.core, reply, &name, begun.as_ref());
+                // What waits is of other conversations too, and nobody else sends that.
+                self.tell(Effect::Release { above: 0 });
+            }
+            Some(Done::Presence(topic)) => self.presence = Some(topic),
+        }
+    }
 
-    fn came(&mut self, request: Result<Request, (Refusal, Reply)>, effects: &mut Vec<Effect>) {
+    fn came(&mut self, request: Result<Request, (Refusal, Reply)>) {
         match request {
             Ok(request) => self.parked.push_back(request),
-            Err((refusal, reply)) => {
-                effects.push(Effect::Refused { what: "request", why: "malformed" });
-                effects.extend(wire::answer(reply, "", Err(&refusal)));
+            Err((refusal, reply)) => self.deny("malformed", reply, "", &refusal),
+        }
+    }
+
+    fn deny(&self, why: &'static str, reply: Reply, name: &str, refusal: &Refusal) {
+        self.work.core.refuse("request", why);
+        answer(&self.work.core, reply, name, Err::<&(), _>(refusal));
+    }
+
+    fn request(&mut self, request: Request) {
+        let (name, reply) = (request.name.clone(), request.reply);
+        if let Err(refusal) = self.begin_request(request) {
+            self.deny("refused", reply, &name, &refusal);
+        }
+    }
+
+    fn begin_request(&mut self, Request { name, argument, reply }: Request) -> Result<(), Refusal> {
+        let core = self.work.core.clone();
+        match name.as_str() {
+            "UnwatchConversation" => {
+                let id = join::conversation_id(&argument)?;
+                if let Some(place) = self.watched.iter().position(|watched| watched.conversation_id == id) {
+                    self.watched.swap_remove(place).end(&core);
+                }
+                answer(&core, reply, &name, Ok(&json!({})));
+                return Ok(());
             }
-        }
-    }
-
-    fn request(&mut self, request: Request, effects: &mut Vec<Effect>) {
-        let Request { name, argument, reply } = request;
-        if let Err(refusal) = self.begin_request(&name, &argument, reply, effects) {
-            effects.push(Effect::Refused { what: "request", why: "refused" });
-            effects.extend(wire::answer(reply, &name, Err(&refusal)));
-        }
-    }
-
-    fn begin_request(
-        &mut self,
-        name: &str,
-        argument: &str,
-        reply: Reply,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), Refusal> {
-        match name {
-            "UnwatchConversation" => return self.unwatch_conversation(argument, reply, effects),
-            "UnwatchPresence" => return self.unwatch_presence(reply, effects),
+            "UnwatchPresence" => {
+                self.unwatch_presence();
+                answer(&core, reply, &name, Ok(&json!({})));
+                return Ok(());
+            }
             _ => {}
         }
-        let method = contract::method(name)
+        let method = contract::method(&name)
             .ok_or_else(|| Refusal::of(Kind::NotServed, format!("there is no method \"{name}\"")))?;
-        if !method.streams {
-            let (path, message) = (method.path.clone(), method.request(argument)?);
-            let call = Call { path, message, public: true };
-            effects.push(Effect::Call { tag: self.tags.next(), call, credential: Credential::Connection });
-            self.phase = Phase::Open(Some(Work::Call { name: name.to_owned(), method, reply }));
-            return Ok(());
-        }
         match method.path.path() {
+            _ if !method.streams => {
+                let message = method.request(&argument)?;
+                self.work_on(work::call(core, name, reply, method, message));
+            }
             "/parlor.v1.ChatService/WatchConversation" => {
-                self.watch_conversation(name, method.message(argument)?, reply, effects)
+                let request = method.message(&argument)?;
+                if self.watched.len() >= WATCHED_MAX {
+                    return Err(join::too_many_watches());
+                }
+                self.work_on(work::watch(core, name, reply, request, self.eyes.audience));
             }
             "/parlor.v1.PresenceService/WatchPresence" => {
-                self.watch_presence(name, method.message(argument)?, reply, effects);
-                Ok(())
+                let role = join::role(&method.message(&argument)?);
+                self.unwatch_presence();
+                self.eyes.role = role;
+                self.work_on(work::watch_presence(core, name, reply, self.eyes.audience));
             }
-            _ => Err(Refusal::of(Kind::NotServed, format!("\"{name}\" is a stream, and for gRPC"))),
+            _ => return Err(Refusal::of(Kind::NotServed, format!("\"{name}\" is a stream, and for gRPC"))),
         }
+        Ok(())
     }
 
-    fn answered(&mut self, tag: Tag, answer: Result<Answer, Refusal>, effects: &mut Vec<Effect>) {
-        match std::mem::replace(&mut self.phase, Phase::Closed) {
-            Phase::Attaching(join) if tag == self.tags.latest() => match answer {
-                Ok(Answer::Attached(attached)) => self.attached(join, attached, effects),
-                Err(refusal) if !refusal.is_outage() => self.refuse(&refusal, effects),
-                Ok(_) | Err(_) => self.break_off(effects),
-            },
-            Phase::Entering(join, beginning) => self.entering(join, beginning, tag, answer, effects),
-            Phase::Open(Some(work)) => self.worked(work, tag, answer, effects),
-            phase => self.phase = phase,
-        }
-    }
-
-    fn worked(&mut self, work: Work, tag: Tag, answer: Result<Answer, Refusal>, effects: &mut Vec<Effect>) {
-        match work {
-            Work::Watch { name, reply: Some(reply), beginning } => {
-                self.watch_answered(name, reply, beginning, tag, answer, effects);
-            }
-            Work::Watch { name, reply: None, beginning } if tag == self.tags.latest() => {
-                self.rest_answered(name, beginning, answer, effects);
-            }
-            Work::Presence { name, reply } if tag == self.tags.latest() => {
-                self.phase = Phase::Open(None);
-                let outcome = answer.map(|answer| {
-                    if let Answer::Subscribed { topic, .. } = answer {
-                        self.presence = Some(topic);
-                    }
-                });
-                effects.extend(done(reply, &name, outcome.as_ref().map(|()| json!({}))));
-            }
-            Work::Call { name, method, reply } if tag == self.tags.latest() => {
-                self.phase = Phase::Open(None);
-                let outcome = answer.and_then(|answer| match answer {
-                    Answer::Called(encoded) => method.response(encoded),
-                    _ => Err(Refusal::unexpected()),
-                });
-                let outcome = outcome.as_ref().map(|response| &**response);
-                effects.extend(wire::answer(reply, &name, outcome));
-            }
-            work => self.phase = Phase::Open(Some(work)),
-        }
+    fn unwatch_presence(&mut self) {
+        self.presence.take().into_iter().for_each(|topic| self.tell(Effect::unsubscribe(topic)));
     }
 
     // === Events ===
 
-    fn heard(&mut self, event: &v1::Event, audience: Audience, effects: &mut Vec<Effect>) {
-        use v1::event::Payload;
+    fn heard(&self, event: &v1::Event, audience: Audience) {
         let frame = match &event.payload {
             Some(Payload::PresenceSnapshot(_) | Payload::PresenceChanged(_)) => {
                 render::presence(event, &self.eyes)
             }
             _ => render::event(event, audience),
         };
-        let Some(frame) = frame else { return };
-        match self.phase {
-            Phase::Open(_) => effects.push(Effect::Send(frame)),
-            Phase::New | Phase::Attaching(_) | Phase::Entering(..) | Phase::Closed => self.early.push(frame),
-        }
+        frame.into_iter().for_each(|frame| self.work.core.send(frame));
     }
 
-    fn rights_ended(&mut self, reason: v1::RightsEndedReason, effects: &mut Vec<Effect>) {
+    fn rights_ended(&mut self, reason: v1::RightsEndedReason) {
         let refusal = join::rights_ended(reason);
-        if let Phase::Open(_) = self.phase {
-            effects.push(Effect::Send(wire::problem(&refusal, None)));
-            effects.push(Effect::Close { code: CLOSE_POLICY, reason: "the credential has ended" });
-            self.phase = Phase::Closed;
-        } else {
-            self.refuse(&refusal, effects);
+        if self.phase != Phase::Open {
+            return self.refuse(&refusal);
         }
+        self.work.core.send(wire::problem(&refusal, None));
+        self.shut("the credential has ended");
     }
-}
 
-/// The answer to what needs no core.
-fn done(reply: Reply, name: &str, outcome: Result<serde_json::Value, &Refusal>) -> Option<Effect> {
-    let response = outcome.map(|value| RawValue::from_string(value.to_string()).expect("a value is JSON"));
-    wire::answer(reply, name, response.as_ref().map(|response| &**response).map_err(|refusal| *refusal))
+    fn shut(&mut self, reason: &'static str) {
+        self.tell(Effect::Close { code: CLOSE_POLICY, reason });
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.phase = Phase::Closed;
+        self.work.stop();
+    }
 }

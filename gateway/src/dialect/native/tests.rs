@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Native;
 use crate::dialect::{
-    Answer, Effect, OpeningKind, TopicHandle,
+    Answer, Effect, OpeningKind, Subscribed, TopicHandle,
     kit::{self, sent},
     refusal::{Kind, Refusal},
 };
@@ -39,7 +39,8 @@ fn attached(pid: &str, recovered_from: Option<u64>) -> Answer {
 }
 
 fn subscribed(topic: u64, position: u64) -> Answer {
-    Answer::Subscribed { topic: TopicHandle(topic), position, conversation_id: "c".to_owned() }
+    let (topic, conversation_id) = (TopicHandle(topic), "c".to_owned());
+    Answer::Subscribed(Subscribed { topic, position, conversation_id })
 }
 
 fn page(complete: bool, sequences: &[u64]) -> Answer {
@@ -88,7 +89,7 @@ fn what_is_not_complete_is_a_new_session() {
     let effects = talk.answer(page(false, &[]));
     let anew = effects
         .iter()
-        .any(|effect| matches!(effect, Effect::Attach { memory, .. } if memory.recover.is_none()));
+        .any(|effect| matches!(effect, Effect::Attach { recovery, .. } if recovery.recover.is_none()));
     assert!(anew && sent(effects).is_empty(), "{effects:?}");
     talk.answer(attached("new", None));
     talk.answer(subscribed(3, 12));
@@ -102,7 +103,39 @@ fn what_is_not_complete_is_a_new_session() {
 fn while_the_core_is_away_the_client_is_sent_off_to_come_back() {
     let mut talk = Talk::connected(&json!({"token": "t"}));
     let effects = talk.fail(Refusal::of(Kind::Away, "the core does not answer"));
-    assert!(matches!(effects, [Effect::Break]), "{effects:?}");
+    assert!(matches!(effects, [Effect::Reconnect]), "{effects:?}");
+}
+
+#[test]
+fn a_watch_is_answered_after_the_older_events_that_it_asked_for() {
+    let mut talk = Talk::connected(&json!({"token": "t"}));
+    talk.answer(attached("", None));
+    let watch = json!(["WatchConversation", {"conversation": {"id": "c"}, "afterSequence": "0"}]);
+    assert!(matches!(talk.say(&watch, Some(1)), [Effect::Hold, Effect::Subscribe { .. }]));
+    talk.answer(subscribed(1, 9));
+    talk.answer(subscribed(2, 0));
+    let effects = talk.answer(page(true, &[6]));
+    let [Effect::Send(_), Effect::Acknowledge { ack: 1, arguments }, Effect::Release { above: 0 }] = effects
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(arguments.text(), r#"[{"response":{"afterSequence":"0","conversationId":"c"}}]"#);
+    let unwatched = talk.say(&json!(["UnwatchConversation", {"conversationId": "c"}]), Some(2));
+    assert!(matches!(unwatched[0], Effect::Unsubscribe { only: Some(_), .. }), "{unwatched:?}");
+}
+
+#[test]
+fn a_watch_whose_older_events_are_refused_breaks_the_connection_off() {
+    let mut talk = Talk::connected(&json!({"token": "t"}));
+    talk.answer(attached("", None));
+    talk.say(&json!(["WatchConversation", {"conversation": {"id": "c"}}]), Some(1));
+    talk.answer(subscribed(1, 9));
+    talk.answer(subscribed(2, 0));
+    let effects = talk.fail(kit::no_conversation());
+    assert!(
+        matches!(effects, [Effect::Reconnect]),
+        "half begun, it would hold what waits for ever: {effects:?}"
+    );
 }
 
 #[test]

@@ -6,9 +6,8 @@
 use std::collections::HashMap;
 
 use parlor_api::v1;
-use parlor_socketio::Text;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 
 use crate::dialect::{
     Effect, Frame, SocketEvent,
@@ -37,8 +36,8 @@ pub(super) struct Request {
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Outcome<'a> {
-    Response(&'a RawValue),
+enum Outcome<'a, T> {
+    Response(T),
     Error(Problem<'a>),
 }
 
@@ -99,7 +98,11 @@ pub(super) fn framed(text: &str) -> Result<Request, (Refusal, Reply)> {
 }
 
 /// Tells what came of a request.
-pub(super) fn answer(reply: Reply, name: &str, outcome: Result<&RawValue, &Refusal>) -> Option<Effect> {
+pub(super) fn answer<T: Serialize>(
+    reply: Reply,
+    name: &str,
+    outcome: Result<&T, &Refusal>,
+) -> Option<Effect> {
     let told = match outcome {
         Ok(response) => Outcome::Response(response),
         Err(refusal) => Outcome::Error(of(refusal)),
@@ -133,14 +136,8 @@ pub(super) fn told(name: &str, argument: &impl Serialize) -> Frame {
 }
 
 /// The `data` of a CONNECT_ERROR.
-pub(super) fn refused(refusal: &Refusal) -> String {
-    #[derive(Serialize)]
-    struct Refused {
-        code: i32,
-        reason: &'static str,
-    }
-    let refused = Refused { code: refusal.code, reason: reason(refusal.reason) };
-    serde_json::to_string(&refused).expect("a number and a name are JSON")
+pub(super) fn refused(refusal: &Refusal) -> Value {
+    json!({"code": refusal.code, "reason": reason(refusal.reason)})
 }
 
 /// A request that is none.
@@ -174,15 +171,6 @@ fn array(array: &impl Serialize) -> Frame {
     Frame::Event(SocketEvent::from(json))
 }
 
-/// The text of a frame of a raw WebSocket.
-pub(super) fn text(frame: Frame) -> Option<Text> {
-    match frame {
-        Frame::Text(text) => Some(text),
-        Frame::Binary(bytes) => Text::try_from(bytes).ok(),
-        Frame::Event(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +200,6 @@ mod tests {
             event.text(),
             r#"["problem",{"error":{"code":3,"reason":"FIELD_INVALID","message":"the text is empty","fields":[{"field":"text","problem":"is empty"}]},"request":"SendMessage"}]"#
         );
-        assert_eq!(refused(&refusal), r#"{"code":3,"reason":"FIELD_INVALID"}"#);
+        assert_eq!(refused(&refusal).to_string(), r#"{"code":3,"reason":"FIELD_INVALID"}"#);
     }
 }

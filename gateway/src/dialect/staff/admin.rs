@@ -8,9 +8,9 @@ use super::{
     shape::{self, ActiveChat, Customer, StoredMessage},
 };
 use crate::dialect::{
-    After, Response,
+    After, Reply, Response,
     refusal::Refusal,
-    rest::{Asked, Failure, Reply},
+    rest::{Asked, Failure},
 };
 
 /// The list shows so many chats, the most recently active ones.

@@ -1,6 +1,6 @@
 //! The bodies of requests: what is missing, what is malformed, and what to call it.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     read::{self, TextProblem},
@@ -8,13 +8,8 @@ use super::{
 };
 use crate::dialect::{
     Response,
-    rest::{Asked, NotJson},
+    rest::{Asked, Failure},
 };
-
-/// The object that the body holds.
-pub(super) fn object(asked: &Asked) -> Result<Map<String, Value>, Response> {
-    asked.object().map_err(|NotJson| bad_request("Invalid JSON"))
-}
 
 /// `{sessionId, message}`, as customers and staff send it.
 pub(super) struct Message {
@@ -23,12 +18,12 @@ pub(super) struct Message {
 }
 
 impl Message {
-    pub(super) fn read(asked: &Asked, session_id: fn(&str) -> Option<&str>) -> Result<Self, Response> {
-        let body = object(asked)?;
+    pub(super) fn read(asked: &Asked, session_id: fn(&str) -> Option<&str>) -> Result<Self, Failure> {
+        let body = asked.object()?;
         let required = || bad_request("Session ID and message are required");
         let text = read::text(body.get("message"));
         if read::falsy(body.get("sessionId")) || text == Err(TextProblem::Missing) {
-            return Err(required());
+            return Err(required().into());
         }
         let id = body.get("sessionId").and_then(Value::as_str).and_then(session_id);
         let id = id.ok_or_else(invalid_session_id)?;

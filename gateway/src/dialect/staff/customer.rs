@@ -7,16 +7,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use parlor_api::v1;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     body, read,
     shape::{self, HistoryMessage, KIND, OwnConversation, State, StoredMessage, bad_request},
 };
 use crate::dialect::{
-    After, Credential, Response,
+    After, Credential, Reply, Response,
     refusal::Kind,
-    rest::{Asked, Failure, Reply},
+    rest::{Asked, Failure},
 };
 
 /// How many messages of the history an answer holds, if not said, and at most.
@@ -37,12 +37,7 @@ const STAFF_MODE: &str = "staff-chat";
 
 /// `POST /chat/staff/connect`
 pub(super) async fn connect(asked: Asked) -> Result<Response, Failure> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Data {
-        session_id: String,
-    }
-    let body = body::object(&asked)?;
+    let body = asked.object()?;
     let id = body.get("sessionId");
     if read::falsy(id) {
         return Err(bad_request("Session ID is required").into());
@@ -57,7 +52,7 @@ pub(super) async fn connect(asked: Asked) -> Result<Response, Failure> {
             ..v1::CreateConversationRequest::default()
         })
         .await?;
-    Ok(shape::done_with("Connected to staff chat", Data { session_id }))
+    Ok(shape::done_with("Connected to staff chat", json!({"sessionId": session_id})))
 }
 
 /// `POST /chat/staff/message`; staff hear of it before the customer knows it is sent.
@@ -115,23 +110,19 @@ pub(super) async fn history(asked: Asked) -> Result<Response, Failure> {
         Err(refusal) if refusal.kind == Kind::NotFound => v1::ListMessagesResponse::default(),
         answered => answered?,
     };
-    let conversation_state = page.conversation.as_ref().map_or_else(State::unknown, State::new);
+    let conversation = page.conversation.unwrap_or_default();
     let messages = page.messages.iter().map(HistoryMessage::new).collect();
-    Ok(shape::data(Data { messages, conversation_state }))
+    Ok(shape::data(Data { messages, conversation_state: State::new(&conversation) }))
 }
 
 /// `DELETE /chat/conversation/:sessionId` hides what was written so far from the customer. Staff keep it.
 pub(super) async fn clear(asked: Asked) -> Result<Response, Failure> {
-    #[derive(Serialize)]
-    struct Data {
-        cleared: bool,
-    }
     let session_id = body::path_session_id(read::customer_session_id(&asked.id))?;
     let cleared = match clear_history(&asked, &session_id).await {
         Err(Failure::Refused(refusal)) if refusal.kind == Kind::NotFound => false,
         cleared => cleared?,
     };
-    Ok(shape::done_with("Conversation cleared successfully", Data { cleared }))
+    Ok(shape::done_with("Conversation cleared successfully", json!({"cleared": cleared})))
 }
 
 /// False if there was nothing to clear.

@@ -23,15 +23,12 @@ use std::{
 use parlor_api::v1::{self, topic::Name};
 use serde_json::{Map, Value};
 
-use super::{
-    read, shape,
-    wire::{CUSTOMER, STAFF},
-};
+use super::{read, shape};
 use crate::dialect::{
-    Credential, Effect, Frame, Memory, TopicHandle,
-    answers::is_staff,
+    Credential, Effect, Frame, Recovery, TopicHandle,
     ask::Core,
     refusal::{Kind, Refusal},
+    who::{CUSTOMER, STAFF, is_staff},
 };
 
 const NOT_REGISTERED: Fault = Fault::Refused("Registration failed");
@@ -51,9 +48,9 @@ pub(super) enum Fault {
 }
 
 /// A socket as its handlers see it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Client {
-    pub core: Core,
+    core: Core,
     standing: Arc<Mutex<Standing>>,
 }
 
@@ -65,7 +62,7 @@ pub(super) struct Standing {
     session: Option<Session>,
     feed: Feed,
     /// Proofs refused in a row.
-    pub refused_proofs: u32,
+    refused_proofs: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,6 +108,12 @@ impl Standing {
         self.refused_proofs = 0;
     }
 
+    /// A proof is refused; how many in a row that makes.
+    pub fn refuse_proof(&mut self) -> u32 {
+        self.refused_proofs += 1;
+        self.refused_proofs
+    }
+
     /// The session's subscription is gone; false if there is no session.
     pub fn forget_topic(&mut self) -> bool {
         self.session.as_mut().map(|session| session.topic = None).is_some()
@@ -128,6 +131,10 @@ impl Standing {
 }
 
 impl Client {
+    pub fn new(core: &Core) -> Self {
+        Self { core: core.clone(), standing: Arc::default() }
+    }
+
     /// `register`: hears the conversation of a session.
     pub async fn register(self, frame: Map<String, Value>) -> Handled {
         let session_id = frame.get("sessionId").and_then(Value::as_str);
@@ -165,7 +172,7 @@ impl Client {
         };
         if !is_staff(&attached) {
             if let Feed::Heard(topic) = self.standing().speak_for(Speaker::Customer) {
-                self.core.tell(Effect::Unsubscribe { topic });
+                self.core.tell(Effect::unsubscribe(topic));
             }
             return Err(Fault::Unproven);
         }
@@ -234,7 +241,7 @@ impl Client {
         let asked = mem::take(&mut standing.feed) == Feed::Asked;
         match heard {
             Ok(topic) if asked => standing.feed = Feed::Heard(topic),
-            Ok(topic) => self.core.tell(Effect::Unsubscribe { topic }),
+            Ok(topic) => self.core.tell(Effect::unsubscribe(topic)),
             Err(_) if asked => return Err(ADMIN_NOT_REGISTERED),
             Err(_) => {}
         }
@@ -243,7 +250,7 @@ impl Client {
 
     /// Proves who the connection is. A session that belongs to somebody else is heard no longer.
     async fn attach(&self, credential: Credential) -> Result<v1::LinkAttached, Refusal> {
-        let attached = self.core.attach(credential, Memory::default()).await?;
+        let attached = self.core.attach(credential, Recovery::default()).await?;
         if let Some(session) = &mut self.standing().session {
             session.topic.take_if(|topic| attached.dropped.contains(&topic.0));
         }

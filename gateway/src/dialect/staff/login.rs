@@ -3,9 +3,9 @@
 use http::StatusCode;
 use parlor_api::v1::{self, exchange_credential_request::Credential as Proof};
 use serde::Serialize;
+use serde_json::json;
 
 use super::{
-    body,
     shape::{self, not_found},
     wire::WIRE,
 };
@@ -25,7 +25,7 @@ pub(super) async fn password(asked: Asked) -> Result<Response, Failure> {
         user_id: &'a str,
     }
     let issuer = asked.mount.login_issuer.clone().ok_or_else(not_found)?;
-    let body = body::object(&asked)?;
+    let body = asked.object()?;
     let wrong = || said(Fault::Wrong);
     let username = word(&body, "username").ok_or_else(wrong)?;
     let password = word(&body, "password").ok_or_else(wrong)?;
@@ -37,13 +37,9 @@ pub(super) async fn password(asked: Asked) -> Result<Response, Failure> {
 
 /// `POST /auth/register`; absent too where the mount lets nobody make an account.
 pub(super) async fn signup(asked: Asked) -> Result<Response, Failure> {
-    #[derive(Serialize)]
-    struct SignedUp<'a> {
-        token: &'a str,
-    }
     let issuer = asked.mount.login_issuer.clone().filter(|_| asked.mount.allow_signup);
     let issuer = issuer.ok_or_else(not_found)?;
-    let body = body::object(&asked)?;
+    let body = asked.object()?;
     let required = || bad("Username and password are required");
     let names = [word(&body, "firstName"), word(&body, "lastName")];
     let proof = Proof::Signup(v1::SignupCredential {
@@ -53,7 +49,7 @@ pub(super) async fn signup(asked: Asked) -> Result<Response, Failure> {
         email: word(&body, "email").unwrap_or_default(),
     });
     let exchanged = exchange(&asked, issuer, proof).await.map_err(said)?;
-    Ok(shape::json(StatusCode::OK, &SignedUp { token: &exchanged.token }))
+    Ok(shape::json(StatusCode::OK, &json!({"token": exchanged.token})))
 }
 
 fn said(fault: Fault) -> Response {

@@ -7,6 +7,7 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use parlor_api::v1::{ConversationRef, conversation_ref::Name};
 
 pub(super) use crate::dialect::javascript::{TextProblem, falsy, json, text};
+use crate::dialect::who::bearer;
 
 /// A session id is a secret: shorter ones can be guessed, longer ones are nobody's.
 const SESSION_ID_CHARS_MIN: usize = 16;
@@ -30,12 +31,8 @@ pub(super) fn customer_session_id(value: &str) -> Option<&str> {
 
 /// The token a request carries: `Authorization: Bearer`, or else `x-auth-token`.
 pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let bearer = header("authorization").and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
-    bearer.or_else(|| header("x-auth-token")).filter(|token| !token.is_empty())
+    let other = || headers.get("x-auth-token").and_then(|value| value.to_str().ok()).map(str::trim);
+    bearer(headers).or_else(other).filter(|token| !token.is_empty())
 }
 
 /// A query parameter, decoded; the last one of that name.

@@ -18,6 +18,7 @@ pub(super) static REST: Rest = Rest {
     routes: ROUTES,
     token: |request, _mount| read::token(&request.headers).map(ToOwned::to_owned),
     not_found,
+    not_json: || bad_request("Invalid JSON"),
     token_missing: || shape::refused(StatusCode::UNAUTHORIZED, "No token, authorization denied"),
     token_invalid,
     staff_only: access_denied,

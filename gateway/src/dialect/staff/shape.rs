@@ -51,12 +51,8 @@ enum Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    fn text(&self) -> String {
-        serde_json::to_string(self).expect("strings always serialise")
-    }
-
     fn frame(&self) -> Frame {
-        Frame::Text(Text::from(self.text()))
+        Frame::Text(Text::from(serde_json::to_string(self).expect("strings always serialise")))
     }
 }
 
@@ -73,7 +69,7 @@ pub(super) fn error_frame(message: &str) -> Frame {
 }
 
 /// What staff hear when a customer writes.
-pub(super) fn customer_message(conversation: &v1::Conversation, message: &v1::Message) -> String {
+pub(super) fn customer_message(conversation: &v1::Conversation, message: &v1::Message) -> Frame {
     let person = message.author.as_ref().and_then(|author| author.person.as_ref());
     Outgoing::CustomerMessage {
         session_id: &session_id(conversation),
@@ -81,31 +77,25 @@ pub(super) fn customer_message(conversation: &v1::Conversation, message: &v1::Me
         customer_name: writer_name(person),
         timestamp: iso(message.create_time.as_ref()),
     }
-    .text()
+    .frame()
 }
 
 /// What a customer hears when staff write.
-pub(super) fn staff_reply(message: &v1::Message) -> String {
-    Outgoing::StaffReply { message: &message.text, timestamp: iso(message.create_time.as_ref()) }.text()
+pub(super) fn staff_reply(message: &v1::Message) -> Frame {
+    Outgoing::StaffReply { message: &message.text, timestamp: iso(message.create_time.as_ref()) }.frame()
 }
 
 // === Bodies ===
 
 #[derive(Serialize)]
-struct Failure<'a> {
-    success: bool,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Success<'a, D> {
+struct Body<'a, D> {
     success: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<D>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
 }
 
 /// A message as customers read it.
@@ -215,17 +205,6 @@ impl<'a> State<'a> {
             assigned_staff: conversation.assignee.as_ref().map(|assignee| assignee.subject.as_str()),
         }
     }
-
-    /// How a conversation looks that nobody has begun.
-    pub(super) fn unknown() -> Self {
-        Self {
-            is_staff_chat: false,
-            waiting_for_staff: false,
-            is_active: true,
-            has_unread_from_customer: false,
-            assigned_staff: None,
-        }
-    }
 }
 
 impl<'a> ActiveChat<'a> {
@@ -274,31 +253,36 @@ impl<'a> OwnConversation<'a> {
 
 /// 200 with a text.
 pub(super) fn done(message: &str) -> Response {
-    json(StatusCode::OK, &Success::<()> { success: true, message: Some(message), data: None })
+    answer(StatusCode::OK, Some(message), None::<()>, None)
 }
 
 /// 200 with data.
 pub(super) fn data(data: impl Serialize) -> Response {
-    json(StatusCode::OK, &Success { success: true, message: None, data: Some(data) })
+    answer(StatusCode::OK, None, Some(data), None)
 }
 
 /// 200 with a text and data.
 pub(super) fn done_with(message: &str, data: impl Serialize) -> Response {
-    json(StatusCode::OK, &Success { success: true, message: Some(message), data: Some(data) })
+    answer(StatusCode::OK, Some(message), Some(data), None)
 }
 
 /// A refusal or a failure.
 pub(super) fn failed(status: StatusCode, message: &str, error: Option<&str>) -> Response {
-    json(status, &Failure { success: false, message, error })
+    answer(status, Some(message), None::<()>, error)
+}
+
+fn answer(
+    status: StatusCode,
+    message: Option<&str>,
+    data: Option<impl Serialize>,
+    error: Option<&str>,
+) -> Response {
+    json(status, &Body { success: status == StatusCode::OK, message, data, error })
 }
 
 /// A refusal of `/auth` or for want of a token, whose key is another.
 pub(super) fn refused(status: StatusCode, msg: &str) -> Response {
-    #[derive(Serialize)]
-    struct Refusal<'a> {
-        msg: &'a str,
-    }
-    json(status, &Refusal { msg })
+    json(status, &serde_json::json!({"msg": msg}))
 }
 
 // === Words ===

@@ -4,14 +4,11 @@ use http::StatusCode;
 use parlor_api::limits::FRAME_BYTES;
 
 use super::shape;
-use crate::dialect::{AllowHeaders, Audience, Carriers, Cors, Pace, Response, Wire};
-
-/// The audiences of this dialect.
-pub(super) const CUSTOMER: Audience = Audience(0);
-pub(super) const STAFF: Audience = Audience(1);
+use crate::dialect::{AllowHeaders, Carriers, Cors, Pace, Response, Wire, who::STAFF};
 
 pub(super) const WIRE: Wire = Wire {
     name: "staff",
+    staff: Some(STAFF),
     carriers: Carriers { websocket: true, socketio: None },
     // Nobody types faster.
     pace: Pace { burst: 20, per_second: 10, refuse: true, max_frame_bytes: FRAME_BYTES },

@@ -7,9 +7,7 @@ use super::{
     read::Asked,
     shape::{self, History, LIST, MESSAGES, Message, Own},
 };
-use crate::dialect::{
-    Credential, Derived, Effect, Frame, SocketEvent, ask::Core, refusal::Refusal, rpc::Rpc,
-};
+use crate::dialect::{Credential, Effect, Frame, SocketEvent, ask::Core, refusal::Refusal, rpc::Rpc};
 
 /// What work on a connection leaves behind.
 #[derive(Debug)]
@@ -26,7 +24,7 @@ pub(super) enum Done {
 
 /// The way back to who asked.
 pub(super) struct Asker {
-    core: Core,
+    pub core: Core,
     /// The acknowledgement that they wait for.
     ack: Option<u64>,
 }
@@ -40,16 +38,11 @@ impl Asker {
         self.core.ask(request, &Credential::Connection).await
     }
 
-    /// This list has changed for them.
-    pub(super) fn refresh(&self, list: &'static Derived) {
-        self.core.tell(Effect::Refresh(list));
-    }
-
     /// The acknowledgement, or else the event.
     pub(super) fn reply(&self, name: &str, argument: &impl Serialize) {
         match self.ack {
             Some(_) => self.call(|| SocketEvent::arguments(argument)),
-            None => self.core.tell(Effect::Send(Frame::Event(SocketEvent::new(name, argument)))),
+            None => self.core.send(Frame::Event(SocketEvent::new(name, argument))),
         }
     }
 
@@ -67,7 +60,7 @@ impl Asker {
 
     /// Tells of a message that could not be taken.
     pub(super) fn fail(&self, text: &str) {
-        self.core.tell(Effect::Send(shape::error(text)));
+        self.core.send(shape::error(text));
         self.acknowledge();
     }
 
@@ -88,18 +81,6 @@ impl Asker {
             Asked::Own => self.call(|| SocketEvent::arguments(&Own::none())),
             Asked::Send(_) => self.fail(shape::FAILED),
             Asked::Join(_) | Asked::MarkRead(_) => self.acknowledge(),
-        }
-    }
-
-    /// Counts what was refused here.
-    pub(super) fn refuse(&self, what: &'static str, why: &'static str) {
-        self.core.tell(Effect::Refused { what, why });
-    }
-
-    /// Counts what the core refused.
-    pub(super) fn refused(&self, what: &'static str, refusal: &Refusal) {
-        if let Some(effect) = Effect::refused(what, refusal) {
-            self.core.tell(effect);
         }
     }
 }

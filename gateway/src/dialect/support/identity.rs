@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::read::{Claim, Role};
 use crate::{
-    dialect::{Credential, javascript},
+    dialect::{Credential, javascript, who::bearer},
     mount::{Identity, Mount},
 };
 use parlor_api::v1;
@@ -21,15 +21,6 @@ use parlor_api::v1;
 pub(super) struct Shown {
     token: Option<String>,
     claims: bool,
-}
-
-/// By what somebody joins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Proof {
-    /// The person is who the token says.
-    Token(Credential),
-    /// The person is who they say.
-    Claim(Credential),
 }
 
 impl Shown {
@@ -44,21 +35,16 @@ impl Shown {
         }
     }
 
-    /// By what a claim can be granted; `None` if by nothing.
-    pub(super) fn proof(&self, claim: Claim) -> Option<Proof> {
-        match &self.token {
-            Some(token) => Some(Proof::Token(match claim.role {
-                Role::Admin => Credential::Bearer(token.clone()),
-                Role::Customer => Credential::BearerAsCustomer(token.clone()),
-            })),
-            None if self.claims => Some(Proof::Claim(Credential::Claim {
-                subject: claim.user_id.to_string(),
-                role: match claim.role {
-                    Role::Admin => v1::Role::Staff,
-                    Role::Customer => v1::Role::Customer,
-                },
-            })),
-            None => None,
+    /// By what a claim can be granted; `None` if by nothing. A person is who the token says, or else who they say.
+    pub(super) fn proof(&self, claim: Claim) -> Option<Credential> {
+        match (self.token.clone(), claim.role) {
+            (Some(token), Role::Admin) => Some(Credential::Bearer(token)),
+            (Some(token), Role::Customer) => Some(Credential::BearerAsCustomer(token)),
+            (None, role) if self.claims => {
+                let role = if role == Role::Admin { v1::Role::Staff } else { v1::Role::Customer };
+                Some(Credential::Claim { subject: claim.user_id.to_string(), role })
+            }
+            (None, _) => None,
         }
     }
 }
@@ -73,12 +59,6 @@ fn token_of_auth(auth: &Bytes) -> Option<String> {
     let token = auth.get("token").and_then(Value::as_str)?;
     let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
     (!token.is_empty()).then(|| token.to_owned())
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 /// The value of the mount's cookie (RFC 6265, section 5.4), if the request may use it.
@@ -160,7 +140,7 @@ mod tests {
             Shown::new(&mount, &HeaderMap::new(), None).proof(CLAIM)
         };
         let credential = Credential::Claim { subject: "2".to_owned(), role: v1::Role::Customer };
-        assert_eq!(proof(Identity::Claims), Some(Proof::Claim(credential)));
+        assert_eq!(proof(Identity::Claims), Some(credential));
         assert_eq!(proof(Identity::Token), None);
     }
 
@@ -169,8 +149,8 @@ mod tests {
         let mount = Arc::new(Mount { identity: Identity::Claims, ..mount() });
         let shown = Shown::new(&mount, &headers(&[(header::AUTHORIZATION, "Bearer t")]), None);
         let token = "t".to_owned();
-        assert_eq!(shown.proof(CLAIM), Some(Proof::Token(Credential::BearerAsCustomer(token.clone()))));
+        assert_eq!(shown.proof(CLAIM), Some(Credential::BearerAsCustomer(token.clone())));
         let admin = Claim { role: Role::Admin, ..CLAIM };
-        assert_eq!(shown.proof(admin), Some(Proof::Token(Credential::Bearer(token))));
+        assert_eq!(shown.proof(admin), Some(Credential::Bearer(token)));
     }
 }

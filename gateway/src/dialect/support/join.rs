@@ -11,16 +11,15 @@ use parlor_api::v1::{self, topic::Name};
 
 use super::{
     asker::Done,
-    identity::Proof,
     read::{Claim, KIND, Role},
     requests::latest,
-    shape::{self, CUSTOMER, STAFF},
+    shape,
 };
 use crate::dialect::{
-    Credential, Effect, Memory,
-    answers::is_staff,
+    Credential, Effect, Recovery,
     ask::Core,
     refusal::{Kind, Refusal},
+    who::{CUSTOMER, STAFF, is_staff},
 };
 
 /// Closed conversations of a customer that are heard, the latest first. The old server never closed one.
@@ -30,12 +29,10 @@ pub(super) const CLOSED_MAX: i32 = 16;
 const MISSED_MAX: i32 = 500;
 
 /// Lets somebody in. What is rendered for an admin waits from here on.
-pub(super) async fn join(core: Core, claim: Claim, proof: Proof) -> Done {
-    let (credential, unknown) = match proof {
-        Proof::Claim(credential) if claim.role == Role::Customer => (credential, Some(claim.user_id)),
-        Proof::Claim(credential) | Proof::Token(credential) => (credential, None),
-    };
-    let attached = match core.attach(credential, Memory { redelivers: true, ..Memory::default() }).await {
+pub(super) async fn join(core: Core, claim: Claim, credential: Credential) -> Done {
+    let is_claimed = matches!(credential, Credential::Claim { role: v1::Role::Customer, .. });
+    let unknown = is_claimed.then_some(claim.user_id);
+    let attached = match core.attach(credential, Recovery { redelivers: true, ..Recovery::default() }).await {
         Ok(attached) => attached,
         Err(refusal) if refusal.is_outage() => return Done::Unreachable,
         Err(Refusal { kind: Kind::NotFound, reason: v1::Reason::UserNotFound, .. }) => {

@@ -7,7 +7,6 @@
 use http::{HeaderValue, StatusCode, header};
 use parlor_api::v1::{self, exchange_credential_request::Credential as Proof};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::{
     read::id_of_digits,
@@ -19,7 +18,7 @@ use crate::{
         Response,
         javascript::iso,
         login::{Fault, exchange, word},
-        rest::{Asked, Failure, NotJson, json},
+        rest::{Asked, Failure, json},
     },
     mount::Identity,
 };
@@ -27,7 +26,7 @@ use crate::{
 /// `POST /api/auth/login`
 pub(super) async fn password(asked: Asked) -> Result<Response, Failure> {
     let issuer = asked.mount.login_issuer.clone().ok_or_else(not_found)?;
-    let body = object(&asked)?;
+    let body = asked.object()?;
     let wrong = || said(Fault::Wrong);
     let username = word(&body, "email").ok_or_else(wrong)?;
     let password = word(&body, "password").ok_or_else(wrong)?;
@@ -39,7 +38,7 @@ pub(super) async fn password(asked: Asked) -> Result<Response, Failure> {
 /// `POST /api/auth/register`
 pub(super) async fn signup(asked: Asked) -> Result<Response, Failure> {
     let issuer = asked.mount.login_issuer.clone().ok_or_else(not_found)?;
-    let body = object(&asked)?;
+    let body = asked.object()?;
     if !asked.mount.allow_signup {
         return Err(said(Fault::Closed).into());
     }
@@ -127,10 +126,6 @@ impl<'a> User<'a> {
             created_at: iso(user.create_time.as_ref()),
         }
     }
-}
-
-fn object(asked: &Asked) -> Result<Map<String, Value>, Response> {
-    asked.object().map_err(|NotJson| bad("Invalid JSON!"))
 }
 
 fn said(fault: Fault) -> Response {

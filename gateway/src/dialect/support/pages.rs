@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use serde::Serialize;
 
 use crate::dialect::{
     Response,
-    rest::{Asked, Failure, json},
+    rest::{Asked, Failure, JSON},
 };
+
+const ABOUT: &str =
+    r#"{"message":"Fashion Ecommerce API Server","endpoints":{"admin":"/api/admin/*","user":"/api/*"}}"#;
 
 const SETUP: &str = include_str!("setup-chat.html");
 
@@ -18,18 +20,8 @@ const SETUP_POLICY: HeaderValue = HeaderValue::from_static(
 
 /// `GET /`
 pub(super) async fn about(_asked: Asked) -> Result<Response, Failure> {
-    #[derive(Serialize)]
-    struct About {
-        message: &'static str,
-        endpoints: Endpoints,
-    }
-    #[derive(Serialize)]
-    struct Endpoints {
-        admin: &'static str,
-        user: &'static str,
-    }
-    let endpoints = Endpoints { admin: "/api/admin/*", user: "/api/*" };
-    Ok(json(StatusCode::OK, &About { message: "Fashion Ecommerce API Server", endpoints }))
+    let body = Bytes::from_static(ABOUT.as_bytes());
+    Ok(Response { status: StatusCode::OK, content_type: JSON, body, headers: Vec::new() })
 }
 
 /// `GET /setup-chat.html`

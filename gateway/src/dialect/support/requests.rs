@@ -12,7 +12,7 @@ use super::{
     read::{Asked, KIND, Place, Role},
     shape::{self, LIST, Message, OWN, Own, Row},
 };
-use crate::dialect::{Answer, Derived, Frame, SocketEvent, rpc::Rpc as _};
+use crate::dialect::{Answer, Derived, Effect, Frame, SocketEvent, rpc::Rpc as _};
 
 /// The list holds so many, the latest first.
 const ROWS_MAX: i32 = 1_000;
@@ -40,7 +40,7 @@ pub(super) async fn answer(asked: Asked, role: Role, asker: Asker) -> Done {
         (Asked::Own, Role::Customer) => own(&asker).await,
         (asked, _) => {
             let malformed = matches!(asked, Asked::Messages(None) | Asked::MarkRead(None));
-            asker.refuse(asked.name(), if malformed { "malformed" } else { "not permitted" });
+            asker.core.refuse(asked.name(), if malformed { "malformed" } else { "not permitted" });
             asker.nothing(&asked);
         }
     }
@@ -49,7 +49,7 @@ pub(super) async fn answer(asked: Asked, role: Role, asker: Asker) -> Done {
 
 /// Answers a request of somebody who is not in. `unknown` is the id they claimed that nobody has.
 pub(super) fn outside(unknown: Option<u64>, asked: &Asked, asker: &Asker) {
-    asker.refuse(asked.name(), "not joined");
+    asker.core.refuse(asked.name(), "not joined");
     match asked {
         Asked::Send(_) => {
             asker.fail(&unknown.map_or_else(|| shape::NOT_AUTHENTICATED.to_owned(), shape::no_user));
@@ -74,8 +74,8 @@ async fn messages(number: u64, asker: &Asker) {
         Ok((Some(shown), messages)) if shown.kind == KIND => {
             return asker.history(Some(number), &Message::all(&messages, &shown));
         }
-        Ok(_) => asker.refuse(WHAT, "not found"),
-        Err(refusal) => asker.refused(WHAT, &refusal),
+        Ok(_) => asker.core.refuse(WHAT, "not found"),
+        Err(refusal) => asker.core.refused(WHAT, &refusal),
     }
     asker.history(Some(number), &[]);
 }
@@ -85,8 +85,8 @@ async fn mark_read(number: u64, asker: &Asker) {
     let marked = asker.ask(v1::MarkReadRequest { conversation, through_sequence: 0 }).await;
     asker.acknowledge();
     match marked {
-        Ok(_) => asker.refresh(&CONVERSATIONS),
-        Err(refusal) => asker.refused("conversation:markAsRead", &refusal),
+        Ok(_) => asker.core.tell(Effect::Refresh(&CONVERSATIONS)),
+        Err(refusal) => asker.core.refused("conversation:markAsRead", &refusal),
     }
 }
 

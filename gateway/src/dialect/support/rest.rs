@@ -18,6 +18,7 @@ pub(super) static REST: Rest = Rest {
     routes: ROUTES,
     token: |request, mount| identity::token_of_request(mount, &request.headers).map(ToOwned::to_owned),
     not_found,
+    not_json: || refused(StatusCode::BAD_REQUEST, "Invalid JSON!"),
     token_missing: || refused(StatusCode::UNAUTHORIZED, "Unauthorized - Missing Token"),
     token_invalid,
     staff_only: || refused(StatusCode::FORBIDDEN, "Admin access required"),

@@ -34,7 +34,7 @@ pub(super) async fn send(messages: Vec<(Option<Sending>, Asker)>, role: Role) ->
             place
         });
         if let Err((why, _)) = place {
-            asker.refuse(WHAT, why);
+            asker.core.refuse(WHAT, why);
         }
         waiting.push((place, asker));
     }
@@ -45,7 +45,7 @@ pub(super) async fn send(messages: Vec<(Option<Sending>, Asker)>, role: Role) ->
             // It is heard as an event, by the sender too.
             Ok((_, Ok(()))) => asker.acknowledge(),
             Ok((place, Err(refusal))) => {
-                asker.refused(WHAT, &refusal);
+                asker.core.refused(WHAT, &refusal);
                 asker.fail(&not_sent(place, &refusal));
             }
             Err((_, text)) => asker.fail(text),

@@ -4,13 +4,10 @@
 use http::StatusCode;
 use parlor_api::v1;
 use serde::Serialize;
+use serde_json::json;
 
 use super::read::id_of_digits;
-use crate::dialect::{Audience, Frame, Response, SocketEvent, javascript::iso, rest::json};
-
-/// The audiences of this dialect.
-pub(super) const CUSTOMER: Audience = Audience(0);
-pub(super) const STAFF: Audience = Audience(1);
+use crate::dialect::{Frame, Response, SocketEvent, javascript::iso, rest};
 
 pub(super) const FAILED: &str = "Failed to send message";
 pub(super) const NOT_AUTHENTICATED: &str = "User not authenticated. Please reconnect.";
@@ -107,15 +104,12 @@ struct OwnConversation<'a> {
 
 impl<'a> Message<'a> {
     pub(super) fn new(message: &'a v1::Message, conversation: &v1::Conversation) -> Self {
-        let by_customer =
-            message.author.as_ref().is_some_and(|author| author.kind() == v1::AuthorKind::Customer);
         Self {
             id: message.number,
             conversation_id: conversation.number,
-            sender: if by_customer { "CUSTOMER" } else { "ADMIN" },
+            sender: if is_by_customer(message) { "CUSTOMER" } else { "ADMIN" },
             content: &message.text,
-            // Only what customers write is ever read.
-            is_read: by_customer && message.sequence <= conversation.staff_read_sequence,
+            is_read: is_read(message, conversation),
             created_at: iso(message.create_time.as_ref()),
         }
     }
@@ -184,11 +178,7 @@ pub(super) fn admin_online() -> Frame {
 }
 
 pub(super) fn error(text: &str) -> Frame {
-    #[derive(Serialize)]
-    struct Error<'a> {
-        error: &'a str,
-    }
-    Frame::Event(SocketEvent::new("message:error", &Error { error: text }))
+    Frame::Event(SocketEvent::new("message:error", &json!({"error": text})))
 }
 
 /// `None` for an event that is no message, or of a conversation without a customer.
@@ -216,6 +206,15 @@ pub(super) fn name(person: &v1::Person) -> Option<&str> {
     filled(&person.display_name).or_else(|| filled(&person.username))
 }
 
+pub(super) fn is_by_customer(message: &v1::Message) -> bool {
+    message.author.as_ref().is_some_and(|author| author.kind() == v1::AuthorKind::Customer)
+}
+
+/// Only what customers write is ever read.
+pub(super) fn is_read(message: &v1::Message, conversation: &v1::Conversation) -> bool {
+    is_by_customer(message) && message.sequence <= conversation.staff_read_sequence
+}
+
 pub(super) fn status(conversation: &v1::Conversation) -> &'static str {
     match conversation.status() {
         v1::ConversationStatus::Pending => "PENDING",
@@ -229,11 +228,7 @@ pub(super) fn filled(text: &str) -> Option<&str> {
 }
 
 pub(super) fn refused(status: StatusCode, message: &str) -> Response {
-    #[derive(Serialize)]
-    struct Refused<'a> {
-        message: &'a str,
-    }
-    json(status, &Refused { message })
+    rest::json(status, &json!({"message": message}))
 }
 
 pub(super) fn not_found() -> Response {

@@ -30,8 +30,7 @@ use super::{
 };
 use crate::{
     dialect::{
-        Answer, Credential, Effect, Frame, Input, Machine, Memory, Opening, SocketEvent, Tag,
-        ask::{Core, Running},
+        Answer, Credential, Effect, Input, Machine, Opening, Recovery, SocketEvent, Tag, ask::Work,
         refusal::Refusal,
     },
     mount::Mount,
@@ -56,10 +55,8 @@ pub(super) struct Socket {
     /// Of the request that opened it, until the client is in.
     headers: Option<Box<HeaderMap>>,
     shown: Shown,
-    core: Core,
     state: State,
-    /// What is being worked on.
-    work: Option<Running<Done>>,
+    work: Work<Done>,
     queue: Queue,
     /// What came while it catches up.
     held: Vec<Arc<v1::Event>>,
@@ -92,22 +89,20 @@ impl Machine for Socket {
             Input::Connect { auth } => {
                 let headers = self.headers.take().unwrap_or_default();
                 self.shown = Shown::new(&self.mount, &headers, auth.as_ref());
-                self.core.tell(Effect::Accept { pid: None });
+                self.work.core.tell(Effect::Accept { pid: None });
             }
-            Input::Emitted { event, ack } => self.emitted(&event, ack, effects),
-            Input::Answer { tag, answer, .. } if self.core.is_latest(tag) => {
-                self.answered(tag, answer, effects);
-            }
+            Input::Emitted { event, ack } => self.emitted(&event, ack),
+            Input::Answer { tag, answer, .. } => self.answered(tag, answer),
             Input::Event { event, .. } => self.happened(event),
-            Input::Timer(PARKING) => self.waited_long_enough(),
+            Input::Timer(PARKING) => self.answer_as_nobodys(0),
             Input::Refreshed(list) => self.queue.push_list(list),
             Input::RightsEnded(reason) => self.rights_ended(reason),
             Input::Closed => self.closed = true,
-            // An answer nobody waits for, and what is not said here.
-            Input::Answer { .. } | Input::Frame(_) | Input::Request(_) | Input::Timer(_) => {}
+            // What is not said here.
+            Input::Frame(_) | Input::Request(_) | Input::Timer(_) => {}
         }
-        self.go_on(effects);
-        self.core.give_out(effects);
+        self.go_on();
+        self.work.core.give_out(effects);
     }
 
     /// A join must get past what is parked for it.
@@ -127,9 +122,8 @@ impl Socket {
             shown: Shown::new(&mount, &headers, None),
             mount,
             headers: Some(Box::new(headers)),
-            core: Core::default(),
             state: State::Nobody,
-            work: None,
+            work: Work::default(),
             queue: Queue::default(),
             held: Vec::new(),
             closed: false,
@@ -138,17 +132,17 @@ impl Socket {
 
     // === Order ===
 
-    fn emitted(&mut self, event: &SocketEvent, ack: Option<u64>, effects: &mut Vec<Effect>) {
+    fn emitted(&mut self, event: &SocketEvent, ack: Option<u64>) {
         let Some(mut asked) = Asked::read(event) else {
-            return self.core.tell(Effect::Refused { what: "event", why: "unknown" });
+            return self.work.core.refuse("event", "unknown");
         };
         if let (Asked::Join(claim), true) = (&asked, self.parks()) {
-            return self.join(*claim, ack, effects);
+            return self.join(*claim, ack);
         }
         let mut bytes = event.bytes();
         if !self.queue.fits(bytes) {
             if let Asked::Send(sending) = &mut asked {
-                self.core.tell(Effect::Refused { what: "message:send", why: "too much waits" });
+                self.work.core.refuse("message:send", "too much waits");
                 *sending = None;
             }
             bytes = 0;
@@ -167,42 +161,42 @@ impl Socket {
     /// One more is parked. Above the bound the oldest is answered as nobody's, so that answers stay in order.
     fn park(&mut self) {
         match self.queue.len() {
-            1 => self.core.tell(Effect::Timer { tag: PARKING, after: PARKED_FOR }),
-            waiting if waiting > QUEUE_MAX => self.answer_first_as_nobodys(),
-            _ => {}
+            1 => self.work.core.tell(Effect::Timer { tag: PARKING, after: PARKED_FOR }),
+            _ => self.answer_as_nobodys(QUEUE_MAX),
         }
     }
 
-    fn waited_long_enough(&mut self) {
-        while self.parks() && !self.queue.is_empty() {
-            self.answer_first_as_nobodys();
+    /// Until so many are left that a join may still come for.
+    fn answer_as_nobodys(&mut self, left: usize) {
+        while self.parks() && self.queue.len() > left {
+            if let Some(Waiting::Request { asked, ack, .. }) = self.queue.pop() {
+                requests::outside(None, &asked, &self.asker(ack));
+            }
         }
     }
 
-    fn answer_first_as_nobodys(&mut self) {
-        if let Some(Waiting::Request { asked, ack, .. }) = self.queue.pop() {
-            requests::outside(None, &asked, &self.asker(ack));
-        }
-    }
-
-    fn go_on(&mut self, effects: &mut Vec<Effect>) {
-        while self.work.is_none() && !self.closed && !self.parks() {
+    fn go_on(&mut self) {
+        while self.work.is_idle() && !self.closed && !self.parks() {
             match self.queue.pop() {
-                Some(Waiting::Request { asked, ack, .. }) => self.request(asked, ack, effects),
+                Some(Waiting::Request { asked, ack, .. }) => self.request(asked, ack),
                 Some(Waiting::HearOn { closed }) => {
-                    self.work_on(join::hear_on(self.core.clone(), closed), effects);
+                    self.work_on(join::hear_on(self.work.core.clone(), closed));
                 }
-                Some(Waiting::List(list)) => self.refreshed(list),
+                Some(Waiting::List(list)) => {
+                    if matches!(self.state, State::Joined(Claim { role: Role::Admin, .. })) {
+                        self.work.core.send(list);
+                    }
+                }
                 None => return,
             }
         }
     }
 
-    fn request(&mut self, asked: Asked, ack: Option<u64>, effects: &mut Vec<Effect>) {
+    fn request(&mut self, asked: Asked, ack: Option<u64>) {
         let asker = self.asker(ack);
         match (self.state, asked) {
             (State::Joined(joined), Asked::Join(claim)) => self.joins_again(joined, claim, &asker),
-            (_, Asked::Join(claim)) => self.join(claim, ack, effects),
+            (_, Asked::Join(claim)) => self.join(claim, ack),
             (State::Joined(joined), Asked::Send(first)) => {
                 let mut messages = vec![(first, asker)];
                 while messages.len() < BURST_MAX
@@ -210,37 +204,34 @@ impl Socket {
                 {
                     messages.push((next, self.asker(ack)));
                 }
-                self.work_on(send::send(messages, joined.role), effects);
+                self.work_on(send::send(messages, joined.role));
             }
             (State::Joined(joined), asked) => {
-                self.work_on(requests::answer(asked, joined.role, asker), effects);
+                self.work_on(requests::answer(asked, joined.role, asker));
             }
             (State::Refused { unknown }, asked) => requests::outside(unknown, &asked, &asker),
             (State::Nobody | State::Joining { .. }, asked) => requests::outside(None, &asked, &asker),
         }
     }
 
-    fn work_on(&mut self, work: impl Future<Output = Done> + Send + 'static, effects: &mut Vec<Effect>) {
-        let mut work = Running::new(&self.core, work);
-        match work.go_on(effects) {
-            Some(done) => self.done(done),
-            None => self.work = Some(work),
-        }
+    fn work_on(&mut self, work: impl Future<Output = Done> + Send + 'static) {
+        let done = self.work.begin(work);
+        self.done(done);
     }
 
-    fn answered(&mut self, tag: Tag, answer: Result<Answer, Refusal>, effects: &mut Vec<Effect>) {
-        let Some(work) = &mut self.work else { return };
+    fn answered(&mut self, tag: Tag, answer: Result<Answer, Refusal>) {
         let done = match self.state {
-            State::Joining { ended: true, .. } => Some(Done::Refused { unknown: None }),
-            _ => work.answered(tag, answer, None, effects),
+            State::Joining { ended: true, .. } if self.work.core.is_latest(tag) => {
+                self.work.stop();
+                Some(Done::Refused { unknown: None })
+            }
+            _ => self.work.answered(tag, answer, None),
         };
-        if let Some(done) = done {
-            self.work = None;
-            self.done(done);
-        }
+        self.done(done);
     }
 
-    fn done(&mut self, done: Done) {
+    fn done(&mut self, done: Option<Done>) {
+        let Some(done) = done else { return };
         match (done, self.state) {
             (Done::Joined(missed), State::Joining { claim, ack, .. }) => self.joined(claim, ack, &missed),
             (Done::Refused { unknown }, State::Joining { ack, .. }) => self.refuse(unknown, ack),
@@ -250,20 +241,20 @@ impl Socket {
     }
 
     fn asker(&self, ack: Option<u64>) -> Asker {
-        Asker::new(&self.core, ack)
+        Asker::new(&self.work.core, ack)
     }
 
     // === Joining ===
 
-    fn join(&mut self, claim: Option<Claim>, ack: Option<u64>, effects: &mut Vec<Effect>) {
+    fn join(&mut self, claim: Option<Claim>, ack: Option<u64>) {
         let proof = claim.and_then(|claim| Some((claim, self.shown.proof(claim)?)));
         let Some((claim, proof)) = proof else {
             self.state = State::Refused { unknown: None };
-            self.core.tell(Effect::Refused { what: "user:join", why: "no proof" });
+            self.work.core.refuse("user:join", "no proof");
             return self.asker(ack).acknowledge();
         };
         self.state = State::Joining { claim, ack, ended: false };
-        self.work_on(join::join(self.core.clone(), claim, proof), effects);
+        self.work_on(join::join(self.work.core.clone(), claim, proof));
     }
 
     fn joined(&mut self, claim: Claim, ack: Option<u64>, missed: &v1::ListMissedEventsResponse) {
@@ -272,7 +263,7 @@ impl Socket {
         self.shown = Shown::default();
         let is_admin = claim.role == Role::Admin;
         if is_admin {
-            self.core.tell(Effect::Send(shape::admin_online()));
+            self.work.core.send(shape::admin_online());
         }
         self.asker(ack).acknowledge();
         let mut given = HashSet::new();
@@ -281,7 +272,7 @@ impl Socket {
             self.show(event);
         }
         if is_admin {
-            self.core.tell(Effect::Release { above: missed.reached_position });
+            self.work.core.tell(Effect::Release { above: missed.reached_position });
         }
         for event in take(&mut self.held) {
             if message_number(&event).is_none_or(|number| !given.contains(&number)) {
@@ -293,9 +284,9 @@ impl Socket {
     /// The first join stands; the same again is told so again.
     fn joins_again(&self, joined: Claim, claim: Option<Claim>, asker: &Asker) {
         if claim != Some(joined) {
-            self.core.tell(Effect::Refused { what: "user:join", why: "joined already" });
+            self.work.core.refuse("user:join", "joined already");
         } else if joined.role == Role::Admin {
-            self.core.tell(Effect::Send(shape::admin_online()));
+            self.work.core.send(shape::admin_online());
         }
         asker.acknowledge();
     }
@@ -304,10 +295,10 @@ impl Socket {
     fn refuse(&mut self, unknown: Option<u64>, ack: Option<u64>) {
         self.state = State::Refused { unknown };
         self.held.clear();
-        self.core.tell(Effect::Release { above: u64::MAX });
-        self.core.tell(Effect::Refused { what: "user:join", why: "not proven" });
-        let (tag, credential, memory) = (self.core.next_tag(), Credential::Guest, Memory::default());
-        self.core.tell(Effect::Attach { tag, credential, memory });
+        self.work.core.tell(Effect::Release { above: u64::MAX });
+        self.work.core.refuse("user:join", "not proven");
+        let (tag, credential, recovery) = (self.work.core.next_tag(), Credential::Guest, Recovery::default());
+        self.work.core.tell(Effect::Attach { tag, credential, recovery });
         self.asker(ack).acknowledge();
     }
 
@@ -328,14 +319,17 @@ impl Socket {
     fn happened(&mut self, event: Arc<v1::Event>) {
         let joined = match self.state {
             State::Joined(joined) => joined,
-            State::Joining { .. } => return self.hold(event),
+            State::Joining { .. } if self.held.len() < HELD_MAX => return self.held.push(event),
+            State::Joining { .. } => {
+                return self.close(CLOSE_TRY_AGAIN, "too much happened during the join");
+            }
             // It was on its way when the rights ended.
             State::Nobody | State::Refused { .. } => return,
         };
         match (&event.payload, joined.role) {
             (Some(Payload::MessageSent(_)), _) => self.show(&event),
             (Some(Payload::MessagesRead(read)), Role::Admin) if is_by_staff(read) => {
-                self.core.tell(Effect::Refresh(&requests::CONVERSATIONS));
+                self.work.core.tell(Effect::Refresh(&requests::CONVERSATIONS));
             }
             (Some(Payload::ConversationChanged(_)), Role::Customer) if is_closed(&event) => {
                 self.queue.hear_on(&event.conversation_id);
@@ -346,21 +340,7 @@ impl Socket {
 
     fn show(&self, event: &v1::Event) {
         if let Some(frame) = shape::received(event) {
-            self.core.tell(Effect::Send(frame));
-        }
-    }
-
-    fn hold(&mut self, event: Arc<v1::Event>) {
-        if self.held.len() < HELD_MAX {
-            self.held.push(event);
-        } else {
-            self.close(CLOSE_TRY_AGAIN, "too much happened during the join");
-        }
-    }
-
-    fn refreshed(&self, list: Frame) {
-        if matches!(self.state, State::Joined(Claim { role: Role::Admin, .. })) {
-            self.core.tell(Effect::Send(list));
+            self.work.core.send(frame);
         }
     }
 
@@ -375,7 +355,7 @@ impl Socket {
     }
 
     fn close(&mut self, code: u16, reason: &'static str) {
-        self.core.tell(Effect::Close { code, reason });
+        self.work.core.tell(Effect::Close { code, reason });
         self.closed = true;
     }
 }

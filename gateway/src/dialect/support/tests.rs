@@ -6,10 +6,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use parlor_api::v1;
 use serde_json::{Value, json};
 
-use super::{
-    Support,
-    shape::{CUSTOMER, STAFF},
-};
+use super::Support;
 use crate::{
     dialect::{
         Answer, Call, Credential, Derived, Dialect as _, Effect, Frame, Input, OpeningKind, Rendered,
@@ -19,6 +16,7 @@ use crate::{
             response, sent, subscribed,
         },
         refusal::{Kind, Refusal},
+        who::{CUSTOMER, STAFF},
     },
     mount::{Cookie, Identity, Mount},
 };
@@ -277,8 +275,8 @@ fn call(effects: &[Effect]) -> &Call {
 #[track_caller]
 fn attach(effects: &[Effect]) -> &Credential {
     match effects {
-        [Effect::Attach { credential, memory, .. }] => {
-            assert!(memory.redelivers);
+        [Effect::Attach { credential, recovery, .. }] => {
+            assert!(recovery.redelivers);
             credential
         }
         other => panic!("not one attach: {other:?}"),

@@ -88,14 +88,12 @@ impl<'a> Shown<'a> {
 
 impl<'a> Line<'a> {
     fn new(message: &'a v1::Message, conversation: &v1::Conversation) -> Self {
-        let by_customer =
-            message.author.as_ref().is_some_and(|author| author.kind() == v1::AuthorKind::Customer);
         Self {
             id: message.number,
-            sender: if by_customer { "customer" } else { "admin" },
+            sender: if shape::is_by_customer(message) { "customer" } else { "admin" },
             text: &message.text,
             timestamp: iso(message.create_time.as_ref()),
-            is_read: by_customer && message.sequence <= conversation.staff_read_sequence,
+            is_read: shape::is_read(message, conversation),
         }
     }
 }

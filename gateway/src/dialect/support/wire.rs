@@ -4,10 +4,11 @@ use http::StatusCode;
 use parlor_api::limits::FRAME_BYTES;
 
 use super::shape::refused;
-use crate::dialect::{AllowHeaders, Carriers, Cors, Pace, Wire};
+use crate::dialect::{AllowHeaders, Carriers, Cors, Pace, Wire, who::STAFF};
 
 pub(super) const WIRE: Wire = Wire {
     name: "support",
+    staff: Some(STAFF),
     carriers: Carriers { websocket: false, socketio: Some("/socket.io") },
     // What is over waits.
     pace: Pace { burst: 200, per_second: 20, refuse: false, max_frame_bytes: FRAME_BYTES },

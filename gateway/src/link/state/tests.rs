@@ -6,11 +6,13 @@ use parlor_api::v1::{self, link_request::Command as Asked, link_response::Body, 
 use tokio::time::{Duration, Instant};
 
 use super::*;
-use crate::dialect::TopicHandle;
 use crate::{
-    dialect::{Frame, Memory},
+    call::Proof,
+    dialect::{Frame, Recovery, TopicHandle},
+    link::Proving,
     mount::Mount,
-    outbox::OUTBOX_BYTES,
+    mounted::Mounted,
+    outbox::{Ending, OUTBOX_BYTES},
     registry,
     tests::echo::{ANYBODY, message_event},
 };
@@ -18,6 +20,10 @@ use crate::{
 mod subject;
 
 const ROOM: &str = "the room";
+
+fn proving() -> Proving {
+    Proving { as_role: v1::Role::Unspecified, peer: None, present: true, recovery: Recovery::default() }
+}
 
 /// The state, and what it is told and asked.
 struct Bench {
@@ -81,10 +87,8 @@ impl Bench {
             connection: name.into(),
             outbox: Arc::clone(&outbox),
             mounted,
-            peer: None,
-            present: true,
-            memory: Memory::default(),
-            credential: Some(Proof::Guest),
+            proving: proving(),
+            proof: Proof::Guest(true),
             tag: 1,
         };
         self.state.command(Command::Attach(Box::new(attach)), self.now);
@@ -265,7 +269,7 @@ fn a_fetch_that_a_break_swallowed_is_asked_again_by_the_new_handle() {
     let [(attach, Asked::Attach(told)), (subscribe, Asked::Subscribe(_))] = asked.as_slice() else {
         panic!("the connection and its topic are told: {asked:?}");
     };
-    assert_eq!(told.credential, Some(Credential::Handle("handle of one".to_owned())));
+    assert_eq!(told.credential, Some(Proof::Handle("handle of one".to_owned())));
     bench.attached(*attach, "one");
     bench.subscribed(*subscribe, "one", 9, 3);
     assert_eq!(bench.answer_fetch(3).topic, 9);
@@ -397,15 +401,13 @@ fn the_end_of_rights_is_told_once_however_often_the_core_says_it() {
 impl Bench {
     /// A connection proves itself again; answers the number of the command.
     fn prove_again(&mut self, name: &str) -> u64 {
-        let known = &self.state.connections[name];
+        let known = self.state.connections.get(name).unwrap();
         let attach = Attach {
             connection: name.into(),
             outbox: Arc::clone(&known.outbox),
             mounted: known.mounted.clone(),
-            peer: None,
-            present: true,
-            memory: Memory::default(),
-            credential: Some(Proof::Bearer("another".to_owned())),
+            proving: proving(),
+            proof: Proof::Bearer("another".to_owned()),
             tag: 3,
         };
         self.state.command(Command::Attach(Box::new(attach)), self.now);

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{begun::Counted, place::Place, stalled::Hurried};
+use super::{guarded::Guarded, place::Place};
 
 /// Takes a connection of a listener apart, so that nothing of HTTP stays with it.
 ///
@@ -40,9 +40,9 @@ fn unwrap<S>(upgraded: Upgraded) -> Result<Unwrapped<S>, Upgraded>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let parts = upgrade::downcast::<TokioIo<Counted<Hurried<S>>>>(upgraded)?;
+    let parts = upgrade::downcast::<TokioIo<Guarded<S>>>(upgraded)?;
     let (stream, place) = parts.io.into_inner().into_parts();
-    Ok((stream.into_inner(), place, parts.read_buf))
+    Ok((stream, place, parts.read_buf))
 }
 
 /// A stream that holds its place.

@@ -1,4 +1,4 @@
-//! One namespace of a connection: its session, what the client has sent there and waits for its turn, and the way out.
+//! One namespace of a connection: its driver, what the client has sent there and waits for its turn, and the way out.
 
 use std::{future::poll_fn, net::IpAddr, sync::Arc, time::Duration};
 
@@ -9,27 +9,27 @@ use tokio::time::Instant;
 
 use crate::{
     dialect::{Frame, Input, OpeningKind, Oversized, SocketEvent},
+    driver::{
+        Driver, Out,
+        turns::{Turns, Verdict},
+    },
     edge::Edge,
     mounted::Mounted,
     outbox::{Ending, Item, Outbox, Run, Ticket, Wire},
-    session::{
-        Out, Session,
-        turns::{Turns, Verdict},
-    },
     transport::open::Open,
 };
 
 /// Bytes taken of the outbox at a time.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// The code by which a session asks its client to come back (registered with IANA: try again later).
+/// The code by which a driver asks its client to come back (registered with IANA: try again later).
 const CLOSE_TRY_AGAIN: u16 = 1013;
 
 /// See the module.
 pub(super) struct Namespace {
     name: Arc<str>,
     mounted: Mounted,
-    session: Session,
+    driver: Driver,
     turns: Turns<(SocketEvent, Option<u64>)>,
     /// Once the client is let in.
     socket: Option<Socket>,
@@ -82,7 +82,7 @@ impl Namespace {
     ) -> Self {
         Self {
             name: Arc::clone(name),
-            session: Session::open(edge, mounted, peer, OpeningKind::SocketIo, headers),
+            driver: Driver::open(edge, mounted, peer, OpeningKind::SocketIo, headers),
             turns: Turns::new(mounted.pace(), Instant::now()),
             mounted: mounted.clone(),
             socket: None,
@@ -96,7 +96,7 @@ impl Namespace {
     }
 
     pub fn outbox(&self) -> &Outbox {
-        &self.session.outbox
+        &self.driver.outbox
     }
 
     /// False while enough waits for its turn.
@@ -106,31 +106,31 @@ impl Namespace {
 
     /// When there is something to do even if nothing comes.
     pub fn wakes(&self, now: Instant) -> Option<Instant> {
-        let turn = self.turns.wakes(now, self.session.has_room());
-        [self.session.next_timer(), turn].into_iter().flatten().min()
+        let turn = self.turns.wakes(now, self.driver.has_room());
+        [self.driver.next_timer(), turn].into_iter().flatten().min()
     }
 
     pub async fn connect(&mut self, auth: Option<Bytes>) {
-        self.session.outbox.busy();
-        self.session.step(Input::Connect { auth }).await;
+        self.driver.outbox.busy();
+        self.driver.step(Input::Connect { auth }).await;
     }
 
     /// The client emitted an event: it is stepped, waits for its turn, or is refused, as the dialect has it.
     pub async fn emitted(&mut self, event: Event, ack: Option<u64>) {
         let mut event = SocketEvent(event);
         if self.turns.is_too_big(event.bytes()) {
-            self.session.refused("frame", "too large");
+            self.driver.refused("frame", "too large");
             match self.mounted.dialect.oversized_event(&event, ack) {
                 Oversized::Taken(instead) => event = instead,
-                Oversized::Told(told) => return self.session.carry_out_all(told).await,
+                Oversized::Told(told) => return self.driver.carry_out_all(told).await,
             }
         }
         let bytes = event.bytes();
         match self.turns.arrive((event, ack), bytes, Instant::now()) {
             Verdict::Waits => self.dispatch().await,
             Verdict::TooFast => {
-                self.session.refused("frame", "too fast");
-                self.session
+                self.driver.refused("frame", "too fast");
+                self.driver
                     .out
                     .extend(self.mounted.dialect.wire().over_pace.map(|refusal| Out::Frame(refusal())));
             }
@@ -142,15 +142,15 @@ impl Namespace {
     /// Takes what waits in the outbox, a piece at a time.
     pub async fn drain(&mut self) -> Result<(), Reason> {
         let mut items: Vec<Item> = Vec::new();
-        self.session.outbox.busy();
-        let taken = self.session.outbox.take(PIECE_BYTES, &mut items);
+        self.driver.outbox.busy();
+        let taken = self.driver.outbox.take(PIECE_BYTES, &mut items);
         for item in items {
             self.tickets.extend(item.ticket());
-            self.session.take(item).await;
+            self.driver.take(item).await;
         }
-        self.session.outbox.release(taken);
+        self.driver.outbox.release(taken);
         self.dispatch().await;
-        match self.session.outbox.ending() {
+        match self.driver.outbox.ending() {
             None => Ok(()),
             Some(Ending::SLOW_READER) => Err(Reason::SlowReader),
             Some(_) => Err(Reason::ForcedClose),
@@ -164,21 +164,21 @@ impl Namespace {
                 .increment(1);
             return Err(Reason::TooFast);
         }
-        self.session.outbox.busy();
-        self.session.run_timers().await;
+        self.driver.outbox.busy();
+        self.driver.run_timers().await;
         self.dispatch().await;
         Ok(())
     }
 
-    /// Sends what the session wants sent, together, and waits where the client does not take it: who is answered much at
-    /// once is not cut off for it. False if the session has ended.
+    /// Sends what the driver wants sent, together, and waits where the client does not take it: who is answered much at
+    /// once is not cut off for it. False if the driver has ended.
     pub async fn send(&mut self, connection: &mut Connection) -> bool {
         // What cannot be sent has no reader any more; the connection says so when it is read next.
-        for out in std::mem::take(&mut self.session.out) {
+        for out in std::mem::take(&mut self.driver.out) {
             match (out, &self.socket) {
                 (Out::Accept { pid }, None) => {
                     let socket = connection.accept(&self.name, pid.as_deref());
-                    self.session.outbox.connect(Way(socket.clone()));
+                    self.driver.outbox.connect(Way(socket.clone()));
                     self.socket = Some(socket);
                 }
                 (Out::Refuse { message, data }, None) => {
@@ -200,9 +200,9 @@ impl Namespace {
         }
         if let Some(socket) = &self.socket {
             socket.flush();
-            self.session.outbox.calm(std::mem::take(&mut self.tickets));
+            self.driver.outbox.calm(std::mem::take(&mut self.tickets));
         }
-        if let Some(ending) = self.session.ending {
+        if let Some(ending) = self.driver.ending {
             match &self.socket {
                 // Its library comes back by itself only if the transport ends.
                 Some(socket) if ending.code == CLOSE_TRY_AGAIN => socket.close(Reason::ForcedClose),
@@ -216,13 +216,13 @@ impl Namespace {
 
     /// The client is gone from here; nothing had been heard of it for `silence`.
     pub async fn close(mut self, silence: Duration) {
-        self.session.end(silence, &mut self.turns, emitted).await;
+        self.driver.end(silence, &mut self.turns, emitted).await;
     }
 
     /// Steps the events whose turn it is.
     async fn dispatch(&mut self) {
-        self.session.outbox.busy();
-        self.session.dispatch(&mut self.turns, emitted).await;
+        self.driver.outbox.busy();
+        self.driver.dispatch(&mut self.turns, emitted).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! One Socket.IO connection: one task that reads it, and runs the session of each namespace it has joined.
+//! One Socket.IO connection: one task that reads it, and runs the driver of each namespace it has joined.
 //!
 //! It waits for one thing at a time; nobody waits for it. At rest it holds no timer and no buffer, and what it needs to
 //! do something is in a box that is made when there is something to do: most connections are at rest.
@@ -17,7 +17,7 @@ use parlor_socketio::{Connection, Incoming, Reason};
 use tokio::time::{Instant, Sleep};
 
 use super::{mounts::Mounts, namespace::Namespace};
-use crate::{edge::Edge, session};
+use crate::{driver, edge::Edge};
 
 /// What the client of a namespace that nobody mounted is told, as the reference tells it.
 const INVALID_NAMESPACE: &str = "Invalid namespace";
@@ -50,7 +50,7 @@ impl Task {
     pub fn new(edge: Arc<Edge>, mounts: Arc<Mounts>, mut connection: Connection) -> Self {
         let request = connection.take_request();
         let peer = request.as_ref().and_then(|request| request.peer);
-        let headers = request.map(|request| session::telling(&request.headers));
+        let headers = request.map(|request| driver::telling(&request.headers));
         let headers = headers.filter(|headers| !headers.is_empty()).map(Box::new);
         Self { edge, mounts, connection, peer, headers, namespaces: Vec::new(), alarm: None }
     }
@@ -198,7 +198,7 @@ impl Task {
         Ok(())
     }
 
-    /// Sends what a namespace's session wants sent, and ends the namespace if its session ended.
+    /// Sends what a namespace's driver wants sent, and ends the namespace if its driver ended.
     async fn follow(&mut self, index: usize) -> Result<(), Reason> {
         if self.namespaces[index].send(&mut self.connection).await {
             return Ok(());

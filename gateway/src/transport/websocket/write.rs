@@ -13,8 +13,8 @@ use parlor_socketio::{
 };
 
 use crate::{
+    driver::Out,
     outbox::{Ending, Outbox, Run, Wire},
-    session::Out,
 };
 
 /// Bytes written at once; what waits behind them still counts in the outbox.

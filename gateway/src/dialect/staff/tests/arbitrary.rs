@@ -140,7 +140,7 @@ proptest! {
         let mut effects: Vec<String> = Vec::new();
         let mut answered = 0;
         let count = |effects: &[Effect]| {
-            effects.iter().filter(|effect| matches!(effect, Effect::Respond { .. })).count()
+            effects.iter().filter(|effect| matches!(effect, Effect::Respond(_))).count()
         };
         answered += count(talk.ask(method, &path, token.as_deref(), &body));
         for answer in answers {

@@ -1,10 +1,10 @@
 //! How events look to staff and to customers.
 
-use super::{
-    super::wire::{CUSTOMER, STAFF},
-    *,
+use super::*;
+use crate::dialect::{
+    Audience, Rendered,
+    who::{CUSTOMER, STAFF},
 };
-use crate::dialect::{Audience, Rendered};
 
 fn event(message: v1::Message, audience: v1::Audience) -> v1::Event {
     v1::Event {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::dialect::Subscribed;
 
 #[test]
 fn hole_01_a_stranger_cannot_speak_as_staff() {
@@ -184,11 +185,8 @@ fn hole_10_registering_replays_nothing() {
     let mut talk = Talk::socket();
     talk.send(&json!({"type": "register", "sessionId": SESSION}));
     talk.answer(attached(&[]));
-    let subscribed = Answer::Subscribed {
-        topic: TopicHandle(1),
-        position: 40,
-        conversation_id: CONVERSATION_ID.to_owned(),
-    };
+    let (topic, conversation_id) = (TopicHandle(1), CONVERSATION_ID.to_owned());
+    let subscribed = Answer::Subscribed(Subscribed { topic, position: 40, conversation_id });
     assert_eq!(talk.answer(subscribed).len(), 1, "registered, and no message from before");
 }
 

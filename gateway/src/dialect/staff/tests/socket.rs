@@ -148,7 +148,7 @@ fn staff_who_show_a_customers_token_are_staff_no_more() {
     let mut talk = Talk::staff();
     talk.send(&json!({"type": "register_admin", "token": "a customer's"}));
     let effects = talk.answer(attached(&[v1::Role::Customer]));
-    assert!(matches!(&effects[0], Effect::Unsubscribe { topic: TopicHandle(7) }));
+    assert!(matches!(&effects[0], Effect::Unsubscribe { topic: TopicHandle(7), only: None }));
     assert_eq!(sent(effects), [error("Authentication failed")]);
     let effects = talk.send(&json!({"type": "staff_message", "sessionId": SESSION, "content": "x"}));
     assert_eq!(sent(effects), [error("Authentication failed")]);
@@ -301,7 +301,10 @@ fn rights_that_end_while_registering_register_nobody() {
     talk.answer(attached(&[v1::Role::Admin]));
     let effects = talk.step(Input::RightsEnded(v1::RightsEndedReason::Expired));
     assert_eq!(sent(effects), [error("Authentication failed")]);
-    assert!(matches!(talk.answer(subscribed(7)), [Effect::Unsubscribe { topic: TopicHandle(7) }]));
+    assert!(matches!(
+        talk.answer(subscribed(7)),
+        [Effect::Unsubscribe { topic: TopicHandle(7), only: None }]
+    ));
     let effects = talk.send(&json!({"type": "staff_message", "sessionId": SESSION, "content": "x"}));
     assert_eq!(sent(effects), [error("Authentication failed")]);
 }

@@ -210,7 +210,7 @@ proptest! {
         let mut talk = Talk::rest(cookie_mount(true));
         let mut answered = 0;
         let count = |effects: &[Effect]| {
-            effects.iter().filter(|effect| matches!(effect, Effect::Respond { .. })).count()
+            effects.iter().filter(|effect| matches!(effect, Effect::Respond(_))).count()
         };
         let authorization = token.map(|token| format!("Bearer {token}"));
         let headers: Vec<(&str, &str)> =

@@ -13,19 +13,19 @@ use tokio::time::Instant;
 const COSTLY: Duration = Duration::from_millis(1);
 
 /// How much longer than its writing a topic rests.
-const REST_TIMES: u32 = 3;
+const BREATHER_TIMES: u32 = 3;
 
 /// The longest rest: nobody sees that something came so much later.
-const REST_MAX: Duration = Duration::from_millis(30);
+const BREATHER_MAX: Duration = Duration::from_millis(30);
 
 /// Whether a topic rests, and what it owes.
 #[derive(Debug, Default)]
-pub(crate) struct Rest {
+pub(crate) struct Breather {
     until: Option<Instant>,
     owing: bool,
 }
 
-impl Rest {
+impl Breather {
     /// True if what is delivered now shall only be owed.
     pub fn is_resting(&self, now: Instant) -> bool {
         self.owing || self.until.is_some_and(|until| now < until)
@@ -42,7 +42,7 @@ impl Rest {
     pub fn wrote(&mut self, began: Instant, now: Instant) {
         let took = now - began;
         self.owing = false;
-        self.until = (took >= COSTLY).then(|| now + (took * REST_TIMES).min(REST_MAX));
+        self.until = (took >= COSTLY).then(|| now + (took * BREATHER_TIMES).min(BREATHER_MAX));
     }
 }
 
@@ -54,30 +54,30 @@ mod tests {
 
     #[test]
     fn a_cheap_delivery_is_followed_by_the_next_at_once() {
-        let (mut rest, now) = (Rest::default(), Instant::now());
-        assert!(!rest.is_resting(now));
-        rest.wrote(now, now + COSTLY / 2);
-        assert!(!rest.is_resting(now + COSTLY / 2));
+        let (mut breather, now) = (Breather::default(), Instant::now());
+        assert!(!breather.is_resting(now));
+        breather.wrote(now, now + COSTLY / 2);
+        assert!(!breather.is_resting(now + COSTLY / 2));
     }
 
     #[test]
     fn a_costly_one_is_followed_by_a_longer_rest() {
-        let (mut rest, now) = (Rest::default(), Instant::now());
-        rest.wrote(now, now + 5 * MS);
-        assert!(rest.is_resting(now + 19 * MS));
-        assert!(!rest.is_resting(now + 20 * MS));
-        rest.wrote(now, now + 500 * MS);
-        assert!(!rest.is_resting(now + 500 * MS + REST_MAX), "and never a long one");
+        let (mut breather, now) = (Breather::default(), Instant::now());
+        breather.wrote(now, now + 5 * MS);
+        assert!(breather.is_resting(now + 19 * MS));
+        assert!(!breather.is_resting(now + 20 * MS));
+        breather.wrote(now, now + 500 * MS);
+        assert!(!breather.is_resting(now + 500 * MS + BREATHER_MAX), "and never a long one");
     }
 
     #[test]
     fn what_is_owed_is_due_once_at_the_end_of_the_rest() {
-        let (mut rest, now) = (Rest::default(), Instant::now());
-        rest.wrote(now, now + 5 * MS);
-        assert_eq!(rest.owe(now + 6 * MS), Some(now + 20 * MS));
-        assert_eq!(rest.owe(now + 7 * MS), None);
-        assert!(rest.is_resting(now + 21 * MS), "what comes later stays behind what is owed");
-        rest.wrote(now + 21 * MS, now + 21 * MS);
-        assert!(!rest.is_resting(now + 21 * MS));
+        let (mut breather, now) = (Breather::default(), Instant::now());
+        breather.wrote(now, now + 5 * MS);
+        assert_eq!(breather.owe(now + 6 * MS), Some(now + 20 * MS));
+        assert_eq!(breather.owe(now + 7 * MS), None);
+        assert!(breather.is_resting(now + 21 * MS), "what comes later stays behind what is owed");
+        breather.wrote(now + 21 * MS, now + 21 * MS);
+        assert!(!breather.is_resting(now + 21 * MS));
     }
 }

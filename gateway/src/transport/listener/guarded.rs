@@ -1,6 +1,8 @@
-//! How a connection has begun: a client that sends next to nothing is told from one that is merely quiet.
+//! The stream of a client, guarded while HTTP has it: against one that sends next to nothing, and one that takes nothing.
 //!
-//! Hyper's own time-out begins when it knows the version of HTTP; until then it would wait for ever.
+//! Hyper's own time-out begins when it knows the version of HTTP; until then it would wait for ever. HTTP/2 asks its peers
+//! whether they live and sockets have a time-out of their own, but an HTTP/1 client that does not read its answer would
+//! keep its place, and the answer, until the kernel gives up.
 
 use std::{
     io,
@@ -10,9 +12,13 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Sleep,
+};
 
 use super::place::Place;
 
@@ -38,26 +44,42 @@ impl Begun {
     }
 }
 
-/// A stream that counts what it reads, up to the little that matters.
-pub(super) struct Counted<S> {
+/// A stream that counts what it reads, up to the little that matters, and whose writes make progress, or fail.
+pub(super) struct Guarded<S> {
     stream: S,
     begun: Arc<Begun>,
     /// Its place among the listener's connections, for as long as there is a stream.
     place: Arc<Place>,
+    write_within: Duration,
+    /// Set only while a write waits, so that a connection at rest has no timer.
+    over: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Counted<S> {
-    pub fn new(stream: S, begun: Arc<Begun>, place: Arc<Place>) -> Self {
-        Self { stream, begun, place }
+impl<S: Unpin> Guarded<S> {
+    pub fn new(stream: S, begun: Arc<Begun>, place: Arc<Place>, write_within: Duration) -> Self {
+        Self { stream, begun, place, write_within, over: None }
     }
 
-    /// What goes on when HTTP ends: the stream, and its place.
+    /// What goes on when HTTP ends: the stream by itself, and its place.
     pub fn into_parts(self) -> (S, Arc<Place>) {
         (self.stream, self.place)
     }
+
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if let Poll::Ready(written) = write(Pin::new(&mut self.stream), cx) {
+            self.over = None;
+            return Poll::Ready(written);
+        }
+        let over = self.over.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.write_within)));
+        over.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -73,17 +95,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        self.poll(cx, |stream, cx| stream.poll_write(cx, bytes))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        self.poll(cx, AsyncWrite::poll_flush)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.poll(cx, AsyncWrite::poll_shutdown)
     }
 
     fn poll_write_vectored(
@@ -91,7 +113,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        self.poll(cx, |stream, cx| stream.poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
