@@ -14,7 +14,7 @@ parlor_tests::topologies!(no_text_holds_u0000);
 
 const TEXT: &[u8] = b"a\0b";
 
-/// Texts that nothing is done with: what the server says itself, and what only some of a request's other fields ask for.
+/// Texts that nothing is done with.
 const UNREAD: &str = include_str!("unread.txt");
 
 async fn no_text_holds_u0000(plan: Plan) {
@@ -60,7 +60,9 @@ fn holding(text: &Text) -> Vec<u8> {
 /// What else a request says, so that the text is looked at.
 fn valid(method: &str, tenant: &str) -> Vec<u8> {
     let conversation = Some(v1::ConversationRef { name: Some(Name::Key("session_of_surface_test".into())) });
-    let mask = |path: &str| Some(prost_types::FieldMask { paths: vec![path.to_owned()] });
+    let mask = |paths: &[&str]| {
+        Some(prost_types::FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() })
+    };
     match method {
         "CreateTenant" => v1::CreateTenantRequest {
             tenant: Some(v1::Tenant { slug: "another".into(), ..Default::default() }),
@@ -69,7 +71,7 @@ fn valid(method: &str, tenant: &str) -> Vec<u8> {
         .encode_to_vec(),
         "UpdateTenant" => v1::UpdateTenantRequest {
             tenant: Some(v1::Tenant { slug: tenant.into(), display_name: "T".into(), ..Default::default() }),
-            update_mask: mask("display_name"),
+            update_mask: mask(&["display_name", "origins"]),
             ..Default::default()
         }
         .encode_to_vec(),
