@@ -94,10 +94,12 @@ fn valid(method: &str, tenant: &str) -> Vec<u8> {
         .encode_to_vec(),
         "SendMessage" => v1::SendMessageRequest { conversation, text: "hello".into(), ..Default::default() }
             .encode_to_vec(),
-        "UpdateConversation" => {
-            v1::UpdateConversationRequest { conversation, clear_history: true, ..Default::default() }
-                .encode_to_vec()
+        "UpdateConversation" => v1::UpdateConversationRequest {
+            conversation,
+            update_mask: mask(&["kind", "tags", "assignee"]),
+            ..Default::default()
         }
+        .encode_to_vec(),
         "ReactToMessage" => v1::ReactToMessageRequest {
             conversation,
             message_sequence: 1,
