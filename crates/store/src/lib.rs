@@ -31,7 +31,7 @@ pub use query::{
     directory::Directory,
     event::Log,
     idempotency::{REQUEST_LIFETIME_MS, RequestKey},
-    presence::{Arrival, Presence},
+    presence::{Arrival, Begun, Life, NewLife, Presence},
     token::{Tokens, WITHDRAWAL_KEPT_MS},
 };
 pub use rows::*;

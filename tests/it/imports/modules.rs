@@ -16,14 +16,14 @@ pub const CORE: Order = Order {
     rows: &[
         &["clock", "locked", "metric", "optional"],
         &["status"],
-        &["field"],
+        &["buckets", "field"],
         &["caller"],
         &["seal"],
         &["wire", "page", "health", "offset", "heads"],
         &["auth"],
         &["stack"],
         &["hub", "subject"],
-        &["buckets", "password", "request"],
+        &["password", "request"],
         &["directory"],
         &["token"],
         &["chat", "presence"],
@@ -35,7 +35,7 @@ pub const CORE: Order = Order {
 
 pub const GATEWAY: Order = Order {
     rows: &[
-        &["mount", "backend", "metric"],
+        &["mount", "backend", "metric", "seldom", "shares"],
         &["dialect"],
         &["outbox", "registry", "mounted"],
         &["fanout", "call"],

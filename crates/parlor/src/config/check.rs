@@ -37,6 +37,7 @@ impl Config {
     pub fn doubts(&self) -> Vec<Refusal> {
         let mut findings = Findings::default();
         secret::doubt(self, &mut findings);
+        findings.0.extend(self.strays.iter().cloned());
         findings.0
     }
 

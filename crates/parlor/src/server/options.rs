@@ -18,11 +18,12 @@ use parlor_store::Roles;
 use super::metrics;
 use crate::config::{self, Config};
 
-/// The core's part.
-pub fn core(config: &Config) -> Result<parlor_core::Options> {
+/// The core's part, of a server that is at home in a data directory.
+pub fn core(config: &Config, home: String) -> Result<parlor_core::Options> {
     let milliseconds = Duration::from_millis;
     Ok(parlor_core::Options {
         node: config.node.clone(),
+        home,
         auth: auth_options(config)?,
         stack: stack::Options {
             edge_keys: vec![config.secrets.edge_key.expose().to_owned()],
@@ -50,7 +51,7 @@ pub fn core(config: &Config) -> Result<parlor_core::Options> {
             refill: milliseconds(config.core.new_conversations_refill_ms),
         },
         position_key: config.secrets.position_key.expose().as_bytes().to_vec(),
-        restart_linger: milliseconds(config.core.restart_linger_ms),
+        restart_linger: Some(milliseconds(config.core.restart_linger_ms)),
     })
 }
 
