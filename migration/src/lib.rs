@@ -17,6 +17,7 @@ mod m20261129_000009_reaction;
 mod m20261129_000010_message_payload;
 mod m20261129_000011_participant;
 mod m20261129_000012_home;
+mod m20261129_000013_people;
 
 use sea_orm_migration::{
     MigrationStatus,
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000010_message_payload::Migration),
             Box::new(m20261129_000011_participant::Migration),
             Box::new(m20261129_000012_home::Migration),
+            Box::new(m20261129_000013_people::Migration),
         ]
     }
 }

@@ -24,7 +24,11 @@ use uuid::Uuid;
 use crate::{
     Error, Result, Service, announce,
     auth::{self, Auth},
-    chat::{Chat, ChatRpc, guesses, subject::Conversations},
+    chat::{
+        Chat, ChatRpc,
+        guesses::{self, Guesses},
+        subject::Conversations,
+    },
     clock::Clock,
     directory::{Directory, DirectoryRpc},
     edge::{self, Edge, Past},
@@ -56,6 +60,8 @@ pub struct Options {
     pub restart_linger: Option<Duration>,
     /// How many keys of conversations that do not exist a client address may name.
     pub unknown_keys: guesses::Options,
+    /// How many conversations guests of a client address may create.
+    pub new_conversations: guesses::Options,
     /// How the links of gateways behave.
     pub edge: edge::Options,
 }
@@ -130,7 +136,7 @@ impl Core {
             auth.clone(),
             requests.clone(),
             offsets,
-            options.unknown_keys,
+            Guesses::new(options.unknown_keys, options.new_conversations),
         );
         let past = Past::recall(store.clone(), clock.clone(), heads, &options.position_key).await?;
         let subjects = Subjects::new(store.clone(), kinds);

@@ -223,6 +223,7 @@ pub fn options() -> Options {
         stack: stack::Options { edge_keys: vec![EDGE.to_owned()], ..stack::Options::default() },
         edge: edge::Options::new("test"),
         unknown_keys: guesses::Options::default(),
+        new_conversations: guesses::Options::of_creations(),
         position_key: b"the position key of these tests".to_vec(),
         restart_linger: Some(Duration::from_secs(1)),
     }

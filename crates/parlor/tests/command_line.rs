@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Every command there is.
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 24] = [
     &[],
     &["serve"],
     &["migrate"],
@@ -21,6 +21,8 @@ const COMMANDS: [&[&str]; 22] = [
     &["user", "show"],
     &["user", "add"],
     &["user", "password"],
+    &["user", "disable"],
+    &["user", "enable"],
     &["key"],
     &["key", "list"],
     &["key", "create"],
@@ -153,6 +155,15 @@ fn a_person_can_be_added_without_a_server() {
     assert_eq!((&people[0]["username"], &people[0]["roles"][0]), (&"grace".into(), &"staff".into()));
     let token = parlor(folder.path(), &["token", "mint", "--tenant", "shop", "--user", "grace"]);
     assert_eq!(out(&token).matches('.').count(), 2, "{}{}", out(&token), err(&token));
+    for (change, disabled) in [("disable", true), ("enable", false)] {
+        let changed = parlor(folder.path(), &["user", change, "--tenant", "shop", "grace"]);
+        assert_eq!(changed.status.code(), Some(0), "{}", err(&changed));
+        let show = parlor(folder.path(), &["user", "show", "--tenant", "shop", "grace"]);
+        let person: serde_json::Value = serde_json::from_slice(&show.stdout).unwrap();
+        assert_eq!(person["disabled"], disabled);
+        let list = out(&parlor(folder.path(), &["user", "list", "--tenant", "shop"]));
+        assert_eq!(list.contains("staff (disabled)"), disabled, "{list}");
+    }
 }
 
 #[test]

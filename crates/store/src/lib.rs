@@ -32,7 +32,7 @@ pub use query::{
     event::Log,
     idempotency::{REQUEST_LIFETIME_MS, RequestKey},
     presence::{Arrival, Begun, Life, NewLife, Presence},
-    token::Tokens,
+    token::{Tokens, WITHDRAWAL_KEPT_MS},
 };
 pub use rows::*;
 pub use store::{Options, Store};

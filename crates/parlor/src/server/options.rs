@@ -46,6 +46,10 @@ pub fn core(config: &Config, home: String) -> Result<parlor_core::Options> {
             burst: config.core.unknown_keys_burst,
             refill: milliseconds(config.core.unknown_keys_refill_ms),
         },
+        new_conversations: guesses::Options {
+            burst: config.core.new_conversations_burst,
+            refill: milliseconds(config.core.new_conversations_refill_ms),
+        },
         position_key: config.secrets.position_key.expose().as_bytes().to_vec(),
         restart_linger: Some(milliseconds(config.core.restart_linger_ms)),
     })
@@ -79,6 +83,8 @@ fn issuer(issuer: &config::Issuer) -> IssuerOptions {
         claims: issuer.claims.clone(),
         roles: RoleMap(roles.collect()),
         leeway: Duration::from_secs(issuer.leeway_seconds),
+        longest_life: (issuer.longest_life_seconds > 0)
+            .then(|| Duration::from_secs(issuer.longest_life_seconds)),
         provision: issuer.provision,
         mint: issuer.mint,
         mint_ttl: Duration::from_secs(issuer.mint_ttl_seconds),
