@@ -21,3 +21,4 @@ mod strangers;
 mod support;
 mod surface;
 mod transcripts;
+mod two_cores;

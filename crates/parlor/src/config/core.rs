@@ -21,4 +21,6 @@ pub struct Core {
     pub caller_streams: usize,
     pub unknown_keys_burst: u32,
     pub unknown_keys_refill_ms: u64,
+    pub new_conversations_burst: u32,
+    pub new_conversations_refill_ms: u64,
 }

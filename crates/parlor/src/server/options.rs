@@ -18,11 +18,12 @@ use parlor_store::Roles;
 use super::metrics;
 use crate::config::{self, Config};
 
-/// The core's part.
-pub fn core(config: &Config) -> Result<parlor_core::Options> {
+/// The core's part, of a server that is at home in a data directory.
+pub fn core(config: &Config, home: String) -> Result<parlor_core::Options> {
     let milliseconds = Duration::from_millis;
     Ok(parlor_core::Options {
         node: config.node.clone(),
+        home,
         auth: auth_options(config)?,
         stack: stack::Options {
             edge_keys: vec![config.secrets.edge_key.expose().to_owned()],
@@ -45,8 +46,12 @@ pub fn core(config: &Config) -> Result<parlor_core::Options> {
             burst: config.core.unknown_keys_burst,
             refill: milliseconds(config.core.unknown_keys_refill_ms),
         },
+        new_conversations: guesses::Options {
+            burst: config.core.new_conversations_burst,
+            refill: milliseconds(config.core.new_conversations_refill_ms),
+        },
         position_key: config.secrets.position_key.expose().as_bytes().to_vec(),
-        restart_linger: milliseconds(config.core.restart_linger_ms),
+        restart_linger: Some(milliseconds(config.core.restart_linger_ms)),
     })
 }
 
@@ -78,6 +83,8 @@ fn issuer(issuer: &config::Issuer) -> IssuerOptions {
         claims: issuer.claims.clone(),
         roles: RoleMap(roles.collect()),
         leeway: Duration::from_secs(issuer.leeway_seconds),
+        longest_life: (issuer.longest_life_seconds > 0)
+            .then(|| Duration::from_secs(issuer.longest_life_seconds)),
         provision: issuer.provision,
         mint: issuer.mint,
         mint_ttl: Duration::from_secs(issuer.mint_ttl_seconds),
