@@ -107,7 +107,8 @@ pub fn may_hold(sizes: &Sizes) -> u64 {
                 Kind::NeverReads => 256 * KIB + 64 * KIB,
             }
     };
-    let of_each = sizes.hostile.div_ceil(KINDS.len()) as u64;
+    // A listener has 10,000 connections, by default.
+    let of_each = sizes.hostile.min(10_000).div_ceil(KINDS.len()) as u64;
     // What the honest need, and what an allocator keeps.
     let others = (64 << 20) + sizes.honest as u64 * 2 * CONNECTION;
     others + KINDS.map(each).iter().sum::<u64>() * of_each

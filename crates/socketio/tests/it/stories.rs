@@ -16,8 +16,6 @@ fn steps() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
-
     #[test]
     fn no_story_of_polling_clients_holds_more_than_its_limits_or_stays(bytes in steps()) {
         story::polling(&bytes);
