@@ -68,6 +68,11 @@ pub trait Machine: Send {
         true
     }
 
+    /// False while its client has not said who it is, or is not let in: such a one may say little, and not stay for long.
+    fn has_joined(&self) -> bool {
+        true
+    }
+
     /// False while what it works on needs the connection with the core, as when somebody comes in. A call does not: it is
     /// made by whom the connection was.
     fn is_settled(&self) -> bool {

@@ -94,6 +94,11 @@ impl Driver {
         self.questions.in_flight() < CALLS_IN_FLIGHT && self.machine.takes()
     }
 
+    /// Its client has said who it is, and is let in.
+    pub fn has_joined(&self) -> bool {
+        self.machine.has_joined()
+    }
+
     /// True while something that was asked for has not been answered, or a timer runs.
     pub fn is_waiting(&self) -> bool {
         self.questions.in_flight() > 0 || !self.timers.is_empty()
@@ -210,9 +215,10 @@ impl Driver {
         self.questions.detach(silence).await;
     }
 
-    /// Counts input that is refused.
+    /// Counts input that is refused; the log tells of those who are not let in.
     pub fn refused(&self, what: &'static str, why: &'static str) {
         count_refused(self.dialect, what, why);
+        self.questions.refused(what, why);
     }
 
     /// Carries out what was decided outside the machine.

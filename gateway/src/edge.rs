@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::rest_limits::RestLimits;
-use crate::{call::Calls, derived::Rounds, link::Link, outbox::OUTBOX_BYTES, shares::Shares};
+use crate::{call::Calls, derived::Rounds, link::Link, outbox::OUTBOX_BYTES, seldom::Seldom, shares::Shares};
 
 mod rest_limits;
 
@@ -34,6 +34,12 @@ pub struct Limits {
     pub reply_hold: Duration,
     /// The core answers a call within this.
     pub call_deadline: Duration,
+    /// How long a client may take to say who it is.
+    pub join_timeout: Duration,
+    /// What has begun to come is whole within this: a message in fragments, a packet with its attachments.
+    pub message_timeout: Duration,
+    /// Sessions of Socket.IO of one address; 0 for no limit.
+    pub sessions_per_address: usize,
     /// gRPC calls of one address that may be unanswered; 0 for no limit.
     pub calls_per_address: usize,
     /// REST requests under way at a time, of all clients.
@@ -49,6 +55,15 @@ pub struct Limits {
 
 /// A client that reads nothing for so long, while something waits, is not merely slow.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A front-end says who it is as soon as its socket is open; a slow mobile line takes two seconds for that.
+pub const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest there is takes ten seconds over a slow mobile line.
+pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// As many as connections of one address: a session by polling has none of its own.
+pub const SESSIONS_PER_ADDRESS: usize = 1_000;
 
 /// Long enough for a fetch over a slow link, short enough that a person who waits does not repeat.
 pub const REPLY_HOLD: Duration = Duration::from_secs(2);
@@ -83,6 +98,9 @@ impl Default for Limits {
             write_timeout: WRITE_TIMEOUT,
             reply_hold: REPLY_HOLD,
             call_deadline: crate::call::CALL_DEADLINE,
+            join_timeout: JOIN_TIMEOUT,
+            message_timeout: MESSAGE_TIMEOUT,
+            sessions_per_address: SESSIONS_PER_ADDRESS,
             calls_per_address: CALLS_PER_ADDRESS,
             exchanges: EXCHANGES,
             rest_requests: REST_REQUESTS,
@@ -101,6 +119,8 @@ pub(crate) struct Edge {
     /// The lists that are about to be sent unasked.
     pub lists: Rounds,
     pub rest_limits: RestLimits,
+    /// What was said lately of those who are not let in.
+    pub seldom: Seldom,
     /// The gRPC calls that addresses have under way.
     pub calls_of: Arc<Shares>,
     /// gRPC reflection is served to the public.

@@ -24,6 +24,7 @@ use crate::{
     mount::Mount,
     mounted::Mounted,
     registry,
+    seldom::Seldom,
     shares::Shares,
     transport::{
         front,
@@ -99,6 +100,7 @@ impl Gateway {
         let edge = Edge {
             lists: Rounds::new(calls.clone(), tasks.clone()),
             rest_limits: RestLimits::new(options.limits.rest_requests, options.limits.rest_window),
+            seldom: Seldom::default(),
             calls_of: Shares::new(options.limits.calls_per_address),
             reflection: options.reflection,
             exchanges: Arc::new(Semaphore::new(options.limits.exchanges)),
@@ -127,9 +129,9 @@ impl Gateway {
     }
 
     /// Everything this gateway serves on a listener. Routes that are added to it go first.
-    pub fn router(&self, listener: &str) -> Router {
-        let mounts = front::places(&self.mounts, listener);
-        let engines = Engines::new(&self.edge, &mounts);
+    pub fn router(&self, listener: &Listener) -> Router {
+        let mounts = front::places(&self.mounts, listener.name());
+        let engines = Engines::new(&self.edge, &mounts, listener.connections_max());
         self.engines.lock().expect("nothing panics while it holds the engines").push(engines.clone());
         front::router(&self.edge, mounts, engines, self.metrics.clone())
     }

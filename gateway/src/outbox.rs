@@ -83,6 +83,8 @@ impl Ending {
     pub const SUBSCRIPTION_LOST: Self = Self { code: 1012, reason: "subscription lost" };
     pub const HELD_BACK: Self = Self { code: 1008, reason: "too fast for too long" };
     pub const SILENT: Self = Self { code: 1001, reason: "no answer to a ping" };
+    pub const NOT_JOINED: Self = Self { code: 1008, reason: "did not say who it is in time" };
+    pub const TOO_SLOW: Self = Self { code: 1008, reason: "message not finished in time" };
     pub const TRY_AGAIN: Self = Self { code: 1013, reason: "try again" };
     /// The client is gone; there is nobody to tell.
     pub const GONE: Self = Self { code: 1005, reason: "" };

@@ -9,6 +9,7 @@ mod grpc;
 mod health;
 pub mod listener;
 mod open;
+mod origin;
 pub(crate) mod rest;
 pub(crate) mod socketio;
 mod tls;

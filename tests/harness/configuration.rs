@@ -149,6 +149,10 @@ fn template() -> Table {
         // Guests of a test are of one network.
         caller_calls_burst = 0
 
+        [gateway]
+        // All clients of a test have one address.
+        sessions_per_address = 0
+
         [[listener]]
         // All clients of a test have one address.
         connections_per_address = 0

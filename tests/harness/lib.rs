@@ -20,6 +20,7 @@ mod plan;
 mod program;
 mod rest;
 pub mod script;
+pub mod soak;
 mod socket;
 pub mod talk;
 mod world;

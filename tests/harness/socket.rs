@@ -62,12 +62,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
+    /// The next text frame as it came.
+    pub async fn next_text(&mut self) -> String {
+        match self.text_or_close().await {
+            Ok(text) => text,
+            Err(close) => panic!("the socket closed with {close:?} where a frame was due"),
+        }
+    }
+
     /// The next text frame, or how the socket closed: its code and reason, 1006 if it just broke.
     pub async fn next_or_close(&mut self) -> Result<Value, (u16, String)> {
+        self.text_or_close().await.map(|text| serde_json::from_str(&text).unwrap())
+    }
+
+    async fn text_or_close(&mut self) -> Result<String, (u16, String)> {
         soon("a frame", async {
             loop {
                 match self.stream.next().await {
-                    Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                    Some(Ok(Message::Text(text))) => return Ok(text.to_string()),
                     Some(Ok(Message::Close(Some(frame)))) => {
                         return Err((frame.code.into(), frame.reason.to_string()));
                     }

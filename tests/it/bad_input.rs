@@ -69,6 +69,8 @@ async fn a_frame_over_64_kib_is_refused(plan: Plan) {
         json!({"type": "whatever", "padding": "x".repeat(bytes - empty.len())}).to_string()
     };
     let mut socket = world.staff_socket().await;
+    // Who has not registered may say less: see `strangers`.
+    socket.register(&world.session()).await;
     socket.send_text(&frame(FRAME_BYTES_MAX)).await;
     socket.hears_nothing().await;
 

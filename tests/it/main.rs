@@ -16,6 +16,8 @@ mod recovery;
 mod revocation;
 mod shutdown;
 mod slow;
+mod soak;
+mod strangers;
 mod support;
 mod surface;
 mod transcripts;

@@ -187,7 +187,8 @@ impl Server {
         let gateway = Gateway::start(options::gateway(&self.config, &self.clock), backend)?;
         for listener in listeners {
             let name = listener.name().to_owned();
-            let address = gateway.serve(listener, gateway.router(&name));
+            let router = gateway.router(&listener);
+            let address = gateway.serve(listener, router);
             tracing::info!(%address, listener = name, "serving");
         }
         self.gateway = Some(gateway);

@@ -36,6 +36,7 @@ const PULSE: Pulse = Pulse {
     interval: Duration::from_secs(25),
     timeout: Duration::from_secs(20),
     stall: Duration::from_secs(20),
+    message: Duration::from_secs(20),
 };
 
 /// As long as a usual event.

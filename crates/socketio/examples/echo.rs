@@ -29,6 +29,7 @@ const PULSE: Pulse = Pulse {
     interval: Duration::from_secs(25),
     timeout: Duration::from_secs(20),
     stall: Duration::from_secs(20),
+    message: Duration::from_secs(20),
 };
 
 #[tokio::main]

@@ -78,7 +78,8 @@ fn serve() -> io::Result<()> {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         println!("{}", listener.local_addr()?);
         eprintln!("a connection is {} B, a socket {} B", size_of::<Connection>(), size_of::<Socket>());
-        let engine = Engine::new(Config::new("/socket.io"), Idle);
+        let config = Config { sessions_max: 0, sessions_per_address: 0, ..Config::new("/socket.io") };
+        let engine = Engine::new(config, Idle);
         let mut connections = tokio::task::JoinSet::new();
         loop {
             let (stream, peer) = listener.accept().await?;
@@ -118,7 +119,10 @@ async fn idle(mut connection: Connection) {
                 socket = Some(joined);
             }
             Incoming::Ended(_) => break,
-            Incoming::Event { .. } | Incoming::Ack { .. } | Incoming::Leave { .. } => {}
+            Incoming::Event { .. }
+            | Incoming::Oversized { .. }
+            | Incoming::Ack { .. }
+            | Incoming::Leave { .. } => {}
         }
     }
     drop(socket);

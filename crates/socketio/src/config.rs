@@ -13,11 +13,20 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a WebSocket may take from its handshake to the end of the upgrade.
 pub const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection may live in no namespace.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(45);
+/// How long a connection may live in no namespace. A client asks for one with the first thing it sends, but an upgrade that
+/// is under way goes first, with all its time, and so may a token that a page has to fetch. The reference waits 45 seconds.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long what has begun to come may take until it is whole: a message in fragments, a packet with its attachments, the
+/// body of a POST. The largest of them takes ten seconds over a slow mobile line.
+pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The largest message or payload, in bytes. Clients are told, and cut their payloads to it.
 pub const MAX_PAYLOAD: usize = 1_000_000;
+
+/// The same while a connection is in no namespace: it says which it wants, and shows a token, which is no longer than the
+/// head of a request.
+pub const CONNECT_BYTES: usize = 16 * 1024;
 
 /// Packets in one payload. A client sends what it has buffered in one: more than a thousand is no client's doing, and a
 /// payload of a million empty packets would cost a hundred times its bytes.
@@ -33,8 +42,11 @@ pub const MAX_NAMESPACES: usize = 16;
 /// stays below it.
 pub const OUTBOX_BYTES: usize = 256 * 1024;
 
-/// Connections of one address. An office or a mobile carrier shares one; ten thousand from one place are a flood.
-pub const CONNECTIONS_PER_IP: usize = 10_000;
+/// Sessions of one engine: polling ones hold no connection, so nothing else bounds them.
+pub const SESSIONS_MAX: usize = 10_000;
+
+/// Sessions of one address, or network of IPv6. An office shares one; ten such do not fill an engine.
+pub const SESSIONS_PER_ADDRESS: usize = 1_000;
 
 /// The ways a client may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +75,23 @@ pub struct Config {
     pub ping_timeout: Duration,
     pub upgrade_timeout: Duration,
     pub connect_timeout: Duration,
-    /// Bytes, of a polling payload and of a WebSocket message alike.
+    /// What has begun to come is whole within this.
+    pub message_timeout: Duration,
+    /// Bytes, of a polling payload, of a WebSocket message, and of a packet with its attachments alike.
     pub max_payload: usize,
+    /// The same until the connection is in a namespace.
+    pub connect_bytes: usize,
+    /// The longest event with attachments, bytes of both together: of a longer one only the text is kept, and it comes as
+    /// [`Incoming::Oversized`](crate::Incoming::Oversized).
+    pub max_event: usize,
     pub max_packets_per_payload: usize,
     pub max_attachments: usize,
     pub max_namespaces: usize,
     pub outbox_bytes: usize,
-    pub connections_per_ip: usize,
+    /// Of all clients; 0 for no limit.
+    pub sessions_max: usize,
+    /// Of one address, or network of IPv6; 0 for no limit.
+    pub sessions_per_address: usize,
     pub transports: Transports,
     /// Whether clients of Engine.IO 3 are served.
     pub allow_v3: bool,
@@ -91,12 +113,16 @@ impl Config {
             ping_timeout: PING_TIMEOUT,
             upgrade_timeout: UPGRADE_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
+            message_timeout: MESSAGE_TIMEOUT,
             max_payload: MAX_PAYLOAD,
+            connect_bytes: CONNECT_BYTES,
+            max_event: usize::MAX,
             max_packets_per_payload: MAX_PACKETS_PER_PAYLOAD,
             max_attachments: MAX_ATTACHMENTS,
             max_namespaces: MAX_NAMESPACES,
             outbox_bytes: OUTBOX_BYTES,
-            connections_per_ip: CONNECTIONS_PER_IP,
+            sessions_max: SESSIONS_MAX,
+            sessions_per_address: SESSIONS_PER_ADDRESS,
             transports: Transports { polling: true, websocket: true },
             allow_v3: false,
             cors: Cors::None,

@@ -118,6 +118,12 @@ impl Connection {
         let _ = self.send(&packet::connect_error(self.protocol(), namespace, message, data));
     }
 
+    /// What it holds of what its client has sent and its user has not got yet, in bytes.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.link.held_bytes() + self.assembler.as_ref().map_or(0, |assembler| assembler.held_bytes())
+    }
+
     /// Ends the transport, after what waits has gone out; [`Self::next`] then says so.
     pub fn close(&self, reason: Reason) {
         self.link.close(reason);
@@ -125,7 +131,7 @@ impl Connection {
 
     /// The Engine.IO connection alone, for whoever wants messages without Socket.IO. Nothing may have been read yet.
     #[must_use]
-    pub fn into_link(self) -> Link {
+    pub fn into_link(mut self) -> Link {
         self.link.settle();
         *self.link
     }

@@ -8,6 +8,7 @@ mod message;
 pub mod packet;
 pub mod payload;
 mod piece;
+mod places;
 mod polling;
 #[cfg(test)]
 mod properties;

@@ -20,6 +20,8 @@
 //!   things than its answer one time-out later; `next` says so.
 //! - A user who does not call `next` holds its client back, and its client's silence is excused.
 //! - A connection at rest has no task, timer or buffer of its own: one [wheel] visits all.
+//! - What a client has begun to send is whole in time: a message in fragments, a packet with its attachments, which count
+//!   into [`Config::max_payload`] together. One that is in no namespace has [`Config::connect_bytes`] to ask for one.
 //! - Every limit is a field of [`Config`] with a default that has a reason.
 //!
 //! # An echo
@@ -50,7 +52,7 @@
 //!                     let _ = socket.emit(&event);
 //!                 }
 //!             }
-//!             Incoming::Ack { .. } => {}
+//!             Incoming::Oversized { .. } | Incoming::Ack { .. } => {}
 //!             Incoming::Leave { .. } => joined = None,
 //!             Incoming::Ended(_reason) => return,
 //!         }
@@ -80,7 +82,7 @@ pub mod websocket;
 pub mod wheel;
 
 pub use self::{
-    config::{Config, Cors, Transports},
+    config::{Config, Cors, Transports, UPGRADE_TIMEOUT},
     connection::{Connection, Handler, Incoming, Socket},
     engine::Engine,
     outbox::{Closed, Outbox, Sent},

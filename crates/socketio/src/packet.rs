@@ -15,7 +15,7 @@ mod placeholder;
 mod properties;
 mod scan;
 
-pub use attach::Assembler;
+pub use attach::{Assembler, Bounds};
 pub use burst::Burst;
 pub use decode::{Error, Packet, decode};
 pub use encode::{Head, connect, connect_error, disconnect};

@@ -26,12 +26,15 @@ pub enum Reason {
     ServerShuttingDown,
     /// More bytes wait for the client than [`Config::outbox_bytes`](crate::Config::outbox_bytes).
     SlowReader,
-    /// A message or payload is larger than [`Config::max_payload`](crate::Config::max_payload).
+    /// A message, a payload, or a packet with its attachments is larger than
+    /// [`Config::max_payload`](crate::Config::max_payload).
     TooBig,
     /// A payload holds more packets, or a packet more attachments, than is allowed.
     TooMany,
     /// The client sent faster than it may, for too long.
     TooFast,
+    /// What the client had begun to send was not whole in time.
+    TooSlow,
 }
 
 impl Reason {
@@ -51,6 +54,7 @@ impl Reason {
             Self::TooBig => "too big",
             Self::TooMany => "too many packets",
             Self::TooFast => "too fast for too long",
+            Self::TooSlow => "message not finished in time",
         }
     }
 }

@@ -280,6 +280,7 @@ const QUICK: Pulse = Pulse {
     interval: Duration::from_millis(30),
     timeout: Duration::from_millis(50),
     stall: Duration::from_millis(50),
+    message: PATIENCE,
 };
 
 #[tokio::test]
@@ -346,4 +347,67 @@ async fn the_silence_of_a_socket_that_is_not_read_says_nothing() {
     assert!(tokio::time::timeout(longer, parked).await.is_err(), "it stays");
     client.write_all(&frame(0x81, b"hello")).await.unwrap();
     assert_eq!(in_time(socket.next()).await, Event::Text("hello".into()));
+}
+
+/// A first fragment, and nothing after it but what may come between.
+const BEGINNING: [u8; 10] = [0x01, 0x84, 0, 0, 0, 0, b'h', b'a', b'l', b'f'];
+const REST: [u8; 10] = [0x80, 0x84, 0, 0, 0, 0, b'h', b'a', b'l', b'f'];
+
+/// A message has this long.
+const HURRIED: Pulse =
+    Pulse { interval: PATIENCE, timeout: PATIENCE, stall: PATIENCE, message: Duration::from_millis(300) };
+
+#[tokio::test]
+async fn a_message_that_is_not_finished_in_time_ends_its_socket_with_words() {
+    let mut port = Port::open(Limits::default()).await;
+    let wheel = Wheel::new(Duration::from_secs(1));
+    let (mut client, mut socket) = port.raw(&BEGINNING).await;
+    socket.watch(&wheel, HURRIED);
+    // A ping in between is answered, and helps nothing.
+    client.write_all(&frame(0x89, b"")).await.unwrap();
+    let began = std::time::Instant::now();
+    assert_eq!(ended(&mut socket).await, Ended::Here(Reason::TooSlow));
+    assert!(began.elapsed() < 5 * HURRIED.message, "{:?}", began.elapsed());
+    drop(socket);
+    let told = read_to_end(&mut client).await.unwrap();
+    let why = b"message not finished in time";
+    assert!(told.windows(why.len()).any(|window| window == why), "{told:?}");
+}
+
+#[tokio::test]
+async fn each_message_has_its_time_and_one_that_nobody_reads_has_more() {
+    let mut port = Port::open(Limits::default()).await;
+    let wheel = Wheel::new(Duration::from_secs(1));
+    let (mut client, mut socket) = port.raw(&BEGINNING).await;
+    socket.watch(&wheel, HURRIED);
+    let mut beat = tokio::time::interval(HURRIED.message / 2);
+    beat.tick().await;
+    for _ in 0..6 {
+        // The rest of one and the beginning of the next: it is never at rest.
+        tokio::select! {
+            _ = beat.tick() => {}
+            event = socket.next() => panic!("{event:?}"),
+        }
+        client.write_all(&[REST, BEGINNING].concat()).await.unwrap();
+        assert_eq!(in_time(socket.next()).await, Event::Text("halfhalf".into()));
+    }
+    // Nobody reads for longer than a message has.
+    for _ in 0..4 {
+        beat.tick().await;
+    }
+    client.write_all(&REST).await.unwrap();
+    assert_eq!(in_time(socket.next()).await, Event::Text("halfhalf".into()));
+}
+
+#[tokio::test]
+async fn a_socket_takes_longer_messages_once_it_is_allowed_to() {
+    let mut port = Port::open(Limits::messages(10)).await;
+    let (mut client, mut socket) = port.pair().await;
+    client.send(Message::text("x".repeat(10))).await.unwrap();
+    assert!(matches!(in_time(socket.next()).await, Event::Text(_)));
+    socket.allow(20);
+    client.send(Message::text("x".repeat(20))).await.unwrap();
+    assert!(matches!(in_time(socket.next()).await, Event::Text(_)));
+    client.send(Message::text("x".repeat(21))).await.unwrap();
+    assert_eq!(ended(&mut socket).await, Ended::Refused(Error::TooBig));
 }

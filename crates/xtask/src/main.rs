@@ -1,5 +1,5 @@
 //! The errands of a developer and of CI: `cargo xtask test`, `cargo xtask check`, `cargo xtask ci`, `cargo xtask
-//! autobahn`, `cargo xtask cuts`.
+//! autobahn`, `cargo xtask cuts`, `cargo xtask soak`.
 //!
 //! Each brings up all it needs or says exactly what is missing: a suite that cannot run is a failure, never a skip.
 
@@ -8,6 +8,7 @@ mod check;
 mod command;
 mod cuts;
 mod machine;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -22,7 +23,9 @@ usage: cargo xtask <errand>
   ci             check, then test
   autobahn       Autobahn's WebSocket suite against ours; needs a CPython 2.7, so it is no part of test
   cuts [SIZES…]  a thousand official clients, cut off again and again, recover everything; the same with a kill -9.
-                 --clients 1000 --seconds 120 --every 15 --away 2 (seconds) --pace 3000 (ms between messages)";
+                 --clients 1000 --seconds 120 --every 15 --away 2 (seconds) --pace 3000 (ms between messages)
+  soak [SIZES…]  hostile connections from many addresses beside honest clients, for a quarter of an hour.
+                 --hostile 20000 --addresses 200 --honest 500 --calm 60 --seconds 840";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -47,6 +50,7 @@ fn run(errand: &str, rest: &[String]) -> Result<bool> {
         ("test", rest) => test::run(rest)?,
         ("autobahn", []) => autobahn::run()?,
         ("cuts", sizes) => cuts::run(sizes)?,
+        ("soak", sizes) => soak::run(sizes)?,
         ("check", []) => check::run()?,
         ("ci", []) => {
             check::run()?;

@@ -41,6 +41,7 @@ const WIRE: Wire = Wire {
     name: "native",
     staff: Some(STAFF),
     carriers: Carriers { websocket: true, socketio: Some("/socket.io") },
+    joins: &["connect"],
     // What is over waits.
     pace: Pace { burst: 200, per_second: 20, refuse: false, max_frame_bytes: FRAME_BYTES },
     over_pace: None,

@@ -11,6 +11,8 @@ pub struct Wire {
     pub staff: Option<Audience>,
     /// What its clients come over, beside REST.
     pub carriers: Carriers,
+    /// What its clients ask to be let in by: the log tells of refusals, since old front-ends do not.
+    pub joins: &'static [&'static str],
     /// How fast a socket may send, and what becomes of what is over.
     pub pace: Pace,
     /// The refusal of a frame that is over the pace; nothing is sent if `None`.

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use parlor_api::v1;
+use tokio::time::Instant;
 
 use crate::{
     call::{Caller, Proof},
@@ -67,6 +68,18 @@ impl Questions {
     /// Waits until the gateway has handed on what a reply names, within a bound.
     pub async fn hold(&self, after: After) {
         self.edge.link.passed(after, self.tenant.as_deref(), self.edge.limits.reply_hold).await;
+    }
+
+    /// Tells the log of a refusal to let somebody in, now and then: old front-ends say that they are connected whatever comes
+    /// of it.
+    pub fn refused(&self, what: &'static str, why: &'static str) {
+        if !self.mounted.dialect.wire().joins.contains(&what) {
+            return;
+        }
+        let mount = &*self.mounted.mount.name;
+        if let Some(times) = self.edge.seldom.is_time(mount, why, Instant::now()) {
+            tracing::warn!(mount, what, why, times, "clients are not let in");
+        }
     }
 
     /// Keeps what the machine's inputs say of the connection itself.

@@ -13,11 +13,11 @@ struct Aside;
 
 impl Dialect for Aside {
     fn wire(&self) -> &'static Wire {
-        Echo { refuse: true }.wire()
+        Echo::REFUSING.wire()
     }
 
     fn open(&self, opening: Opening) -> Box<dyn Machine> {
-        Echo { refuse: true }.open(opening)
+        Echo::REFUSING.open(opening)
     }
 
     fn render(&self, event: &v1::Event, _audience: Audience) -> Rendered {

@@ -20,15 +20,18 @@ use crate::dialect::{
 /// Its largest frame.
 pub const FRAME_BYTES: usize = 1_024;
 
-/// Refuses what is too fast, or lets it wait.
+/// Refuses what is too fast, lets it wait, or lets only those in who attach.
 #[derive(Debug)]
 pub struct Echo {
-    pub refuse: bool,
+    wire: &'static Wire,
 }
 
 #[derive(Debug, Default)]
 struct State {
     topic: Option<TopicHandle>,
+    /// It has to attach.
+    stranger: bool,
+    attaching: bool,
 }
 
 /// All who hear it.
@@ -43,6 +46,7 @@ const ECHO: Wire = Wire {
     name: "echo",
     staff: None,
     carriers: Carriers { websocket: true, socketio: Some("/socket.io") },
+    joins: &["join"],
     pace: Pace { burst: 20, per_second: 10, refuse: true, max_frame_bytes: FRAME_BYTES },
     over_pace: Some(|| frame("too much".to_owned())),
     oversized: Some(|| frame("too much".to_owned())),
@@ -68,13 +72,22 @@ pub const ROOM: Derived = Derived {
 
 const CALM: Wire = Wire { name: "calm", pace: Pace { refuse: false, ..ECHO.pace }, ..ECHO };
 
+/// The largest frame of the one that lets only those in who attach.
+pub const SHY_FRAME_BYTES: usize = 64 * 1024;
+
+const SHY: Wire = Wire { name: "shy", pace: Pace { max_frame_bytes: SHY_FRAME_BYTES, ..CALM.pace }, ..ECHO };
+
+impl Echo {
+    pub const REFUSING: Self = Self { wire: &ECHO };
+}
+
 impl Dialect for Echo {
     fn wire(&self) -> &'static Wire {
-        if self.refuse { &ECHO } else { &CALM }
+        self.wire
     }
 
     fn open(&self, _opening: Opening) -> Box<dyn Machine> {
-        Box::new(State::default())
+        Box::new(State { stranger: self.wire.name == SHY.name, ..State::default() })
     }
 
     fn render(&self, event: &v1::Event, _audience: Audience) -> Rendered {
@@ -120,6 +133,14 @@ impl Machine for State {
             Input::Closed => {}
         }
     }
+
+    fn takes(&self) -> bool {
+        !self.attaching
+    }
+
+    fn has_joined(&self) -> bool {
+        !self.stranger
+    }
 }
 
 impl State {
@@ -127,6 +148,7 @@ impl State {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
             "attach" => {
+                self.attaching = self.stranger;
                 effects.push(Effect::Attach {
                     tag: ATTACH,
                     credential: Credential::Bearer(rest.to_owned()),
@@ -142,6 +164,7 @@ impl State {
             }
             "send" => effects.push(send(SEND, rest, Credential::Connection)),
             "timer" => effects.push(Effect::Timer { tag: 1, after: Duration::from_millis(1) }),
+            "refuse" => effects.push(Effect::Refused { what: "join", why: "no proof" }),
             "close" => effects.push(Effect::Close { code: 4000, reason: "asked" }),
             "big" => say(effects, "x".repeat(rest.parse().unwrap_or(0))),
             _ => say(effects, text.to_owned()),
@@ -155,6 +178,7 @@ impl State {
         position: Option<u64>,
         effects: &mut Vec<Effect>,
     ) {
+        self.attaching &= tag != ATTACH;
         match answer {
             Err(refusal) if tag == REPLY => {
                 let response =
@@ -162,7 +186,10 @@ impl State {
                 effects.push(Effect::Respond(response.into()));
             }
             Err(refusal) => say(effects, format!("failed {:?}", Code::from_i32(refusal.code))),
-            Ok(Answer::Attached(attached)) => say(effects, format!("attached {}", attached.tenant)),
+            Ok(Answer::Attached(attached)) => {
+                self.stranger = false;
+                say(effects, format!("attached {}", attached.tenant));
+            }
             Ok(Answer::Subscribed(Subscribed { topic, position, .. })) => {
                 self.topic = Some(topic);
                 say(effects, format!("subscribed {position}"));
@@ -234,11 +261,12 @@ pub fn message_event(conversation_id: &str, sequence: u64, text: &str) -> v1::Ev
     }
 }
 
-/// Both kinds of echo.
+/// All kinds of echo.
 pub fn find(name: &str) -> Option<Arc<dyn Dialect>> {
     match name {
-        "echo" => Some(Arc::new(Echo { refuse: true })),
-        "calm" => Some(Arc::new(Echo { refuse: false })),
+        "echo" => Some(Arc::new(Echo::REFUSING)),
+        "calm" => Some(Arc::new(Echo { wire: &CALM })),
+        "shy" => Some(Arc::new(Echo { wire: &SHY })),
         _ => None,
     }
 }

@@ -74,7 +74,7 @@ impl World {
         core.away(plan.away);
         let gateway = Gateway::start(options(&plan), backend).unwrap();
         let listener = Listener::bind(plan.listener).await.unwrap();
-        let router = gateway.router(listener.name());
+        let router = gateway.router(&listener);
         let address = gateway.serve(listener, router);
         let world = Self { core, gateway, address };
         if !plan.away {
@@ -147,7 +147,7 @@ impl World {
 fn options(plan: &Plan) -> Options {
     let metrics = plan.metrics.clone();
     let mount = |dialect: &str| Mount { origins: plan.origins.clone(), ..mount(dialect) };
-    let mut mounts = vec![mount("echo"), mount("calm")];
+    let mut mounts = vec![mount("echo"), mount("calm"), mount("shy")];
     if plan.root {
         let listener = Some(plan.listener.name.clone());
         mounts.push(Mount { name: "root".to_owned(), prefix: String::new(), listener, ..mount("echo") });

@@ -155,6 +155,12 @@ impl Listener {
         self.address
     }
 
+    /// How many connections it has at the same time, at most.
+    #[must_use]
+    pub fn connections_max(&self) -> usize {
+        self.options.connections_max
+    }
+
     /// Serves until [`Running::shutdown`].
     #[must_use]
     pub fn serve(self, service: Service) -> Running {

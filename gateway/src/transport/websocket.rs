@@ -25,7 +25,7 @@ use crate::{
     edge::Edge,
     mounted::Mounted,
     outbox::{Ending, Outbox, Ticket},
-    transport::{listener, open::Open, plain},
+    transport::{listener, open::Open, origin, plain},
 };
 
 mod write;
@@ -35,6 +35,10 @@ pub(super) use parlor_socketio::websocket::is_upgrade;
 /// Frames above the dialect's size are read, to be refused in its words, up to so many times that size.
 const READ_TIMES: usize = 4;
 
+/// The longest message of a client that is not let in yet. It has to say who it is: a token has 8 KiB at most, and a
+/// client of `native` names up to 50 conversations beside it.
+const JOINING_BYTES: usize = 16 * 1024;
+
 pub(super) fn serve(
     edge: &Arc<Edge>,
     mounted: &Mounted,
@@ -42,13 +46,13 @@ pub(super) fn serve(
     mut request: Request,
 ) -> Response<Body> {
     if !mounted.mount.admits(request.headers()) {
-        metrics::counter!(crate::metric::ORIGINS_REFUSED, "dialect" => mounted.dialect.wire().name)
-            .increment(1);
+        origin::refused(edge, mounted, request.headers());
         return plain(StatusCode::FORBIDDEN, "this origin may not open a socket here\n");
     }
     let pace = mounted.pace();
     let largest = pace.max_frame_bytes.saturating_mul(READ_TIMES);
-    let limits = Limits { outbox_bytes: edge.limits.outbox_bytes, ..Limits::messages(largest) };
+    let joining = largest.min(JOINING_BYTES);
+    let limits = Limits { outbox_bytes: edge.limits.outbox_bytes, ..Limits::messages(joining) };
     let (response, opening) = match websocket::accept(&mut request, limits, listener::take_apart) {
         Ok(accepted) => accepted,
         Err(rejection) => return rejection.response(),
@@ -88,6 +92,8 @@ struct Task {
     writer: Writer,
     mounted: Mounted,
     turns: Turns<Frame>,
+    /// Until then it has to say who it is; `None` once it is let in.
+    joins_by: Option<Instant>,
     /// Set only while something is to be done even if nothing comes.
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -107,12 +113,14 @@ impl Task {
             interval: limits.ping_interval,
             timeout: limits.ping_timeout,
             stall: limits.write_timeout,
+            message: limits.message_timeout,
         };
         socket.watch(&edge.wheel, pulse);
         let outbox = Arc::clone(&driver.outbox);
         outbox.connect(write::Line(socket.sender()));
         outbox.calm(Vec::new());
-        Self {
+        let joins_by = Some(Instant::now() + limits.join_timeout);
+        let mut task = Self {
             edge: Arc::clone(edge),
             writer: Writer::new(&socket, &outbox, limits.outbox_bytes),
             outbox,
@@ -120,8 +128,31 @@ impl Task {
             socket,
             mounted: mounted.clone(),
             turns: Turns::new(pace, Instant::now()),
+            joins_by,
             alarm: None,
+        };
+        task.let_in();
+        task
+    }
+
+    /// Gives a client that has joined what others have.
+    fn let_in(&mut self) {
+        if self.joins_by.is_some() && self.driver.has_joined() {
+            self.joins_by = None;
+            self.socket.allow(self.mounted.pace().max_frame_bytes.saturating_mul(READ_TIMES));
         }
+    }
+
+    /// Until when the client has to say who it is, unless that is being decided.
+    fn joins_by(&self) -> Option<Instant> {
+        self.joins_by.filter(|_| self.driver.has_room())
+    }
+
+    /// Whether the client is read just now. While it is decided whether it may come in, what it sends after that waits with
+    /// the kernel: it may be longer than what is taken of a stranger.
+    fn reads(&self) -> bool {
+        let decided = || self.driver.has_room() && self.turns.is_empty();
+        self.turns.reads() && (self.joins_by.is_none() || decided())
     }
 
     async fn run(mut self: Box<Self>) {
@@ -162,6 +193,7 @@ impl Task {
             let next = next.await;
             // In a box that is made when there is something to do: most connections are at rest.
             Box::pin(self.answer(next)).await?;
+            self.let_in();
         }
     }
 
@@ -196,7 +228,7 @@ impl Task {
         if self.outbox.poll_ready(cx).is_ready() {
             return Poll::Ready(Next::Pushed);
         }
-        if self.turns.reads() {
+        if self.reads() {
             if let Poll::Ready(event) = self.socket.poll_next(cx) {
                 return Poll::Ready(Next::Came(event));
             }
@@ -259,8 +291,12 @@ impl Task {
     }
 
     async fn wake(&mut self) -> Result<(), Ending> {
-        if self.turns.is_held_back(Instant::now()) {
+        let now = Instant::now();
+        if self.turns.is_held_back(now) {
             return Err(Ending::HELD_BACK);
+        }
+        if self.joins_by().is_some_and(|by| by <= now) {
+            return Err(Ending::NOT_JOINED);
         }
         self.outbox.busy();
         self.driver.run_timers().await;
@@ -270,7 +306,7 @@ impl Task {
     /// When there is something to do even if nothing comes.
     fn set_alarm(&mut self) {
         let turn = self.turns.wakes(Instant::now(), self.driver.has_room());
-        let Some(at) = [self.driver.next_timer(), turn].into_iter().flatten().min() else {
+        let Some(at) = [self.driver.next_timer(), turn, self.joins_by()].into_iter().flatten().min() else {
             self.alarm = None;
             return;
         };

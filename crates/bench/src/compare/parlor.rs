@@ -95,6 +95,7 @@ gateway.outbox_bytes = {OUTBOX_BYTES}
 gateway.ping_interval_ms = {ping_interval_ms}
 gateway.ping_timeout_ms = {ping_timeout_ms}
 gateway.rest_limit_requests = 0
+gateway.sessions_per_address = 0
 core.caller_calls_burst = 0
 [[listener]]
 address = "127.0.0.1:0"

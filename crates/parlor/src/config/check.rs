@@ -141,6 +141,14 @@ impl Config {
             1,
             86_400,
         );
+        findings.range("gateway.join_timeout_ms", self.gateway.join_timeout_ms, 100, 120_000);
+        findings.range("gateway.message_timeout_ms", self.gateway.message_timeout_ms, 100, 120_000);
+        findings.range(
+            "gateway.sessions_per_address",
+            bytes(self.gateway.sessions_per_address),
+            0,
+            1_000_000,
+        );
         findings.range("gateway.calls_per_address", bytes(self.gateway.calls_per_address), 0, 1_000_000);
         findings.range("shutdown.grace_ms", self.shutdown.grace_ms, 0, 600_000);
     }

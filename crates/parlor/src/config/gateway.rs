@@ -13,6 +13,10 @@ pub struct Gateway {
     pub call_deadline_ms: u64,
     pub ping_interval_ms: u64,
     pub ping_timeout_ms: u64,
+    pub join_timeout_ms: u64,
+    pub message_timeout_ms: u64,
+    /// 0 for no limit.
+    pub sessions_per_address: usize,
     /// 0 for no limit.
     pub calls_per_address: usize,
     pub reflection: bool,

@@ -21,6 +21,9 @@ pub enum Incoming {
         /// It waits for an acknowledgement with this number.
         ack: Option<u64>,
     },
+    /// An event that is longer than [`Config::max_event`](crate::Config::max_event) with its attachments: its text, without
+    /// them.
+    Oversized { namespace: Arc<str>, event: Event, ack: Option<u64> },
     /// It acknowledges an event of ours.
     Ack { namespace: Arc<str>, id: u64, event: Event },
     /// It has left the namespace.

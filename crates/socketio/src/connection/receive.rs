@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Connection, Incoming, namespaces::Standing};
 use crate::{
     engine::{Message, Told},
-    packet::{Assembler, Error, Event, Kind, Packet, Protocol, connect_error, decode},
+    packet::{Assembler, Bounds, Error, Event, Kind, Packet, Protocol, connect_error, decode},
     reason::Reason,
 };
 
@@ -18,8 +18,8 @@ impl Connection {
             Message::Text(text) => self.text(text.as_bytes()),
             Message::Binary(bytes) => self.binary(bytes),
         };
-        outcome.unwrap_or_else(|_malformed| {
-            self.end(Reason::ParseError);
+        outcome.unwrap_or_else(|error| {
+            self.end(if error == Error::TooBig { Reason::TooBig } else { Reason::ParseError });
             None
         })
     }
@@ -32,8 +32,20 @@ impl Connection {
         if !packet.kind.is_binary() {
             return Ok(self.packet(packet));
         }
-        let assembler = Assembler::new(&packet);
+        let config = self.link.session().config();
+        let bounds = match self.namespaces.standing(packet.namespace) {
+            Standing::Joined(_) => Bounds { taken: config.max_payload, kept: config.max_event },
+            // What reaches nobody is counted and let go.
+            Standing::Left => Bounds { taken: config.max_payload, kept: 0 },
+            // Its attachments are not awaited: who is not let in sends none.
+            Standing::Unknown | Standing::Asked => {
+                self.end(Reason::ForcedServerClose);
+                return Ok(None);
+            }
+        };
+        let assembler = Assembler::within(&packet, bounds);
         self.assembler = Some(Box::new(assembler));
+        self.link.expect_more(true);
         self.assembled()
     }
 
@@ -46,13 +58,16 @@ impl Connection {
         let Some(whole) = self.assembler.take_if(|assembler| assembler.is_complete()) else {
             return Ok(None);
         };
+        self.link.expect_more(false);
         let (kind, id) = (whole.kind, whole.id);
         let namespace = whole.namespace.clone();
+        let is_oversized = whole.is_oversized();
         let event = whole.finish()?;
-        Ok(match self.standing(&namespace) {
-            Some(namespace) => deliver(kind, namespace, id, event),
-            None => None,
-        })
+        match self.standing(&namespace) {
+            Some(namespace) if is_oversized => oversized(kind, namespace, id, event),
+            Some(namespace) => Ok(deliver(kind, namespace, id, event)),
+            None => Ok(None),
+        }
     }
 
     fn packet(&mut self, packet: Packet<'_>) -> Option<Incoming> {
@@ -113,6 +128,7 @@ impl Connection {
 
     fn end(&mut self, reason: Reason) {
         self.assembler = None;
+        self.link.expect_more(false);
         self.link.session().end(reason, Told::AfterAll);
     }
 }
@@ -127,6 +143,21 @@ fn deliver(kind: Kind, namespace: Arc<str>, id: Option<u64>, event: Event) -> Op
         (Kind::Event | Kind::BinaryEvent, ack) => Some(Incoming::Event { namespace, event, ack }),
         (Kind::Ack | Kind::BinaryAck, None) | (Kind::Connect | Kind::Disconnect | Kind::ConnectError, _) => {
             None
+        }
+    }
+}
+
+/// Of an event that is too long the text is delivered; of an acknowledgement nothing is left that anybody could use.
+fn oversized(
+    kind: Kind,
+    namespace: Arc<str>,
+    ack: Option<u64>,
+    event: Event,
+) -> Result<Option<Incoming>, Error> {
+    match kind {
+        Kind::Event | Kind::BinaryEvent => Ok(Some(Incoming::Oversized { namespace, event, ack })),
+        Kind::Ack | Kind::BinaryAck | Kind::Connect | Kind::Disconnect | Kind::ConnectError => {
+            Err(Error::TooBig)
         }
     }
 }

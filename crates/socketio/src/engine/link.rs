@@ -28,6 +28,10 @@ pub struct Link {
     request: Option<Box<Handshake>>,
     socket: Option<websocket::Socket>,
     over: Option<Reason>,
+    /// The session was told that the client owes the rest of something.
+    owes: bool,
+    /// What it owes is more than a message.
+    owes_more: bool,
 }
 
 impl Link {
@@ -36,7 +40,7 @@ impl Link {
         request: Box<Handshake>,
         socket: Option<websocket::Socket>,
     ) -> Self {
-        Self { session, request: Some(request), socket, over: None }
+        Self { session, request: Some(request), socket, over: None, owes: false, owes_more: false }
     }
 
     /// The request that opened it, until it is taken.
@@ -56,9 +60,42 @@ impl Link {
         self.session.v3
     }
 
-    /// Says that the connection is of use, so that it may live longer than the time to connect.
-    pub fn settle(&self) {
+    /// Says that the connection is of use, so that it may live longer than the time to connect, and send more.
+    pub fn settle(&mut self) {
         self.session.settle();
+        self.allow();
+    }
+
+    /// Lets the WebSocket take what the session may send.
+    fn allow(&mut self) {
+        if let Some(socket) = &mut self.socket {
+            socket.allow(self.session.largest());
+        }
+    }
+
+    /// Says whether what has come is to be followed by more, which has its time from the first piece to the last.
+    pub(crate) fn expect_more(&mut self, more: bool) {
+        self.owes_more = more;
+        if !more {
+            self.owe(false);
+        }
+    }
+
+    fn owe(&mut self, rest: bool) {
+        if self.owes != rest {
+            self.owes = rest;
+            self.session.owes(rest);
+        }
+    }
+
+    /// Tells the session when something has begun to come, and when it is whole.
+    fn hurry(&mut self, is_whole: bool) {
+        let begun = || self.socket.as_ref().is_some_and(|socket| !socket.is_at_rest());
+        if !self.owes_more && is_whole {
+            self.owe(false);
+        } else if !is_whole {
+            self.owe(self.owes_more || begun());
+        }
     }
 
     /// The next message. It may be dropped and called again: nothing is lost. Who does not call it holds the client back.
@@ -69,6 +106,7 @@ impl Link {
     /// See [`Self::next`].
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Message> {
         let polled = self.poll_message(cx);
+        self.hurry(polled.is_ready());
         self.session.attended.store(polled.is_pending(), Ordering::Relaxed);
         polled
     }
@@ -127,6 +165,11 @@ impl Link {
         self.session.end(reason, Told::AfterAll);
     }
 
+    pub(crate) fn held_bytes(&self) -> usize {
+        let posted = self.session.lock().transport.polling.as_ref().map_or(0, |polling| polling.held_bytes());
+        posted + self.socket.as_ref().map_or(0, websocket::Socket::held_bytes)
+    }
+
     /// Nobody waits for the next message.
     pub(crate) fn unattended(&self) {
         self.session.attended.store(false, Ordering::Relaxed);
@@ -147,7 +190,11 @@ impl Link {
                     Poll::Pending => return Poll::Pending,
                 },
                 None => match self.poll_polling(cx) {
-                    Poll::Ready(message) => message,
+                    Poll::Ready(message) => {
+                        // Where a WebSocket has taken over.
+                        self.allow();
+                        message
+                    }
                     Poll::Pending => return Poll::Pending,
                 },
             };

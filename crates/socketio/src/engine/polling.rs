@@ -151,6 +151,16 @@ impl Polling {
         self.upgrade = None;
     }
 
+    /// What POSTs have brought and the user has not taken, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        let bytes = |message: &Message| match message {
+            Message::Text(text) => text.len(),
+            Message::Binary(bytes) => bytes.len(),
+            Message::Ended(_) => 0,
+        };
+        self.inbox.iter().map(bytes).sum()
+    }
+
     /// Tells the user's task that there is something.
     pub fn wake_reader(&mut self) {
         if let Some(reader) = self.reader.take() {

@@ -1,5 +1,5 @@
-//! All sessions of an engine by the random part of their sid, the connections of each address, and the tasks that bring
-//! WebSockets up and down.
+//! All sessions of an engine by the random part of their sid, their places, and the tasks that bring WebSockets up and
+//! down.
 
 use std::{
     collections::HashMap,
@@ -14,6 +14,7 @@ use tokio::{runtime::Handle, task::JoinSet};
 
 use super::{
     beat::Rhythm,
+    places::{Place, Places},
     sid::{Key, Sids},
 };
 use crate::{config::Config, wheel::Wheel};
@@ -27,7 +28,7 @@ pub(super) struct Registry<S> {
     pub sids: Sids,
     pub wheel: Wheel,
     sessions: Mutex<HashMap<Key, Arc<S>>>,
-    addresses: Arc<Addresses>,
+    places: Arc<Places>,
     /// The names of namespaces that clients have been let into: nearly always few, each shared by all who are in it.
     names: Mutex<Vec<Arc<str>>>,
     runtime: Handle,
@@ -40,7 +41,7 @@ impl<S> Registry<S> {
     pub fn new(config: Config, wheel: Wheel) -> Self {
         Self {
             sids: Sids::new(&config.node, config.sid_key),
-            addresses: Arc::new(Addresses { most: config.connections_per_ip, counts: Mutex::default() }),
+            places: Places::new(config.sessions_max, config.sessions_per_address),
             names: Mutex::default(),
             config,
             wheel,
@@ -69,9 +70,9 @@ impl<S> Registry<S> {
         name
     }
 
-    /// A place for one more connection of this address.
-    pub fn admit(&self, address: Option<IpAddr>) -> Option<Admission> {
-        self.addresses.admit(address)
+    /// A place for one more session of this address.
+    pub fn admit(&self, address: Option<IpAddr>) -> Option<Place> {
+        self.places.take(address)
     }
 
     pub fn insert(&self, key: Key, session: Arc<S>) {
@@ -117,66 +118,5 @@ impl<S> Registry<S> {
     /// The tasks that are still under way.
     pub fn take_tasks(&self) -> JoinSet<()> {
         std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-struct Addresses {
-    most: usize,
-    counts: Mutex<HashMap<IpAddr, usize>>,
-}
-
-impl Addresses {
-    fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Admission> {
-        if let Some(address) = address {
-            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = counts.entry(address).or_default();
-            if *count >= self.most {
-                if *count == 0 {
-                    counts.remove(&address);
-                }
-                return None;
-            }
-            *count += 1;
-        }
-        Some(Admission { addresses: Arc::clone(self), address })
-    }
-}
-
-/// The place of one connection among those of its address.
-pub(super) struct Admission {
-    addresses: Arc<Addresses>,
-    address: Option<IpAddr>,
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        let Some(address) = self.address else { return };
-        let mut counts = self.addresses.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&address);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_has_its_places_and_no_more() {
-        let addresses = Arc::new(Addresses { most: 2, counts: Mutex::default() });
-        let one = Some(IpAddr::from([10, 0, 0, 1]));
-        let first = addresses.admit(one).unwrap();
-        let second = addresses.admit(one).unwrap();
-        assert!(addresses.admit(one).is_none());
-        assert!(addresses.admit(Some(IpAddr::from([10, 0, 0, 2]))).is_some());
-        assert!(addresses.admit(None).is_some(), "who has no address is not counted");
-        drop(first);
-        let third = addresses.admit(one).unwrap();
-        drop((second, third));
-        assert!(addresses.counts.lock().unwrap().is_empty());
     }
 }

@@ -12,9 +12,10 @@ use super::{
     handshake::Handshake,
     link::Link,
     piece::Form,
+    places::Place,
     polling::{get, post},
     query::Query,
-    registry::{Admission, Registry},
+    registry::Registry,
     session::Session,
     sid::Origin,
     told::Told,
@@ -137,14 +138,14 @@ impl<A: Accept> Engine<A> {
         if self.registry.is_closed() {
             return Err(Refusal::BadRequest);
         }
-        let admission = self.registry.admit(peer).ok_or(Refusal::TooManyConnections)?;
+        let place = self.registry.admit(peer).ok_or(Refusal::TooManyConnections)?;
         let form = Form { v3, base64: query.base64 };
         if websocket {
-            return self.open_websocket(without_body(request), peer, form, admission);
+            return self.open_websocket(without_body(request), peer, form, place);
         }
         let handshake = handshake(&request, peer);
         drop(request);
-        Ok(self.open_polling(handshake, form, admission).await)
+        Ok(self.open_polling(handshake, form, place).await)
     }
 
     fn find(&self, sid: &str) -> Result<Arc<Session>, Refusal> {
@@ -155,14 +156,9 @@ impl<A: Accept> Engine<A> {
         }
     }
 
-    async fn open_polling(
-        &self,
-        handshake: Box<Handshake>,
-        form: Form,
-        admission: Admission,
-    ) -> Response<Body> {
+    async fn open_polling(&self, handshake: Box<Handshake>, form: Form, place: Place) -> Response<Body> {
         let registry = Arc::clone(&self.registry);
-        let session = Session::new(registry, admission, form, None);
+        let session = Session::new(registry, place, form, None);
         let open = session.open_packet(self.registry.config.transports.websocket);
         // It is the first packet, and nothing has ended the session yet.
         let _ = session.send(b"", &open, &[], true);
@@ -178,7 +174,7 @@ impl<A: Accept> Engine<A> {
         mut request: Request<()>,
         peer: Option<IpAddr>,
         form: Form,
-        admission: Admission,
+        place: Place,
     ) -> Result<Response<Body>, Refusal> {
         let (response, socket) = self.accept(&mut request)?;
         let registry = Arc::clone(&self.registry);
@@ -191,7 +187,7 @@ impl<A: Accept> Engine<A> {
                 sleep(OLD_CLIENT_PAUSE).await;
             }
             let sender = Some(socket.sender());
-            let session = Session::new(registry, admission, form, sender);
+            let session = Session::new(registry, place, form, sender);
             let _ = session.send(b"", &session.open_packet(false), &[], true);
             accept.opened(Link::new(session, handshake, Some(socket)));
         });
@@ -220,7 +216,9 @@ impl<A: Accept> Engine<A> {
     ) -> Result<(Response<Body>, impl Future<Output = std::io::Result<Socket>> + Send + use<B, A>), Refusal>
     {
         let config = &self.registry.config;
-        let limits = Limits { outbox_bytes: config.outbox_bytes, ..Limits::messages(config.max_payload) };
+        // Until it is settled; its link then allows more.
+        let largest = config.connect_bytes.min(config.max_payload);
+        let limits = Limits { outbox_bytes: config.outbox_bytes, ..Limits::messages(largest) };
         let accepted = websocket::accept(request, limits, config.take_apart);
         let (response, socket) = accepted.map_err(|_rejection| Refusal::BadRequest)?;
         Ok((response.map(|()| Body::default()), socket))

@@ -12,12 +12,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    beat::Beat,
-    piece::Form,
-    registry::{Admission, Registry},
-    sid::Key,
-    told::Told,
-    transport::Transport,
+    beat::Beat, piece::Form, places::Place, registry::Registry, sid::Key, told::Told, transport::Transport,
 };
 use crate::{config::Config, reason::Reason, websocket::Sender};
 
@@ -29,7 +24,7 @@ pub(crate) struct Session {
     pub v3: bool,
     /// Whether its user listens; one who does not is the reason that no pong is read.
     pub attended: AtomicBool,
-    _admission: Admission,
+    _place: Place,
     state: Mutex<State>,
 }
 
@@ -38,12 +33,14 @@ pub(super) struct State {
     pub beat: Beat,
     /// Until then it must be of use to somebody.
     pub connect_by: Option<Instant>,
+    /// Since when it owes the rest of what it has begun to send.
+    pub unfinished: Option<Instant>,
 }
 
 impl Session {
     pub(super) fn new(
         registry: Arc<Registry<Session>>,
-        admission: Admission,
+        place: Place,
         form: Form,
         socket: Option<Sender>,
     ) -> Arc<Self> {
@@ -51,17 +48,18 @@ impl Session {
         let beat = Beat::new(form.v3, now, registry.rhythm());
         let connect_by = now + registry.config.connect_timeout;
         let transport = Transport::new(form, socket, registry.config.outbox_bytes);
-        let state = State { transport, beat, connect_by: Some(connect_by) };
+        let state = State { transport, beat, connect_by: Some(connect_by), unfinished: None };
         let session = Arc::new(Self {
             key: rand::random(),
             v3: form.v3,
             attended: AtomicBool::new(false),
-            _admission: admission,
+            _place: place,
             state: Mutex::new(state),
             registry,
         });
         session.registry.insert(session.key, Arc::clone(&session));
-        session.registry.wheel.add(&session, beat.next(now).min(connect_by));
+        let first = beat.next(now).min(connect_by).min(now + session.config().message_timeout);
+        session.registry.wheel.add(&session, first);
         if session.registry.is_closed() {
             // It came in while all others were ended.
             session.end(Reason::ServerShuttingDown, Told::AfterAll);
@@ -113,8 +111,20 @@ impl Session {
         self.lock().beat.heard(Instant::now, self.registry.rhythm());
     }
 
-    /// It is of use: it need not hurry any more.
+    /// It is of use: it need not hurry any more, and may send what others may.
     pub fn settle(&self) {
         self.lock().connect_by = None;
+    }
+
+    /// The largest message or payload that is taken of it.
+    pub fn largest(&self) -> usize {
+        let config = self.config();
+        let is_settled = self.lock().connect_by.is_none();
+        if is_settled { config.max_payload } else { config.connect_bytes.min(config.max_payload) }
+    }
+
+    /// The client has begun to send something, or has sent all of it.
+    pub fn owes(&self, rest: bool) {
+        self.lock().unfinished = rest.then(Instant::now);
     }
 }

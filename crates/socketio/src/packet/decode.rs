@@ -41,6 +41,8 @@ pub enum Error {
     UnexpectedAttachment,
     #[error("a placeholder points at no attachment")]
     Placeholder,
+    #[error("a packet is too large with its attachments")]
+    TooBig,
 }
 
 /// Names that mean something to an emitter of events, so no client may send them.

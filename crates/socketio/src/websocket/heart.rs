@@ -2,7 +2,7 @@
 //! no timer of its own.
 //!
 //! Silence says nothing while the socket's owner does not read. What is written and not taken is like a ping without an
-//! answer, whatever the client itself sends meanwhile.
+//! answer, whatever the client itself sends meanwhile. A message that has begun is whole in time, or that is the end too.
 
 use std::{
     sync::{
@@ -28,6 +28,8 @@ pub struct Pulse {
     pub timeout: Duration,
     /// How long it may take nothing of what is written to it.
     pub stall: Duration,
+    /// How long a message may take from its first byte to its last.
+    pub message: Duration,
 }
 
 /// What the wheel visits of a socket.
@@ -39,6 +41,8 @@ pub(super) struct Heart {
     heard: AtomicU64,
     /// When the last ping went out, 0 for never.
     pinged: AtomicU64,
+    /// When the message that is not whole yet began, 0 for none.
+    begun: AtomicU64,
     reading: AtomicBool,
 }
 
@@ -50,12 +54,13 @@ impl Heart {
             epoch: Instant::now(),
             heard: AtomicU64::new(0),
             pinged: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
             reading: AtomicBool::new(false),
         }
     }
 
     pub fn first_visit(&self) -> Instant {
-        self.epoch + self.pulse.interval.min(self.pulse.stall)
+        self.epoch + self.pulse.interval.min(self.pulse.stall).min(self.pulse.message)
     }
 
     /// The owner waits for something to read.
@@ -73,6 +78,30 @@ impl Heart {
     /// Something came.
     pub fn hears(&self) {
         self.heard.store(self.since_epoch(Instant::now()), Ordering::Relaxed);
+    }
+
+    /// The client owes the rest of a message, or does not.
+    pub fn owes(&self, rest: bool) {
+        let begun = self.begun.load(Ordering::Relaxed);
+        if rest != (begun > 0) {
+            self.begun
+                .store(if rest { self.since_epoch(Instant::now()).max(1) } else { 0 }, Ordering::Relaxed);
+        }
+    }
+
+    /// Until when a message that has begun must be whole; meanwhile somebody has to read it.
+    fn whole_by(&self, now: Instant) -> Option<Instant> {
+        let begun = self.begun.load(Ordering::Relaxed);
+        if begun == 0 {
+            return None;
+        }
+        if self.reading.load(Ordering::Relaxed) {
+            return Some(self.at(begun) + self.pulse.message);
+        }
+        // If it has become whole meanwhile, that stays.
+        let later = self.since_epoch(now).max(1);
+        let _ = self.begun.compare_exchange(begun, later, Ordering::Relaxed, Ordering::Relaxed);
+        Some(now + self.pulse.message)
     }
 
     fn since_epoch(&self, at: Instant) -> u64 {
@@ -95,7 +124,7 @@ impl Heart {
             if now < over {
                 return Some(over);
             }
-            silent(line);
+            tell(line, close::GOING_AWAY, "no answer to a ping", Reason::PingTimeout);
             return None;
         }
         let asks = self.at(heard) + self.pulse.interval;
@@ -121,18 +150,24 @@ impl Timed for Heart {
             line.end(Reason::SlowReader);
             return None;
         }
-        Some(self.listen(&line, now)?.min(stalled))
+        // What begins after this visit is found by the next one.
+        let whole_by = self.whole_by(now).unwrap_or(now + self.pulse.message);
+        if whole_by <= now {
+            tell(&line, close::POLICY, "message not finished in time", Reason::TooSlow);
+            return None;
+        }
+        Some(self.listen(&line, now)?.min(stalled).min(whole_by))
     }
 }
 
 /// Says why, if there is a chance that it is read.
-fn silent(line: &Outbox) {
+fn tell(line: &Outbox, code: u16, why: &str, reason: Reason) {
     if line.waiting_bytes() > 0 {
-        line.end(Reason::PingTimeout);
+        line.end(reason);
         return;
     }
-    let payload = Close::payload(close::GOING_AWAY, "no answer to a ping");
+    let payload = Close::payload(code, why);
     let head = Head::new(Opcode::Close, b"", payload.len());
     // If the line has ended already, there is nobody to tell.
-    let _ = line.send_last(head.as_bytes(), &payload, Reason::PingTimeout);
+    let _ = line.send_last(head.as_bytes(), &payload, reason);
 }

@@ -103,6 +103,17 @@ impl Reader {
         }
     }
 
+    /// Takes messages up to this length from here on, in one frame or in many.
+    pub fn allow(&mut self, message_bytes: usize) {
+        self.limits = Limits { frame_bytes: message_bytes, message_bytes, ..self.limits };
+    }
+
+    /// What it holds, in bytes.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.message.capacity() + self.control.capacity()
+    }
+
     /// True between messages: nothing has begun and nothing is held.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
@@ -120,7 +131,8 @@ impl Reader {
         }
         let data = !header.opcode.is_control();
         if data
-            && (length > self.limits.frame_bytes || length > self.limits.message_bytes - self.message.len())
+            && (length > self.limits.frame_bytes
+                || length > self.limits.message_bytes.saturating_sub(self.message.len()))
         {
             return Err(Error::TooBig);
         }

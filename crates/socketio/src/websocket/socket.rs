@@ -104,11 +104,30 @@ impl Socket {
     }
 
     /// Lets the wheel watch whether the client lives. It is told so with 1001 if it does not, and [`Self::next`] ends with
-    /// [`Reason::PingTimeout`] or, where it does not take what is written, [`Reason::SlowReader`].
+    /// [`Reason::PingTimeout`] or, where it does not take what is written, [`Reason::SlowReader`]. One that does not finish
+    /// its message is told so with 1008, and ends with [`Reason::TooSlow`].
     pub fn watch(&mut self, wheel: &Wheel, pulse: Pulse) {
         let heart = Arc::new(Heart::new(&self.line, pulse));
         wheel.add(&heart, heart.first_visit());
         self.heart = Some(heart);
+    }
+
+    /// Takes messages up to this length from here on, in one frame or in many: a client that is not known yet has little to
+    /// say.
+    pub fn allow(&mut self, message_bytes: usize) {
+        self.reader.allow(message_bytes);
+    }
+
+    /// What it holds of what the client has sent, in bytes.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.rest.len() + self.reader.held_bytes()
+    }
+
+    /// True between messages: the client does not owe the rest of one.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.reader.is_at_rest()
     }
 
     /// The next message, or how the socket ended. It may be dropped and called again: nothing is lost.
@@ -120,6 +139,7 @@ impl Socket {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let polled = self.poll_event(cx);
         if let Some(heart) = &self.heart {
+            heart.owes(polled.is_pending() && !self.reader.is_at_rest());
             if polled.is_ready() { heart.pauses() } else { heart.reads() }
         }
         polled

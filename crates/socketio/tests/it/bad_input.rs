@@ -222,7 +222,7 @@ async fn what_is_under_way_while_the_transport_changes_is_neither_lost_nor_reord
 
 #[tokio::test]
 async fn an_address_has_so_many_connections_and_not_one_more() {
-    let server = Server::with(|config| Config { connections_per_ip: 2, ..patient(config) }).await;
+    let server = Server::with(|config| Config { sessions_per_address: 2, ..patient(config) }).await;
     let first = server.client.websocket(WEBSOCKET).await.unwrap();
     let target = polling(RAW, 4, &server.poll_session(RAW, 4).await);
     let refused = server.client.get("/engine.io/?EIO=4&transport=polling").await;

@@ -13,4 +13,7 @@ mod programs;
 mod restart;
 mod server;
 mod socketio;
+mod stories;
+mod story;
 mod suite;
+mod unfinished;

@@ -131,6 +131,11 @@ async fn serve(mut connection: Connection, ends: Ends) {
                     answer(socket, &event, ack);
                 }
             }
+            Incoming::Oversized { namespace, event, .. } => {
+                if let Some(socket) = sockets.iter().find(|socket| *socket.namespace() == *namespace) {
+                    let _ = socket.emit(&Event::new("too-long", &event.args().collect::<Vec<_>>()));
+                }
+            }
             Incoming::Ack { namespace, event, .. } => {
                 // The suites never get this far: it is for clients that try acknowledgements the other way.
                 if let Some(socket) = sockets.iter().find(|socket| *socket.namespace() == *namespace) {

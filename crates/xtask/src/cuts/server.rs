@@ -117,9 +117,11 @@ data_dir = {data_dir:?}
 log.filter = "warn,sqlx::pool=error"
 database.migrate = true
 secrets.generate = true
+gateway.sessions_per_address = 0
 [[listener]]
 address = "127.0.0.1:0"
 connections_max = {CONNECTIONS_MAX}
+connections_per_address = 0
 [[mount]]
 dialect = "native"
 prefix = "/native"

@@ -106,6 +106,10 @@ impl Machine for Socket {
         self.work.is_idle()
     }
 
+    fn has_joined(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Closed)
+    }
+
     fn is_settled(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::Closed)
     }

@@ -103,6 +103,11 @@ impl Standing {
         mem::take(&mut self.feed)
     }
 
+    /// It has registered for something: as staff, or for a session.
+    pub fn has_joined(&self) -> bool {
+        self.speaker == Speaker::Staff || self.session.is_some()
+    }
+
     fn speak_for_staff(&mut self) {
         self.speaker = Speaker::Staff;
         self.refused_proofs = 0;

@@ -72,6 +72,10 @@ impl Machine for Socket {
         self.work.is_idle()
     }
 
+    fn has_joined(&self) -> bool {
+        self.closed || self.client.standing().has_joined()
+    }
+
     fn is_settled(&self) -> bool {
         self.takes() || self.what == STAFF_MESSAGE
     }

@@ -10,6 +10,7 @@ pub(super) const WIRE: Wire = Wire {
     name: "staff",
     staff: Some(STAFF),
     carriers: Carriers { websocket: true, socketio: None },
+    joins: &["register", "register_admin"],
     // Nobody types faster.
     pace: Pace { burst: 20, per_second: 10, refuse: true, max_frame_bytes: FRAME_BYTES },
     over_pace: Some(|| shape::error_frame("Too many messages")),

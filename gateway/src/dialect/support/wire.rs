@@ -10,6 +10,7 @@ pub(super) const WIRE: Wire = Wire {
     name: "support",
     staff: Some(STAFF),
     carriers: Carriers { websocket: false, socketio: Some("/socket.io") },
+    joins: &["user:join"],
     // What is over waits.
     pace: Pace { burst: 200, per_second: 20, refuse: false, max_frame_bytes: FRAME_BYTES },
     over_pace: None,

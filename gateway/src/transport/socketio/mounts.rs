@@ -35,6 +35,15 @@ impl Mounts {
         Cors::Origins(self.0.values().flat_map(|mounted| mounted.mount.origins.clone()).collect())
     }
 
+    /// The longest event that a dialect here takes.
+    pub fn max_event(&self) -> usize {
+        self.0.values().map(|mounted| mounted.pace().max_frame_bytes).max().unwrap_or(0)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Mounted> {
+        self.0.values()
+    }
+
     /// Some mount here lets pages of this origin open sockets.
     pub fn may_come(&self, headers: &HeaderMap) -> bool {
         self.0.values().any(|mounted| mounted.mount.admits(headers))

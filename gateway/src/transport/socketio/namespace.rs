@@ -117,14 +117,23 @@ impl Namespace {
 
     /// The client emitted an event: it is stepped, waits for its turn, or is refused, as the dialect has it.
     pub async fn emitted(&mut self, event: Event, ack: Option<u64>) {
-        let mut event = SocketEvent(event);
+        let event = SocketEvent(event);
         if self.turns.is_too_big(event.bytes()) {
-            self.driver.refused("frame", "too large");
-            match self.mounted.dialect.oversized_event(&event, ack) {
-                Oversized::Taken(instead) => event = instead,
-                Oversized::Told(told) => return self.driver.carry_out_all(told).await,
-            }
+            return self.oversized(event.0, ack).await;
         }
+        self.arrived(event, ack).await;
+    }
+
+    /// The client emitted an event that is too large, perhaps only with its attachments, which are gone.
+    pub async fn oversized(&mut self, event: Event, ack: Option<u64>) {
+        self.driver.refused("frame", "too large");
+        match self.mounted.dialect.oversized_event(&SocketEvent(event), ack) {
+            Oversized::Taken(instead) => self.arrived(instead, ack).await,
+            Oversized::Told(told) => self.driver.carry_out_all(told).await,
+        }
+    }
+
+    async fn arrived(&mut self, event: SocketEvent, ack: Option<u64>) {
         let bytes = event.bytes();
         match self.turns.arrive((event, ack), bytes, Instant::now()) {
             Verdict::Waits => self.dispatch().await,

@@ -17,7 +17,7 @@ use parlor_socketio::{Connection, Incoming, Reason};
 use tokio::time::{Instant, Sleep};
 
 use super::{mounts::Mounts, namespace::Namespace};
-use crate::{driver, edge::Edge};
+use crate::{driver, edge::Edge, transport::origin};
 
 /// What the client of a namespace that nobody mounted is told, as the reference tells it.
 const INVALID_NAMESPACE: &str = "Invalid namespace";
@@ -144,6 +144,13 @@ impl Task {
                 }
                 None => Ok(()),
             },
+            Incoming::Oversized { namespace, event, ack } => match self.place(&namespace) {
+                Some(index) => {
+                    self.namespaces[index].oversized(event, ack).await;
+                    self.follow(index).await
+                }
+                None => Ok(()),
+            },
             // No dialect asks its clients for acknowledgements.
             Incoming::Ack { .. } => Ok(()),
             Incoming::Leave { namespace } => {
@@ -164,8 +171,7 @@ impl Task {
         let none = HeaderMap::new();
         let headers = self.headers.as_deref().unwrap_or(&none);
         if !mounted.mount.admits(headers) {
-            metrics::counter!(crate::metric::ORIGINS_REFUSED, "dialect" => mounted.dialect.wire().name)
-                .increment(1);
+            origin::refused(&self.edge, mounted, headers);
             self.connection.refuse(namespace, FOREIGN_ORIGIN, None);
             return Ok(());
         }

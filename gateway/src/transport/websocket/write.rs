@@ -99,6 +99,7 @@ pub(super) fn ending(ended: &Ended) -> Ending {
         Ended::Refused(error) => Ending { code: error.code(), reason: error.reason() },
         Ended::Here(Reason::SlowReader) => Ending::SLOW_READER,
         Ended::Here(Reason::PingTimeout) => Ending::SILENT,
+        Ended::Here(Reason::TooSlow) => Ending::TOO_SLOW,
         Ended::Here(_) | Ended::Closed(_) | Ended::Lost => Ending::GONE,
     }
 }

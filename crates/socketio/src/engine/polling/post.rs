@@ -113,14 +113,15 @@ impl<'a> Post<'a> {
         B: Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let most = self.session.registry.config.max_payload;
+        let most = self.session.largest();
         let body = request.into_body();
         if body.size_hint().lower() > most as u64 {
             return Err(Answer::TooBig);
         }
-        let rhythm = self.session.registry.rhythm();
+        let (rhythm, patience) =
+            (self.session.registry.rhythm(), self.session.registry.config.message_timeout);
         let read = Box::pin(Limited::new(body, most).collect());
-        match timeout(rhythm.interval + rhythm.timeout, read).await {
+        match timeout(patience.min(rhythm.interval + rhythm.timeout), read).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Answer::TooBig),
             Ok(Err(_broken)) => Err(Answer::Bad),
@@ -129,6 +130,15 @@ impl<'a> Post<'a> {
     }
 
     fn decode(&self, body: Bytes, binary: bool) -> Posted {
+        let length = body.len();
+        let mut posted = self.cut(body, binary);
+        for message in &mut posted.messages {
+            own(message, length);
+        }
+        posted
+    }
+
+    fn cut(&self, body: Bytes, binary: bool) -> Posted {
         match (self.session.v3, binary) {
             (true, true) => self.sort(BinaryPayload::new(body)),
             (_, _) if std::str::from_utf8(&body).is_err() => {
@@ -205,6 +215,17 @@ impl<'a> Post<'a> {
         polling.inbox.extend(messages.take().into_iter().flatten());
         polling.wake_reader();
         Poll::Ready(true)
+    }
+}
+
+/// Copies a message that is but a part of its payload: however short, it would keep the whole of it for as long as it waits.
+fn own(message: &mut Message, payload: usize) {
+    match message {
+        Message::Text(text) if text.len() < payload / 2 => {
+            *text = Text::checked(Bytes::copy_from_slice(text.as_bytes()));
+        }
+        Message::Binary(bytes) if bytes.len() < payload / 2 => *bytes = Bytes::copy_from_slice(bytes),
+        Message::Text(_) | Message::Binary(_) | Message::Ended(_) => {}
     }
 }
 

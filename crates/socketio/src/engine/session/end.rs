@@ -1,4 +1,5 @@
-//! How a session ends: by whoever ends it, by silence, by a client that takes nothing, by one that joins nothing.
+//! How a session ends: by whoever ends it, by silence, by a client that takes nothing, by one that
+//! joins nothing, by one that finishes nothing.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -56,6 +57,16 @@ impl Session {
             self.finish(&mut state, Reason::ForcedServerClose, Told::AfterAll);
             return None;
         }
+        let patience = self.registry.config.message_timeout;
+        if state.unfinished.is_some() && !self.attended.load(Ordering::Relaxed) {
+            // Nobody reads what it sends.
+            state.unfinished = Some(now);
+        }
+        let whole_by = state.unfinished.map(|since| since + patience);
+        if whole_by.is_some_and(|by| by <= soon) {
+            self.finish(&mut state, Reason::TooSlow, Told::AfterAll);
+            return None;
+        }
         match state.beat.due(now, rhythm) {
             Due::Nothing => {}
             Due::Ping => {
@@ -76,8 +87,9 @@ impl Session {
             self.finish(&mut state, Reason::SlowReader, Told::AtOnce);
             return None;
         }
-        // A stall is looked for once in each interval, so that it is never found later than a missing answer.
-        let soonest = [Some(now + rhythm.interval), stalled, state.connect_by];
+        // A stall is looked for once in each interval, so that it is never found later than a missing answer, and what is
+        // unfinished as often as it has time: what begins after a visit is found by the next one.
+        let soonest = [Some(now + rhythm.interval.min(patience)), stalled, state.connect_by, whole_by];
         soonest.into_iter().flatten().chain([state.beat.next(now)]).min()
     }
 }

@@ -1,0 +1,64 @@
+//! How large a run is, and what the program is told of its limits.
+
+use std::time::Duration;
+
+/// Everything that can be said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    pub hostile: usize,
+    /// Addresses that they come from.
+    pub addresses: usize,
+    pub honest: usize,
+    /// How long the honest are alone, and how long they are not.
+    pub calm: Duration,
+    pub attack: Duration,
+    /// Between two messages of one honest client.
+    pub every: Duration,
+    /// What is below this counts as soon: a machine that others use is never quiet.
+    pub floor: Duration,
+    /// What the program is told: the defaults where it is the campaign.
+    pub join_timeout: Duration,
+    pub message_timeout: Duration,
+}
+
+impl Sizes {
+    /// So small that it is one of the tests.
+    #[must_use]
+    pub const fn short() -> Self {
+        Self {
+            hostile: 1_500,
+            addresses: 50,
+            honest: 30,
+            calm: Duration::from_secs(6),
+            attack: Duration::from_secs(18),
+            every: Duration::from_millis(500),
+            floor: Duration::from_millis(100),
+            join_timeout: Duration::from_secs(3),
+            message_timeout: Duration::from_secs(4),
+        }
+    }
+
+    /// The campaign: for a quarter of an hour, at the program's defaults.
+    #[must_use]
+    pub const fn campaign() -> Self {
+        Self {
+            hostile: 20_000,
+            addresses: 200,
+            honest: 500,
+            calm: Duration::from_secs(60),
+            attack: Duration::from_secs(14 * 60),
+            every: Duration::from_secs(2),
+            floor: Duration::from_millis(50),
+            join_timeout: Duration::from_secs(10),
+            message_timeout: Duration::from_secs(20),
+        }
+    }
+
+    /// The longest that the server bears with somebody: a head and a body have 10 and 15 seconds, an upgrade 10 beside
+    /// what there is to join.
+    #[must_use]
+    pub fn unfinished(&self) -> Duration {
+        let socketio = self.join_timeout + Duration::from_secs(10);
+        socketio.max(Duration::from_secs(15)) + self.message_timeout
+    }
+}
