@@ -104,8 +104,8 @@ impl Attendance {
             Command::SetAvailability(request) => return self.presence.choose(&self.caller, &request).await,
             Command::Watch(watch) => self.watch(&watch).await?,
         }
-        let principal = self.caller.principal()?;
-        Ok(self.presence.person(principal.tenant, self.user.id).await?.to_proto(principal))
+        let tenant = self.caller.principal()?.tenant;
+        Ok(self.presence.person(tenant, self.user.id).await?.to_proto())
     }
 
     async fn attach(&mut self, attach: &v1::AttendAttach) -> Result<()> {
@@ -124,8 +124,8 @@ impl Attendance {
     async fn watch(&mut self, watch: &v1::AttendWatch) -> Result<()> {
         self.feed = None;
         if watch.enabled {
-            let principal = Arc::clone(self.caller.principal()?);
-            self.feed = Some(Feed::open(&self.hub, principal, wanted_role(watch.role)?).await?);
+            let tenant = self.caller.principal()?.tenant;
+            self.feed = Some(Feed::open(&self.hub, tenant, wanted_role(watch.role)?).await?);
         }
         Ok(())
     }
