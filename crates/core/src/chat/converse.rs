@@ -84,7 +84,7 @@ impl ChatRpc {
             inbox: Arc::new(Inbox::new(MAILBOX_BYTES)),
             open: HashMap::new(),
             tails: VecDeque::new(),
-            ended: self.chat.ended(principal),
+            ended: self.chat.hub.ended(&self.chat.rights, principal),
             caller,
         };
         let responses = stream::try_unfold(conversing, |mut conversing| async move {

@@ -16,7 +16,7 @@ use tonic::Status;
 use super::{Chat, access::Named, convert};
 use crate::{
     Error, Result,
-    caller::{Caller, Principal},
+    caller::Caller,
     hub::{Item, Mailbox, Topic, Watch},
     request::Answers,
     wire::signed,
@@ -72,7 +72,7 @@ impl Chat {
         let inbox = Arc::new(Inbox::new(MAILBOX_BYTES));
         let listening = self.listen(caller, &named, request.after_sequence.map(signed), &inbox).await?;
         let watching =
-            Watching { chat: self.clone(), inbox, listening, ended: self.ended(principal) };
+            Watching { chat: self.clone(), inbox, listening, ended: self.hub.ended(&self.rights, principal) };
         let events = stream::try_unfold(watching, |mut watching| async move {
             let event = watching.next().await.map_err(Status::from)?;
             Ok(Some((v1::WatchConversationResponse { event: Some(event) }, watching)))
@@ -115,17 +115,6 @@ impl Chat {
         let after = after.unwrap_or(position);
         let tail = Tail { tenant, conversation: id, after, through: position, page: VecDeque::new() };
         Ok(Listening { conversation, after, tail, seen: position.max(after), _log: log, typing })
-    }
-
-    /// Completes when a stream of this principal must end: its rights do, or this node stops.
-    pub(super) fn ended(&self, principal: &Arc<Principal>) -> BoxFuture<'static, Error> {
-        let (rights, hub, principal) = (Arc::clone(&self.rights), self.hub.clone(), Arc::clone(principal));
-        Box::pin(async move {
-            tokio::select! {
-                error = rights.standing().ended(&principal) => error,
-                () = hub.stopped() => Error::TryAgain,
-            }
-        })
     }
 }
 

@@ -113,7 +113,7 @@ impl PresenceRpc {
     ) -> Result<Answers<v1::WatchPresenceResponse>> {
         let principal = caller.principal()?;
         let role = wanted_role(request.role)?;
-        let events = watch::watch(&self.hub, Arc::clone(&self.auth), Arc::clone(principal), role).await?;
+        let events = watch::watch(&self.hub, &self.auth, principal, role).await?;
         Ok(Box::pin(events))
     }
 
@@ -122,8 +122,10 @@ impl PresenceRpc {
         caller: &Caller,
         commands: Streaming<v1::AttendRequest>,
     ) -> Result<Answers<v1::AttendResponse>> {
-        let user = Arc::clone(caller.principal()?.user().ok_or(Error::RoleRequired("user"))?);
-        let (presence, hub, auth) = (self.presence.clone(), self.hub.clone(), Arc::clone(&self.auth));
-        Ok(Box::pin(attend::attend(presence, hub, auth, caller.clone(), user, commands)))
+        let principal = caller.principal()?;
+        let user = Arc::clone(principal.user().ok_or(Error::RoleRequired("user"))?);
+        let (presence, hub, ended) =
+            (self.presence.clone(), self.hub.clone(), self.hub.ended(&self.auth, principal));
+        Ok(Box::pin(attend::attend(presence, hub, ended, caller.clone(), user, commands)))
     }
 }

@@ -74,12 +74,12 @@ impl Feed {
 /// The events of a `WatchPresence` call.
 pub(super) async fn watch(
     hub: &Hub,
-    auth: Arc<Auth>,
-    principal: Arc<Principal>,
+    auth: &Arc<Auth>,
+    principal: &Arc<Principal>,
     role: Option<v1::Role>,
 ) -> Result<impl Stream<Item = Result<v1::WatchPresenceResponse, Status>> + Send + use<>> {
     let feed = Feed::open(hub, principal.tenant, role).await?;
-    let ended = Box::pin(async move { auth.standing().ended(&principal).await });
+    let ended = hub.ended(auth, principal);
     Ok(stream::unfold(Some((feed, ended)), async |state| {
         let (mut feed, mut ended) = state?;
         tokio::select! {
