@@ -18,6 +18,12 @@ impl Entrance {
         Self { address, tenant: tenant.to_owned() }
     }
 
+    /// The tenant that clients mean.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
     /// REST below the staff mount.
     #[must_use]
     pub fn staff_rest(&self) -> Rest {

@@ -18,6 +18,7 @@ mod node;
 mod people;
 mod plan;
 mod program;
+pub mod raw;
 mod rest;
 pub mod script;
 pub mod soak;

@@ -22,3 +22,4 @@ mod support;
 mod surface;
 mod transcripts;
 mod two_cores;
+mod veil;

@@ -54,6 +54,7 @@ stories!(
     redelivery,
     redelivery_two_tabs,
     register,
+    sign_out,
     two_tabs,
 );
 

@@ -7,6 +7,7 @@ pub mod hex_id;
 pub mod limits;
 pub mod metadata;
 pub mod network;
+pub mod veil;
 
 /// The generated code of `proto/parlor/v1`.
 #[allow(clippy::all, clippy::pedantic, missing_docs)]

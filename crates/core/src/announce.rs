@@ -88,7 +88,7 @@ impl Source for StoreSource {
         match topic {
             Topic::State(tenant, StateOf::Presence) => {
                 let (seen, revision) = self.presence.online(tenant).await?;
-                let presences = seen.iter().map(Seen::to_full_proto).collect();
+                let presences = seen.iter().map(Seen::to_proto).collect();
                 Ok(Some((revision, state::presence_snapshot(revision, presences))))
             }
             Topic::State(_, StateOf::Typing(_)) | Topic::Log(..) | Topic::Feed(_) => Ok(None),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use parlor_api::veil::Viewer;
 use parlor_store::{ApiKeyId, Author, AuthorKind, Cause, Roles, TenantId, User, UserId};
 
 use crate::{Error, Result, clock::Clock};
@@ -122,6 +123,12 @@ impl Caller {
         Ok(Cause { tenant, author, at: clock.now(), origin: self.connection.clone() })
     }
 
+    /// With whose eyes answers are seen.
+    #[must_use]
+    pub fn viewer(&self) -> Viewer {
+        self.principal.as_deref().map_or_else(Viewer::anybody, Principal::viewer)
+    }
+
     /// Fails unless a gateway made the call.
     pub fn require_edge(&self) -> Result<()> {
         if self.edge { Ok(()) } else { Err(Error::EdgeKeyRequired) }
@@ -157,6 +164,16 @@ impl Principal {
     #[must_use]
     pub fn user_id(&self) -> Option<UserId> {
         self.user().map(|user| user.id)
+    }
+
+    /// With whose eyes it sees.
+    #[must_use]
+    pub fn viewer(&self) -> Viewer {
+        match self.user_id() {
+            _ if self.is_staff() => Viewer::staff(),
+            Some(own) => Viewer::customer(own.to_string()),
+            None => Viewer::anybody(),
+        }
     }
 
     /// The scope of its request ids. Guests of a tenant share one, so their conversation must be part of the key.

@@ -133,6 +133,10 @@ impl Chat {
     ) -> Result<Vec<Conversation>> {
         let principal = caller.principal()?;
         if !principal.is_staff() {
+            // Whoever may not see labels may not try them either.
+            if filter.tag.is_some() {
+                return Err(Error::RoleRequired("staff"));
+            }
             // A guest owns nothing, and reaches a conversation only by its key.
             if principal.user_id().is_none() {
                 return Ok(Vec::new());

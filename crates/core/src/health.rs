@@ -6,6 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::stream::{self, BoxStream, StreamExt as _};
 use parlor_api::v1::{
     chat_service_server, directory_service_server, presence_service_server, token_service_server,
 };
@@ -25,7 +26,7 @@ use tonic_health::{
         HealthCheckRequest, HealthCheckResponse, health_check_response,
         health_server::{Health as HealthApi, HealthServer},
     },
-    server::{HealthReporter, HealthService, WatchStream},
+    server::{HealthReporter, HealthService},
 };
 
 use crate::{Error, Result, clock::Clock};
@@ -55,6 +56,8 @@ pub struct Health {
     tasks: TaskTracker,
     stop: CancellationToken,
     lost: CancellationToken,
+    /// Whoever watches has been told that this core does not serve any more.
+    over: CancellationToken,
     /// A core that is dropped takes the task with it.
     _stops: DropGuard,
 }
@@ -104,7 +107,8 @@ impl Health {
             let _ = stopped.run_until_cancelled(looker.work()).await;
         });
         let _stops = stop.clone().drop_guard();
-        Arc::new(Self { asked, seen, clock, reporter, tasks, stop, lost, _stops })
+        let over = CancellationToken::new();
+        Arc::new(Self { asked, seen, clock, reporter, tasks, stop, lost, over, _stops })
     }
 
     /// Whether calls can be served now.
@@ -125,12 +129,13 @@ impl Health {
         Ok(look.found?)
     }
 
-    /// From now on this core does not serve.
+    /// From now on this core does not serve. Whoever watches is told so, and then let go.
     pub async fn end(&self) {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
         set(&self.reporter, ServingStatus::NotServing).await;
+        self.over.cancel();
     }
 
     /// The standard health service.
@@ -193,7 +198,7 @@ struct Rpc {
 
 #[tonic::async_trait]
 impl HealthApi for Rpc {
-    type WatchStream = WatchStream;
+    type WatchStream = BoxStream<'static, Result<HealthCheckResponse, Status>>;
 
     async fn check(
         &self,
@@ -213,13 +218,23 @@ impl HealthApi for Rpc {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        self.told.watch(request).await
+        let told = self.told.watch(request).await?.into_inner();
+        let over = self.health.over.clone();
+        let until = stream::unfold(Some((told, over)), async |state| {
+            let (mut told, over) = state?;
+            tokio::select! {
+                biased;
+                told_next = told.next() => told_next.map(|told_next| (told_next, Some((told, over)))),
+                () = over.cancelled() => Some((Err(Error::TryAgain.into()), None)),
+            }
+        });
+        Ok(Response::new(until.boxed()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures::{StreamExt as _, future::join_all};
+    use futures::future::join_all;
 
     use super::*;
 
@@ -281,9 +296,14 @@ mod tests {
     async fn a_core_that_goes_down_does_not_serve() {
         let ((store, _directory), clock) = (store().await, Clock::default());
         let health = Health::start(store, clock.clone(), CancellationToken::new()).await;
+        let mut watched = rpc(&health).watch(anything()).await.unwrap().into_inner();
+        assert_eq!(watched.next().await.unwrap().unwrap().status, 1);
         health.end().await;
         assert!(health.ready().await.is_err());
         assert_eq!(asked(&rpc(&health)).await, 2);
+        assert_eq!(watched.next().await.unwrap().unwrap().status, 2, "who watches is told");
+        assert_eq!(watched.next().await.unwrap().unwrap_err().code(), tonic::Code::Unavailable);
+        assert!(watched.next().await.is_none(), "and let go");
     }
 
     #[tokio::test]

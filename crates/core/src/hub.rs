@@ -33,6 +33,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use parlor_api::v1;
 use parlor_bus::Bus;
 use parlor_store::TenantId;
@@ -41,7 +42,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{entry::Entry, keeper::Keeper, shared::Shared};
-use crate::{Error, Result, clock::Clock, locked::lock};
+use crate::{Error, Result, auth::Auth, caller::Principal, clock::Clock, locked::lock};
 
 pub use self::{
     announced::{Announced, Began},
@@ -99,9 +100,15 @@ impl Hub {
         self.shared.tasks.wait().await;
     }
 
-    /// Completes when this hub is shut down.
-    pub async fn stopped(&self) {
-        self.shared.stop.cancelled().await;
+    /// Completes when a stream of this principal must end: its rights do, or this node stops.
+    pub fn ended(&self, rights: &Arc<Auth>, principal: &Arc<Principal>) -> BoxFuture<'static, Error> {
+        let (rights, principal, stop) = (Arc::clone(rights), Arc::clone(principal), self.shared.stop.clone());
+        Box::pin(async move {
+            tokio::select! {
+                error = rights.standing().ended(&principal) => error,
+                () = stop.cancelled() => Error::TryAgain,
+            }
+        })
     }
 
     /// Announces on the bus, to every node.

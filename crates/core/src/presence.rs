@@ -23,7 +23,7 @@ mod watch;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parlor_api::v1;
-use parlor_store::{PresenceRow, Roles, TenantId, User, UserId, What};
+use parlor_store::{PresenceRow, TenantId, User, UserId, What};
 
 pub(crate) use self::seen::Seen;
 pub use self::{
@@ -41,7 +41,7 @@ use self::{
 use crate::{
     Error, Result,
     caller::{Caller, Principal},
-    field, wire,
+    field,
 };
 
 impl Presence {
@@ -69,7 +69,7 @@ impl Presence {
     /// One person, if the caller may see them; the same answer for who does not exist and who is not to be seen.
     pub(crate) async fn visible_person(&self, principal: &Principal, id: UserId) -> Result<Seen> {
         let seen = self.person(principal.tenant, id).await?;
-        if seen.visible_to(principal) { Ok(seen) } else { Err(Error::NotFound(What::User)) }
+        if seen.visible_to(&principal.viewer()) { Ok(seen) } else { Err(Error::NotFound(What::User)) }
     }
 
     /// Sets what somebody chose to show, and tells everybody.
@@ -94,7 +94,7 @@ impl Presence {
         let revision = self.store.presence.set_availability(principal.tenant, id, choice).await?;
         let seen = self.person(principal.tenant, id).await?;
         self.tell(&seen, revision);
-        Ok(seen.to_proto(principal))
+        Ok(seen.to_proto())
     }
 
     fn seen(&self, user: Arc<User>, row: PresenceRow) -> Seen {
@@ -112,7 +112,7 @@ pub(crate) fn linger(field: &'static str, asked: Option<prost_types::Duration>) 
 }
 
 /// The role somebody asks for; `None` if any will do.
-fn wanted_role(role: i32) -> Result<Option<Roles>> {
+fn wanted_role(role: i32) -> Result<Option<v1::Role>> {
     let role = v1::Role::try_from(role).map_err(|_| Error::field("role", "must be a role"))?;
-    Ok(wire::role(role))
+    Ok(Some(role).filter(|role| *role != v1::Role::Unspecified))
 }

@@ -1,7 +1,12 @@
-//! What services do with requests the same way: that a repetition changes nothing, and the answer.
+//! What services do with requests the same way: that a repetition changes nothing, and the answer, of which whoever asked is
+//! shown what they may see.
 
+use futures::{
+    future::ready,
+    stream::{BoxStream, StreamExt as _, TryStreamExt as _},
+};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use parlor_api::{limits, metadata};
+use parlor_api::{limits, metadata, veil::Veiled};
 use parlor_store::{Mutation, RequestKey, Store};
 use prost::Message;
 use sha2::Sha256;
@@ -15,23 +20,42 @@ use crate::{
 };
 
 /// Answers a call by its rule, for the caller that the chain has proven.
-pub async fn answered<S, T, R>(
+pub async fn answered<S, T, R: Veiled>(
     service: &S,
     request: Request<T>,
     rule: impl AsyncFnOnce(&S, &Caller, T) -> Result<R>,
 ) -> Result<Response<R>, Status> {
     let caller = Caller::of(&request)?;
-    Ok(Response::new(rule(service, &caller, request.into_inner()).await?))
+    let mut answer = rule(service, &caller, request.into_inner()).await?;
+    answer.veil(&caller.viewer());
+    Ok(Response::new(answer))
 }
 
+/// Answers a call by a rule that goes on answering.
+pub async fn streamed<S, T, R: Veiled + Send + 'static>(
+    service: &S,
+    request: Request<T>,
+    rule: impl AsyncFnOnce(&S, &Caller, T) -> Result<Answers<R>>,
+) -> Result<Response<Answers<R>>, Status> {
+    let caller = Caller::of(&request)?;
+    let viewer = caller.viewer();
+    let answers = rule(service, &caller, request.into_inner()).await?;
+    let shown = answers.try_filter_map(move |mut answer| ready(Ok(answer.veil(&viewer).then_some(answer))));
+    Ok(Response::new(shown.boxed()))
+}
+
+/// The answers of a stream.
+pub type Answers<R> = BoxStream<'static, Result<R, Status>>;
+
 /// Answers a call by a rule that stores: a gateway is told the position that its own reply must wait for.
-pub async fn stored<S, T, R>(
+pub async fn stored<S, T, R: Veiled>(
     service: &S,
     request: Request<T>,
     rule: impl AsyncFnOnce(&S, &Caller, T) -> Result<(R, Option<i64>)>,
 ) -> Result<Response<R>, Status> {
     let caller = Caller::of(&request)?;
-    let (answer, position) = rule(service, &caller, request.into_inner()).await?;
+    let (mut answer, position) = rule(service, &caller, request.into_inner()).await?;
+    answer.veil(&caller.viewer());
     let mut response = Response::new(answer);
     if let Some(position) = position.filter(|_| caller.edge) {
         response.metadata_mut().insert(metadata::POSITION, MetadataValue::from(position));

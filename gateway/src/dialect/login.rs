@@ -1,6 +1,9 @@
-//! A password, or a new account, for a token in the shape of the mount's own issuer. Absent unless the mount names one.
+//! A password, or a new account, for a token in the shape of the mount's own issuer, and the end of one. Absent unless the
+//! mount names one.
 
-use parlor_api::v1::{self, exchange_credential_request::Credential as Proof};
+use parlor_api::v1::{
+    self, exchange_credential_request::Credential as Proof, revoke_token_request::Selector,
+};
 use serde_json::{Map, Value};
 
 use super::{
@@ -48,6 +51,15 @@ fn fault(refusal: &Refusal, signup: bool) -> Fault {
         (Kind::NotPermitted | Kind::NotServed, true) => Fault::Closed,
         (Kind::NotProven | Kind::Malformed | Kind::NotFound | Kind::NotPermitted, _) => Fault::Wrong,
         _ => Fault::Failed,
+    }
+}
+
+/// Withdraws a token. One that proves nothing here has nothing to withdraw.
+pub(super) async fn withdraw(asked: &Asked, token: &str) -> Result<(), Refusal> {
+    let selector = Some(Selector::Token(token.to_owned()));
+    match asked.core.ask(v1::RevokeTokenRequest { selector }, &Credential::Guest).await {
+        Err(refusal) if refusal.kind != Kind::Malformed => Err(refusal),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

@@ -39,6 +39,7 @@ rpcs! {
     ChatService MarkRead(MarkReadRequest) -> MarkReadResponse;
     ChatService ListMissedEvents(ListMissedEventsRequest) -> ListMissedEventsResponse;
     TokenService ExchangeCredential(ExchangeCredentialRequest) -> ExchangeCredentialResponse;
+    TokenService RevokeToken(RevokeTokenRequest) -> RevokeTokenResponse;
 }
 
 impl Answer {

@@ -11,10 +11,13 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use parlor_api::metadata;
 use tonic::{Code, Status};
 use tonic_web::GrpcWebLayer;
-use tower::{Layer as _, ServiceExt as _, util::BoxCloneSyncService};
+use tower::{Layer as _, ServiceExt as _, service_fn, util::BoxCloneSyncService};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
 
+use self::ending::Ending;
 use crate::edge::Edge;
+
+mod ending;
 
 /// What serves a call.
 pub(super) type Service = BoxCloneSyncService<Request<Body>, Response<Body>, Status>;
@@ -62,7 +65,18 @@ const EXPOSED: [HeaderName; 4] = [
 /// The backend behind grpc-web and cross-origin rules. Credentials are tokens in metadata, never cookies, so any origin
 /// may call.
 pub(super) fn service(edge: &Arc<Edge>) -> Service {
-    let web = GrpcWebLayer::new().layer(edge.calls.backend.public.clone());
+    let (backend, draining) = (edge.calls.backend.public.clone(), edge.draining.clone());
+    let ended = service_fn(move |request: Request<tonic::body::Body>| {
+        let (backend, draining) = (backend.clone(), draining.clone());
+        async move {
+            if !ending::goes_on(request.uri().path()) {
+                return backend.oneshot(request).await;
+            }
+            let answered = backend.oneshot(request.map(|said| Ending::asked(said, &draining))).await?;
+            Ok(answered.map(|said| Ending::answered(said, &draining)))
+        }
+    });
+    let web = GrpcWebLayer::new().layer(ended);
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::mirror_request())
         .allow_methods(AllowMethods::list([Method::POST]))

@@ -21,7 +21,7 @@ use parlor_store::{ConversationId, NewMessage};
 use tonic::Status;
 
 use super::{
-    convert::{self, Viewer, conversation_for, sent},
+    convert::{self, sent},
     decode,
     rpc::ChatRpc,
     watch::{Inbox, Listening, MAILBOX_BYTES, Tail},
@@ -31,6 +31,7 @@ use crate::{
     caller::Caller,
     hub::Item,
     optional::some,
+    request::Answers,
     wire::{signed, unsigned},
 };
 
@@ -43,7 +44,6 @@ const MAX_IN_FLIGHT: usize = 32;
 struct Conversing {
     rpc: ChatRpc,
     caller: Caller,
-    viewer: Viewer,
     commands: Option<BoxStream<'static, Result<v1::ConverseRequest, Status>>>,
     last_number: u64,
     /// The command that is being carried out.
@@ -72,11 +72,10 @@ impl ChatRpc {
         &self,
         caller: Caller,
         commands: impl Stream<Item = Result<v1::ConverseRequest, Status>> + Send + 'static,
-    ) -> Result<BoxStream<'static, Result<ConverseResponse, Status>>> {
+    ) -> Result<Answers<ConverseResponse>> {
         let principal = caller.principal()?;
         let conversing = Conversing {
             rpc: self.clone(),
-            viewer: Viewer::of(principal),
             commands: Some(commands.boxed()),
             last_number: 0,
             current: None,
@@ -85,7 +84,7 @@ impl ChatRpc {
             inbox: Arc::new(Inbox::new(MAILBOX_BYTES)),
             open: HashMap::new(),
             tails: VecDeque::new(),
-            ended: self.chat.ended(principal),
+            ended: self.chat.hub.ended(&self.chat.rights, principal),
             caller,
         };
         let responses = stream::try_unfold(conversing, |mut conversing| async move {
@@ -154,11 +153,10 @@ impl Conversing {
         match step {
             Step::Respond(response) => Some(*response),
             Step::Append(number, message) => {
-                let (sender, caller, viewer) =
-                    (self.rpc.chat.sender.clone(), self.caller.clone(), self.viewer);
+                let (sender, caller) = (self.rpc.chat.sender.clone(), self.caller.clone());
                 let append = async move {
                     match sender.append(&caller, *message).await {
-                        Ok(appended) => answer(number, Answer::Sent(sent(viewer, &appended))),
+                        Ok(appended) => answer(number, Answer::Sent(sent(&appended))),
                         Err(error) => failure(number, error),
                     }
                 };
@@ -184,7 +182,7 @@ impl Conversing {
         }
         let tail = listening.take_tail();
         let opened = v1::ConverseOpened {
-            conversation: Some(conversation_for(self.viewer, &listening.conversation)),
+            conversation: Some(convert::conversation(&listening.conversation)),
             after_sequence: unsigned(listening.after),
         };
         self.tails.retain(|tail| tail.conversation != id);
@@ -198,8 +196,8 @@ impl Conversing {
             Next::Stored(event) => Some(event),
             Next::Live(item) => self.take(item)?,
         };
-        let shown = event.and_then(|event| convert::event_for(self.viewer, &event));
-        Ok(shown.map(|event| ConverseResponse { body: Some(Body::Event(event)) }))
+        let shown = event.map(|event| Body::Event(Arc::unwrap_or_clone(event)));
+        Ok(shown.map(|event| ConverseResponse { body: Some(event) }))
     }
 
     /// What is left in the inbox of a conversation that was closed is dropped, and so is what a tail has given.

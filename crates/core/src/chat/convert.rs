@@ -1,4 +1,4 @@
-//! From rows to messages of the contract, and what of them is not for everybody's eyes.
+//! From rows to messages of the contract, as staff see them; what others do not, `parlor_api::veil` takes away.
 
 use parlor_api::v1::{self, event::Payload};
 use parlor_store::{
@@ -7,39 +7,12 @@ use parlor_store::{
 };
 
 use crate::{
-    caller::Principal,
     offset::Offsets,
     subject::envelope,
     wire::{person, timestamp, unsigned},
 };
 
-/// For whom an answer or event is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Viewer {
-    /// Staff see everything of their tenant.
-    Staff,
-    /// A customer sees their own e-mail address and nobody else's, and nothing below what was cleared.
-    Customer(Option<UserId>),
-}
-
-impl Viewer {
-    /// The viewer that a principal is.
-    #[must_use]
-    pub fn of(principal: &Principal) -> Self {
-        if principal.is_staff() { Self::Staff } else { Self::Customer(principal.user_id()) }
-    }
-
-    fn veil(self, person: Option<&mut v1::Person>) {
-        let Self::Customer(own) = self else { return };
-        let Some(person) = person else { return };
-        if own.is_none_or(|own| own.to_string() != person.user_id) {
-            person.email.clear();
-        }
-    }
-}
-
-/// A stored event, as staff see it; [`event_for`] takes away what others do not. Of a subject that chat does not know, only
-/// its place in the tenant's order is told.
+/// A stored event. Of a subject that chat does not know, only its place in the tenant's order is told.
 #[must_use]
 pub fn event(offsets: &Offsets, stored: &StoredEvent) -> v1::Event {
     let mut event = envelope(offsets, stored);
@@ -94,44 +67,7 @@ fn payload(body: &EventBody) -> Option<Payload> {
     }
 }
 
-/// An event as a native stream shows it to a viewer; `None` if it is not shown.
-#[must_use]
-pub fn event_for(viewer: Viewer, event: &v1::Event) -> Option<v1::Event> {
-    let mut event = event.clone();
-    event.origin_connection.clear();
-    if viewer == Viewer::Staff {
-        return Some(event);
-    }
-    if event.audience() != v1::Audience::Participants {
-        return None;
-    }
-    let cleared = event.conversation.as_ref().map_or(0, |conversation| conversation.cleared_sequence);
-    veil_conversation(viewer, event.conversation.as_mut());
-    match event.payload.as_mut()? {
-        Payload::MessageSent(sent) => {
-            let message = sent.message.as_mut()?;
-            if message.sequence <= cleared {
-                return None;
-            }
-            veil_author(viewer, message.author.as_mut());
-        }
-        Payload::ConversationChanged(changed) => veil_author(viewer, changed.author.as_mut()),
-        Payload::MessagesRead(read) => veil_author(viewer, read.reader.as_mut()),
-        Payload::ReactionChanged(changed) => {
-            if changed.message_sequence <= cleared {
-                return None;
-            }
-            veil_author(viewer, changed.author.as_mut());
-        }
-        Payload::TypingState(typing) => {
-            typing.authors.iter_mut().for_each(|author| veil_author(viewer, Some(author)));
-        }
-        Payload::PresenceSnapshot(_) | Payload::PresenceChanged(_) => return None,
-    }
-    Some(event)
-}
-
-/// A conversation, as staff see it.
+/// A conversation.
 #[must_use]
 pub fn conversation(row: &Conversation) -> v1::Conversation {
     v1::Conversation {
@@ -158,15 +94,7 @@ pub fn conversation(row: &Conversation) -> v1::Conversation {
     }
 }
 
-/// A conversation, as a viewer sees it.
-#[must_use]
-pub fn conversation_for(viewer: Viewer, row: &Conversation) -> v1::Conversation {
-    let mut seen = conversation(row);
-    veil_conversation(viewer, Some(&mut seen));
-    seen
-}
-
-/// A message, as staff see it.
+/// A message.
 #[must_use]
 pub fn message(row: &Message) -> v1::Message {
     v1::Message {
@@ -190,14 +118,6 @@ pub fn reactions(rows: &[Reaction]) -> Vec<v1::Reaction> {
         own: row.own,
     };
     rows.iter().map(one).collect()
-}
-
-/// A message, as a viewer sees it.
-#[must_use]
-pub fn message_for(viewer: Viewer, row: &Message) -> v1::Message {
-    let mut seen = message(row);
-    veil_author(viewer, seen.author.as_mut());
-    seen
 }
 
 /// Somebody who did something, called what they were called then.
@@ -229,25 +149,10 @@ fn nameless(id: UserId) -> v1::Person {
     v1::Person { user_id: id.to_string(), ..Default::default() }
 }
 
-fn veil_conversation(viewer: Viewer, conversation: Option<&mut v1::Conversation>) {
-    let (Viewer::Customer(_), Some(conversation)) = (viewer, conversation) else { return };
-    viewer.veil(conversation.owner.as_mut());
-    viewer.veil(conversation.assignee.as_mut());
-    let cleared = conversation.cleared_sequence;
-    conversation.last_message.take_if(|message| message.sequence <= cleared);
-    if let Some(message) = &mut conversation.last_message {
-        veil_author(viewer, message.author.as_mut());
-    }
-}
-
-fn veil_author(viewer: Viewer, author: Option<&mut v1::Author>) {
-    viewer.veil(author.and_then(|author| author.person.as_mut()));
-}
-
-/// The answer to a stored message, for whoever sent it.
-pub(super) fn sent(viewer: Viewer, appended: &Appended) -> v1::SendMessageResponse {
+/// The answer to a stored message.
+pub(super) fn sent(appended: &Appended) -> v1::SendMessageResponse {
     v1::SendMessageResponse {
-        message: Some(message_for(viewer, &appended.message)),
-        conversation: Some(conversation_for(viewer, &appended.conversation)),
+        message: Some(message(&appended.message)),
+        conversation: Some(conversation(&appended.conversation)),
     }
 }

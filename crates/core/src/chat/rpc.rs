@@ -1,6 +1,5 @@
 //! ChatService on the wire: decode, call the rule, encode for who asks.
 
-use futures::stream::BoxStream;
 use parlor_api::v1::{self, chat_service_server::ChatService};
 use parlor_store::{Conversation, ConversationId, Message, Reaction, RequestKey};
 use tonic::{Request, Response, Status};
@@ -8,7 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Chat,
     access::Named,
-    convert::{Viewer, conversation_for, message_for, reactions, sent},
+    convert::{self, reactions, sent},
     decode,
     find::admit,
     page::{ListCursor, MessageCursor},
@@ -18,7 +17,7 @@ use crate::{
     caller::Caller,
     hub::TYPING_LIFETIME,
     page::Pages,
-    request::{self, Requests, answered, service},
+    request::{self, Answers, Requests, service, streamed},
     wire::{signed, unsigned},
 };
 
@@ -48,22 +47,22 @@ service! {
         fn set_typing(SetTypingRequest) -> SetTypingResponse = answered(Self::set_typing);
     }
 
-    type WatchConversationStream = BoxStream<'static, Result<v1::WatchConversationResponse, Status>>;
+    type WatchConversationStream = Answers<v1::WatchConversationResponse>;
 
     async fn watch_conversation(
         &self,
         request: Request<v1::WatchConversationRequest>,
     ) -> Result<Response<Self::WatchConversationStream>, Status> {
-        answered(self, request, async |rpc, caller, request| rpc.chat.watch(caller, request).await).await
+        streamed(self, request, async |rpc, caller, request| rpc.chat.watch(caller, request).await).await
     }
 
-    type ConverseStream = BoxStream<'static, Result<v1::ConverseResponse, Status>>;
+    type ConverseStream = Answers<v1::ConverseResponse>;
 
     async fn converse(
         &self,
         request: Request<tonic::Streaming<v1::ConverseRequest>>,
     ) -> Result<Response<Self::ConverseStream>, Status> {
-        answered(self, request, async |rpc, caller, commands| rpc.converse(caller.clone(), commands)).await
+        streamed(self, request, async |rpc, caller, commands| rpc.converse(caller.clone(), commands)).await
     }
 }
 
@@ -80,14 +79,13 @@ impl ChatRpc {
         request: v1::CreateConversationRequest,
     ) -> Result<(v1::CreateConversationResponse, Option<i64>)> {
         let principal = caller.principal()?;
-        let viewer = Viewer::of(principal);
         let creation = decode::creation(request.clone())?;
         let named = creation.key.clone().map(|key| Named::by_key(principal.tenant, key));
         let key = self.requests.key(principal, "CreateConversation", &request.request_id, &request)?;
         let key = about(named.as_ref().map(Named::id), key);
         let creating = self.chat.creating(caller, creation).await?;
-        let respond = move |(row, created): &(Conversation, bool)| v1::CreateConversationResponse {
-            conversation: Some(conversation_for(viewer, row)),
+        let respond = |(row, created): &(Conversation, bool)| v1::CreateConversationResponse {
+            conversation: Some(convert::conversation(row)),
             created: *created,
         };
         let applied = request::apply(&self.chat.store, key, creating, respond).await?;
@@ -106,7 +104,7 @@ impl ChatRpc {
         let principal = caller.principal()?;
         let named = self.chat.find.meant(principal, request.conversation).await?;
         let row = self.chat.find.accessible(principal, &caller.peer, &named).await?;
-        let conversation = Some(conversation_for(Viewer::of(principal), &row));
+        let conversation = Some(convert::conversation(&row));
         Ok(v1::GetConversationResponse { conversation })
     }
 
@@ -124,8 +122,7 @@ impl ChatRpc {
         let mut rows = self.chat.list(caller, filter, cursor, size + 1).await?;
         let next_page_token =
             self.pages.cut(&scope, &mut rows, size, |row| ListCursor::behind(row, by_update));
-        let viewer = Viewer::of(principal);
-        let conversations = rows.iter().map(|row| conversation_for(viewer, row)).collect();
+        let conversations = rows.iter().map(convert::conversation).collect();
         Ok(v1::ListConversationsResponse { conversations, next_page_token })
     }
 
@@ -135,14 +132,13 @@ impl ChatRpc {
         request: v1::UpdateConversationRequest,
     ) -> Result<(v1::UpdateConversationResponse, Option<i64>)> {
         let principal = caller.principal()?;
-        let viewer = Viewer::of(principal);
         let (reference, patch) = decode::change(principal.tenant, request.clone())?;
         let named = self.chat.find.named(principal, reference).await?;
         let key = self.requests.key(principal, "UpdateConversation", &request.request_id, &request)?;
         let key = about(Some(named.id()), key);
         let changing = self.chat.changing(caller, &named, patch).await?;
-        let respond = move |row: &Conversation| v1::UpdateConversationResponse {
-            conversation: Some(conversation_for(viewer, row)),
+        let respond = |row: &Conversation| v1::UpdateConversationResponse {
+            conversation: Some(convert::conversation(row)),
         };
         let applied = request::apply(&self.chat.store, key, changing, respond).await?;
         Ok((applied.response, Some(applied.position)))
@@ -156,7 +152,7 @@ impl ChatRpc {
         let principal = caller.principal()?;
         let sending = decode::sending(principal.tenant, request)?;
         let appended = self.chat.sender.send(caller, sending).await?;
-        Ok((sent(Viewer::of(principal), &appended), Some(appended.message.position)))
+        Ok((sent(&appended), Some(appended.message.position)))
     }
 
     async fn messages(
@@ -179,18 +175,17 @@ impl ChatRpc {
         if newest_first {
             page.messages.reverse();
         }
-        let viewer = Viewer::of(principal);
         let next = page.next.map(|cursor| self.pages.seal(&scope, &cursor));
         let shown = |row: &Message| v1::Message {
             reactions: page.reactions.get(&row.sequence).map(|on_it| reactions(on_it)).unwrap_or_default(),
-            ..message_for(viewer, row)
+            ..convert::message(row)
         };
         Ok(v1::ListMessagesResponse {
             messages: page.messages.iter().map(shown).collect(),
             next_page_token: next.unwrap_or_default(),
             from_sequence: unsigned(page.from_sequence),
             through_sequence: unsigned(page.through_sequence),
-            conversation: Some(conversation_for(viewer, &page.conversation)),
+            conversation: Some(convert::conversation(&page.conversation)),
         })
     }
 
@@ -203,7 +198,7 @@ impl ChatRpc {
         let named = self.chat.find.meant(principal, request.conversation).await?;
         let through = Some(request.through_sequence).filter(|through| *through > 0).map(signed);
         let ((row, through), position) = self.chat.mark_read(caller, &named, through).await?;
-        let conversation = Some(conversation_for(Viewer::of(principal), &row));
+        let conversation = Some(convert::conversation(&row));
         let answer = v1::MarkReadResponse { conversation, through_sequence: unsigned(through) };
         Ok((answer, Some(position)))
     }

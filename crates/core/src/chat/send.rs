@@ -13,7 +13,7 @@ use tonic::Status;
 
 use super::{
     access::{self, Named, Reference},
-    convert::{Viewer, sent},
+    convert::sent,
     decode,
     find::{Finder, customer},
     wish::Sending,
@@ -88,7 +88,7 @@ impl Sender {
         caller: &Caller,
         messages: Vec<v1::SendMessageRequest>,
     ) -> Result<(v1::SendMessagesResponse, Option<i64>)> {
-        let viewer = Viewer::of(caller.principal()?);
+        caller.principal()?;
         if messages.is_empty() || messages.len() > BATCH_MESSAGES {
             return Err(Error::field("messages", format!("are not between 1 and {BATCH_MESSAGES}")));
         }
@@ -119,7 +119,7 @@ impl Sender {
         }
         let stored = join_all(begun).await;
         let position = stored.iter().flatten().map(|appended| appended.message.position).max();
-        let results = stored.into_iter().map(|stored| result(viewer, stored)).collect();
+        let results = stored.into_iter().map(result).collect();
         Ok((v1::SendMessagesResponse { results }, position))
     }
 
@@ -205,9 +205,9 @@ impl Sender {
     }
 }
 
-fn result(viewer: Viewer, stored: Result<Appended>) -> v1::SendMessagesResult {
+fn result(stored: Result<Appended>) -> v1::SendMessagesResult {
     let outcome = match stored {
-        Ok(appended) => Outcome::Sent(sent(viewer, &appended)),
+        Ok(appended) => Outcome::Sent(sent(&appended)),
         Err(error) => Outcome::Failure(v1::Failure::from(&Status::from(error))),
     };
     v1::SendMessagesResult { outcome: Some(outcome) }

@@ -7,21 +7,18 @@ use std::{collections::VecDeque, sync::Arc};
 
 use futures::{
     future::BoxFuture,
-    stream::{self, BoxStream, StreamExt as _},
+    stream::{self, StreamExt as _},
 };
 use parlor_api::v1;
 use parlor_store::{Conversation, ConversationId, StoredEvent, TenantId};
 use tonic::Status;
 
-use super::{
-    Chat,
-    access::Named,
-    convert::{self, Viewer},
-};
+use super::{Chat, access::Named, convert};
 use crate::{
     Error, Result,
-    caller::{Caller, Principal},
+    caller::Caller,
     hub::{Item, Mailbox, Topic, Watch},
+    request::Answers,
     wire::signed,
 };
 
@@ -58,7 +55,6 @@ pub(super) struct Listening {
 
 struct Watching {
     chat: Chat,
-    viewer: Viewer,
     inbox: Arc<Inbox>,
     listening: Listening,
     ended: BoxFuture<'static, Error>,
@@ -70,13 +66,13 @@ impl Chat {
         &self,
         caller: &Caller,
         request: v1::WatchConversationRequest,
-    ) -> Result<BoxStream<'static, Result<v1::WatchConversationResponse, Status>>> {
+    ) -> Result<Answers<v1::WatchConversationResponse>> {
         let principal = caller.principal()?;
         let named = self.find.meant(principal, request.conversation).await?;
         let inbox = Arc::new(Inbox::new(MAILBOX_BYTES));
         let listening = self.listen(caller, &named, request.after_sequence.map(signed), &inbox).await?;
-        let (viewer, ended) = (Viewer::of(principal), self.ended(principal));
-        let watching = Watching { chat: self.clone(), viewer, inbox, listening, ended };
+        let watching =
+            Watching { chat: self.clone(), inbox, listening, ended: self.hub.ended(&self.rights, principal) };
         let events = stream::try_unfold(watching, |mut watching| async move {
             let event = watching.next().await.map_err(Status::from)?;
             Ok(Some((v1::WatchConversationResponse { event: Some(event) }, watching)))
@@ -120,31 +116,20 @@ impl Chat {
         let tail = Tail { tenant, conversation: id, after, through: position, page: VecDeque::new() };
         Ok(Listening { conversation, after, tail, seen: position.max(after), _log: log, typing })
     }
-
-    /// Completes when a stream of this principal must end: its rights do, or this node stops.
-    pub(super) fn ended(&self, principal: &Arc<Principal>) -> BoxFuture<'static, Error> {
-        let (rights, hub, principal) = (Arc::clone(&self.rights), self.hub.clone(), Arc::clone(principal));
-        Box::pin(async move {
-            tokio::select! {
-                error = rights.standing().ended(&principal) => error,
-                () = hub.stopped() => Error::TryAgain,
-            }
-        })
-    }
 }
 
 impl Watching {
     async fn next(&mut self) -> Result<v1::Event> {
         loop {
-            let Self { chat, viewer, inbox, listening, ended } = self;
+            let Self { chat, inbox, listening, ended } = self;
             let event = tokio::select! {
                 biased;
                 error = &mut *ended => return Err(error),
                 stored = listening.tail.next(chat), if listening.tail.is_due() => stored?.map(Arc::new),
                 item = inbox.next(), if !listening.tail.is_due() => listening.live(item)?,
             };
-            if let Some(shown) = event.and_then(|event| convert::event_for(*viewer, &event)) {
-                return Ok(shown);
+            if let Some(event) = event {
+                return Ok(Arc::unwrap_or_clone(event));
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Being online is holding this stream open: commands up, each answered by its number, events down.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures::{Stream, stream};
+use futures::{Stream, future::BoxFuture, stream};
 use parlor_api::v1::{self, attend_request::Command, attend_response::Body};
 use parlor_store::User;
 use tokio::time::Instant;
@@ -10,15 +10,13 @@ use tonic::{Status, Streaming};
 use uuid::Uuid;
 
 use super::{Counted, Presence, Present, linger, wanted_role, watch::Feed};
-use crate::{Error, Result, auth::Auth, caller::Caller, field, hub::Hub, optional::some};
+use crate::{Error, Result, caller::Caller, field, hub::Hub, optional::some};
 
 /// A stream that says nothing for so long is dead, whatever its connection says.
 const LEASE: Duration = Duration::from_secs(30);
 
 /// How long somebody stays online after the stream breaks, where they do not say: long enough for a page to reload.
 const DEFAULT_LINGER: Duration = Duration::from_secs(5);
-
-type Ended = Pin<Box<dyn Future<Output = Error> + Send>>;
 
 /// One stream.
 struct Attendance {
@@ -29,7 +27,7 @@ struct Attendance {
     commands: Streaming<v1::AttendRequest>,
     online: Option<Present>,
     feed: Option<Feed>,
-    ended: Ended,
+    ended: BoxFuture<'static, Error>,
     lease_until: Instant,
 }
 
@@ -37,18 +35,11 @@ struct Attendance {
 pub(super) fn attend(
     presence: Presence,
     hub: Hub,
-    auth: Arc<Auth>,
+    ended: BoxFuture<'static, Error>,
     caller: Caller,
     user: Arc<User>,
     commands: Streaming<v1::AttendRequest>,
 ) -> impl Stream<Item = Result<v1::AttendResponse, Status>> + Send {
-    let principal = caller.principal.clone();
-    let ended: Ended = Box::pin(async move {
-        match principal {
-            Some(principal) => auth.standing().ended(&principal).await,
-            None => Error::CredentialMissing,
-        }
-    });
     let lease_until = Instant::now() + LEASE;
     let attendance =
         Attendance { presence, hub, caller, user, commands, online: None, feed: None, ended, lease_until };
@@ -104,8 +95,8 @@ impl Attendance {
             Command::SetAvailability(request) => return self.presence.choose(&self.caller, &request).await,
             Command::Watch(watch) => self.watch(&watch).await?,
         }
-        let principal = self.caller.principal()?;
-        Ok(self.presence.person(principal.tenant, self.user.id).await?.to_proto(principal))
+        let tenant = self.caller.principal()?.tenant;
+        Ok(self.presence.person(tenant, self.user.id).await?.to_proto())
     }
 
     async fn attach(&mut self, attach: &v1::AttendAttach) -> Result<()> {
@@ -124,8 +115,8 @@ impl Attendance {
     async fn watch(&mut self, watch: &v1::AttendWatch) -> Result<()> {
         self.feed = None;
         if watch.enabled {
-            let principal = Arc::clone(self.caller.principal()?);
-            self.feed = Some(Feed::open(&self.hub, principal, wanted_role(watch.role)?).await?);
+            let tenant = self.caller.principal()?.tenant;
+            self.feed = Some(Feed::open(&self.hub, tenant, wanted_role(watch.role)?).await?);
         }
         Ok(())
     }

@@ -123,7 +123,7 @@ impl Presence {
         let person = wire::person(&seen.user);
         let changed = v1::PresenceChanged {
             revision: u64::try_from(revision).unwrap_or_default(),
-            presence: Some(seen.to_full_proto()),
+            presence: Some(seen.to_proto()),
             person: Some(person),
         };
         let event = v1::Event {

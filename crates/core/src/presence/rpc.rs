@@ -1,8 +1,7 @@
 //! PresenceService on the wire: decode, call, encode.
 
-use std::{pin::Pin, sync::Arc};
+use std::sync::Arc;
 
-use futures::Stream;
 use parlor_api::v1::{self, presence_service_server::PresenceService};
 use parlor_store::UserId;
 use tonic::{Request, Response, Status, Streaming};
@@ -15,8 +14,8 @@ use crate::{
     field,
     hub::Hub,
     page,
-    request::{answered, service},
-    wire::unsigned,
+    request::{Answers, service, streamed},
+    wire::{self, unsigned},
 };
 
 /// What `ListOnline` gives without a page size, and at most.
@@ -31,8 +30,6 @@ pub struct PresenceRpc {
     pages: page::Pages,
 }
 
-type Events<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
 service! {
     PresenceService for PresenceRpc {
         fn list_online(ListOnlineRequest) -> ListOnlineResponse = answered(Self::list_online);
@@ -40,22 +37,22 @@ service! {
         fn set_availability(SetAvailabilityRequest) -> SetAvailabilityResponse = answered(Self::set_availability);
     }
 
-    type WatchPresenceStream = Events<v1::WatchPresenceResponse>;
+    type WatchPresenceStream = Answers<v1::WatchPresenceResponse>;
 
     async fn watch_presence(
         &self,
         request: Request<v1::WatchPresenceRequest>,
     ) -> Result<Response<Self::WatchPresenceStream>, Status> {
-        answered(self, request, Self::watch).await
+        streamed(self, request, Self::watch).await
     }
 
-    type AttendStream = Events<v1::AttendResponse>;
+    type AttendStream = Answers<v1::AttendResponse>;
 
     async fn attend(
         &self,
         request: Request<Streaming<v1::AttendRequest>>,
     ) -> Result<Response<Self::AttendStream>, Status> {
-        answered(self, request, Self::begin).await
+        streamed(self, request, Self::begin).await
     }
 }
 
@@ -73,18 +70,19 @@ impl PresenceRpc {
     ) -> Result<v1::ListOnlineResponse> {
         let principal = caller.principal()?;
         let size = PAGE.of("page_size", request.page_size)?;
-        let role = wanted_role(request.role)?;
+        let role = wanted_role(request.role)?.and_then(wire::role);
         let scope = ["ListOnline", &principal.tenant_slug, &request.role.to_string()];
         let after: i64 = self.pages.open(&scope, &request.page_token)?.unwrap_or(0);
 
+        let viewer = principal.viewer();
         let (mut shown, revision) = self.presence.online(principal.tenant).await?;
         shown.retain(|seen| {
             seen.user.number > after
                 && role.is_none_or(|role| seen.user.roles.contains(role))
-                && seen.visible_to(principal)
+                && seen.visible_to(&viewer)
         });
         let next_page_token = self.pages.cut(&scope, &mut shown, size, |seen: &Seen| seen.user.number);
-        let presences = shown.iter().map(|seen| seen.to_proto(principal)).collect();
+        let presences = shown.iter().map(Seen::to_proto).collect();
         Ok(v1::ListOnlineResponse { presences, next_page_token, revision: unsigned(revision) })
     }
 
@@ -96,7 +94,7 @@ impl PresenceRpc {
         let principal = caller.principal()?;
         let id = field::id("user_id", &request.user_id, UserId::parse)?;
         let seen = self.presence.visible_person(principal, id).await?;
-        Ok(v1::GetPresenceResponse { presence: Some(seen.to_proto(principal)) })
+        Ok(v1::GetPresenceResponse { presence: Some(seen.to_proto()) })
     }
 
     async fn set_availability(
@@ -112,10 +110,10 @@ impl PresenceRpc {
         &self,
         caller: &Caller,
         request: v1::WatchPresenceRequest,
-    ) -> Result<Events<v1::WatchPresenceResponse>> {
+    ) -> Result<Answers<v1::WatchPresenceResponse>> {
         let principal = caller.principal()?;
         let role = wanted_role(request.role)?;
-        let events = watch::watch(&self.hub, Arc::clone(&self.auth), Arc::clone(principal), role).await?;
+        let events = watch::watch(&self.hub, &self.auth, principal, role).await?;
         Ok(Box::pin(events))
     }
 
@@ -123,9 +121,11 @@ impl PresenceRpc {
         &self,
         caller: &Caller,
         commands: Streaming<v1::AttendRequest>,
-    ) -> Result<Events<v1::AttendResponse>> {
-        let user = Arc::clone(caller.principal()?.user().ok_or(Error::RoleRequired("user"))?);
-        let (presence, hub, auth) = (self.presence.clone(), self.hub.clone(), Arc::clone(&self.auth));
-        Ok(Box::pin(attend::attend(presence, hub, auth, caller.clone(), user, commands)))
+    ) -> Result<Answers<v1::AttendResponse>> {
+        let principal = caller.principal()?;
+        let user = Arc::clone(principal.user().ok_or(Error::RoleRequired("user"))?);
+        let (presence, hub, ended) =
+            (self.presence.clone(), self.hub.clone(), self.hub.ended(&self.auth, principal));
+        Ok(Box::pin(attend::attend(presence, hub, ended, caller.clone(), user, commands)))
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use parlor_api::v1;
-use parlor_store::{Availability, PresenceRow, Roles, TenantId, User, UserId};
+use parlor_api::{v1, veil::Viewer};
+use parlor_store::{Availability, PresenceRow, TenantId, User, UserId};
 
-use crate::{caller::Principal, wire};
+use crate::wire;
 
 /// One person as they are now: what is stored of them, and who they are.
 #[derive(Clone, Debug)]
@@ -21,20 +21,13 @@ impl Seen {
         !self.row.leases.is_empty()
     }
 
-    /// Others than staff see themselves, and staff and providers who have not chosen to be off.
-    pub fn visible_to(&self, principal: &Principal) -> bool {
-        sees(principal, &self.user.id.to_string(), self.user.roles, self.row.availability)
-    }
-
-    /// As the caller may see it.
-    pub fn to_proto(&self, principal: &Principal) -> v1::Presence {
-        let mut presence = self.to_full_proto();
-        hide_email(&mut presence, principal);
-        presence
+    /// True if they may know of it.
+    pub fn visible_to(&self, viewer: &Viewer) -> bool {
+        viewer.is_staff() || viewer.sees(&self.to_proto())
     }
 
     /// As staff see it.
-    pub fn to_full_proto(&self) -> v1::Presence {
+    pub fn to_proto(&self) -> v1::Presence {
         let since = self.row.leases.iter().map(|(_, _, since)| *since).min();
         v1::Presence {
             person: Some(wire::person(&self.user)),
@@ -45,24 +38,6 @@ impl Seen {
             last_seen: if since.is_some() { None } else { self.row.last_seen.map(wire::timestamp) },
             roles: wire::roles(self.user.roles),
         }
-    }
-}
-
-/// Others than staff see themselves, and staff and providers who have not chosen to be off.
-pub(super) fn sees(principal: &Principal, user_id: &str, roles: Roles, availability: Availability) -> bool {
-    let offers = !roles.and(Roles::STAFF.with(Roles::ADMIN).with(Roles::PROVIDER)).is_empty();
-    principal.is_staff()
-        || principal.user_id().is_some_and(|own| own.to_string() == user_id)
-        || (offers && availability != Availability::Off)
-}
-
-/// E-mail addresses are for staff and for the person alone.
-pub(super) fn hide_email(presence: &mut v1::Presence, principal: &Principal) {
-    if let Some(person) = &mut presence.person
-        && !principal.is_staff()
-        && principal.user_id().is_none_or(|own| own.to_string() != person.user_id)
-    {
-        person.email.clear();
     }
 }
 

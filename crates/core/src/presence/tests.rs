@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use parlor_api::v1::event::Payload;
 use parlor_bus as _;
-use parlor_store::{Availability, Store, Tenant, TenantId, UserUpsert, What};
+use parlor_store::{Availability, Roles, Store, Tenant, TenantId, UserUpsert, What};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

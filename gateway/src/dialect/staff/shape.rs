@@ -1,5 +1,7 @@
 //! What goes out: frames and bodies with the names, and in the key order, that the old front-ends know.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use parlor_api::{
     hex_id::{self, Kind},
@@ -130,7 +132,7 @@ pub(super) struct State<'a> {
     waiting_for_staff: bool,
     is_active: bool,
     has_unread_from_customer: bool,
-    assigned_staff: Option<&'a str>,
+    assigned_staff: Option<Cow<'a, str>>,
 }
 
 /// A row of the staff's list.
@@ -202,7 +204,7 @@ impl<'a> State<'a> {
             waiting_for_staff: conversation.waiting,
             is_active: conversation.status() != v1::ConversationStatus::Closed,
             has_unread_from_customer: conversation.unanswered,
-            assigned_staff: conversation.assignee.as_ref().map(|assignee| assignee.subject.as_str()),
+            assigned_staff: conversation.assignee.as_ref().map(staff_id),
         }
     }
 }
@@ -295,6 +297,14 @@ pub(super) fn active_statuses() -> Vec<i32> {
 /// The side a message comes from; what we do not know is nobody's.
 pub(super) fn author_kind(message: &v1::Message) -> v1::AuthorKind {
     message.author.as_ref().map_or(v1::AuthorKind::Unspecified, v1::Author::kind)
+}
+
+/// Who looks after a conversation. What an issuer calls them is not told to customers, to whom they are a number of ours.
+fn staff_id(assignee: &v1::Person) -> Cow<'_, str> {
+    match filled(&assignee.subject) {
+        Some(subject) => subject.into(),
+        None => hex_id::encode(Kind::User, assignee.number).into(),
+    }
 }
 
 /// What this dialect calls a conversation: its key, or `id:` and Parlor's id where another front-end chose no key.

@@ -54,6 +54,13 @@ pub(super) fn token_of_request<'a>(mount: &Mount, headers: &'a HeaderMap) -> Opt
     bearer(headers).or_else(|| cookie(mount, headers))
 }
 
+/// All that a request shows: who signs out wants none of it any more.
+pub(super) fn tokens_of_request<'a>(mount: &Mount, headers: &'a HeaderMap) -> Vec<&'a str> {
+    let mut tokens: Vec<&str> = bearer(headers).into_iter().chain(cookie(mount, headers)).collect();
+    tokens.dedup();
+    tokens
+}
+
 fn token_of_auth(auth: &Bytes) -> Option<String> {
     let auth = javascript::json(str::from_utf8(auth).ok()?)?;
     let token = auth.get("token").and_then(Value::as_str)?;

@@ -1,4 +1,4 @@
-//! `/api/auth`: a password, or a new account, for a token; and the cookie that proves a page's sockets, where the mount
+//! `/api/auth`: a password, or a new account, for a token, and the end of one; and the cookie that proves a page's sockets, where the mount
 //! trusts one. Absent unless the mount names an issuer.
 //!
 //! The e-mail address is the name to sign in with. Of a new account only name, e-mail and password are taken, whatever
@@ -9,6 +9,7 @@ use parlor_api::v1::{self, exchange_credential_request::Credential as Proof};
 use serde::Serialize;
 
 use super::{
+    identity::tokens_of_request,
     read::id_of_digits,
     shape::{filled, not_found, refused},
     wire::WIRE,
@@ -17,10 +18,10 @@ use crate::{
     dialect::{
         Response,
         javascript::iso,
-        login::{Fault, exchange, word},
+        login::{Fault, exchange, withdraw, word},
         rest::{Asked, Failure, json},
     },
-    mount::Identity,
+    mount::{Cookie, Identity},
 };
 
 /// `POST /api/auth/login`
@@ -58,6 +59,19 @@ pub(super) async fn signup(asked: Asked) -> Result<Response, Failure> {
     welcome(&asked, &exchanged, StatusCode::CREATED, "Registration successful!")
 }
 
+/// `POST /api/auth/logout`: the tokens that came with it are withdrawn, which ends their sockets too.
+pub(super) async fn signout(asked: Asked) -> Result<Response, Failure> {
+    asked.mount.login_issuer.as_ref().ok_or_else(not_found)?;
+    for token in tokens_of_request(&asked.mount, &asked.request.headers) {
+        withdraw(&asked, token).await?;
+    }
+    let mut response = json(StatusCode::OK, &serde_json::json!({"message": "Logged out successfully!"}));
+    let gone = settable(&asked).and_then(|cookie| set_cookie(cookie, "", 0));
+    response.headers.extend(gone.map(|value| (header::SET_COOKIE, value)));
+    response.headers.push((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    Ok(response)
+}
+
 /// The person, a token, and the cookie where this request may get one.
 fn welcome(
     asked: &Asked,
@@ -83,17 +97,25 @@ fn welcome(
     Ok(response)
 }
 
-/// The cookie, which scripts cannot read and browsers send to no other site (RFC 6265). A page that is not the mount's gets
-/// none: it could sign its visitor in as somebody else.
 fn cookie(asked: &Asked, exchanged: &v1::ExchangeCredentialResponse) -> Option<HeaderValue> {
-    let Identity::Cookie(cookie) = &asked.mount.identity else { return None };
-    if !asked.mount.admits(&asked.request.headers) {
-        return None;
-    }
     let ends = exchanged.expire_time.map_or(0, |time| time.seconds);
     let lives = ends.saturating_sub(asked.request.received.as_second()).max(0);
+    set_cookie(settable(asked)?, &exchanged.token, lives)
+}
+
+/// The cookie that this request may have set. A page that is not the mount's gets none: it could sign its visitor in as
+/// somebody else, or out.
+fn settable(asked: &Asked) -> Option<&Cookie> {
+    match &asked.mount.identity {
+        Identity::Cookie(cookie) if asked.mount.admits(&asked.request.headers) => Some(cookie),
+        _ => None,
+    }
+}
+
+/// The cookie, which scripts cannot read and browsers send to no other site (RFC 6265).
+fn set_cookie(cookie: &Cookie, token: &str, lives: i64) -> Option<HeaderValue> {
     let secure = if cookie.secure { "; Secure" } else { "" };
-    let (name, token) = (&cookie.name, &exchanged.token);
+    let name = &cookie.name;
     let text = format!("{name}={token}; Max-Age={lives}; Path=/; HttpOnly; SameSite=Lax{secure}");
     let mut value = HeaderValue::try_from(text).ok()?;
     value.set_sensitive(true);

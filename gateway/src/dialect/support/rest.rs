@@ -31,6 +31,7 @@ const ROUTES: &[Route] = routes![
     GET  "/setup-chat.html"            Open  "Internal server error" => pages::setup,
     POST "/api/auth/login"             Open  "Internal server error" => login::password,
     POST "/api/auth/register"          Open  "Internal server error" => login::signup,
+    POST "/api/auth/logout"            Open  "Internal server error" => login::signout,
     GET  "/api/admin/chat"             Staff "Internal server error" => threads::list,
     GET  "/api/admin/chat/:id"         Staff "Internal server error" => threads::one,
     GET  "/api/admin/chatmessages"     Staff "Internal server error" => threads::list,

@@ -19,7 +19,7 @@ const _: () = assert!(BURST_MAX <= BATCH_MESSAGES);
 
 const WHAT: &str = "message:send";
 
-/// Sends one message, or several that came behind each other.
+/// Sends one message, or several that came behind each other. An admin who answers has read what was before.
 pub(super) async fn send(messages: Vec<(Option<Sending>, Asker)>, role: Role) -> Done {
     let (mut asked, mut waiting) = (Vec::new(), Vec::new());
     for (sending, asker) in messages {
@@ -27,8 +27,6 @@ pub(super) async fn send(messages: Vec<(Option<Sending>, Asker)>, role: Role) ->
             asked.push(v1::SendMessageRequest {
                 conversation: Some(place.named()),
                 text,
-                // Only `conversation:markAsRead` reads.
-                leave_unread: true,
                 ..v1::SendMessageRequest::default()
             });
             place

@@ -160,6 +160,22 @@ fn the_history_is_the_newest_messages_and_the_state() {
 }
 
 #[test]
+fn who_looks_after_a_conversation_is_an_id_of_ours_to_customers() {
+    let veiled =
+        v1::Person { username: String::new(), email: String::new(), subject: String::new(), ..person() };
+    for (assignee, expected) in [(veiled, "504c01000000000000000001"), (person(), "64b001")] {
+        let mut talk = Talk::rest();
+        talk.get(&format!("/chat/conversation/{SESSION}"), None);
+        let shown = v1::Conversation { assignee: Some(assignee), ..conversation() };
+        let conversation = Some(shown);
+        let effects = talk.answer(v1::ListMessagesResponse { conversation, ..Default::default() });
+        let (status, body) = response(effects);
+        assert_eq!(status, 200);
+        assert!(body.contains(&format!(r#""assignedStaff":"{expected}""#)), "{body}");
+    }
+}
+
+#[test]
 fn an_unknown_history_is_empty_and_no_error() {
     let mut talk = Talk::rest();
     talk.get(&format!("/chat/conversation/{SESSION}/"), None);

@@ -70,6 +70,49 @@ fn the_cookie_is_for_the_browser_alone() {
 }
 
 #[test]
+fn who_signs_out_withdraws_what_they_show_and_loses_the_cookie() {
+    let mut talk = Talk::rest(cookie_mount(true));
+    let headers = [
+        ("cookie", "shop_session=of.the.cookie"),
+        ("authorization", "Bearer of.the.page"),
+        ("origin", "http://localhost:3000"),
+    ];
+    let withdrawn = |effects: &[Effect]| {
+        let [Effect::Call { call, credential: Credential::Guest, .. }] = effects else {
+            panic!("{effects:?}")
+        };
+        call.request::<v1::RevokeTokenRequest>().selector.unwrap()
+    };
+    let token = |token: &str| v1::revoke_token_request::Selector::Token(token.to_owned());
+    let effects = talk.request(Method::POST, "/api/auth/logout", &headers, "");
+    assert_eq!(withdrawn(effects), token("of.the.page"));
+    let effects = talk.answer(v1::RevokeTokenResponse::default());
+    assert_eq!(withdrawn(effects), token("of.the.cookie"));
+    let effects = talk.fail(Refusal::of(Kind::Malformed, "token: has expired"));
+    assert_eq!(response(effects), (200, r#"{"message":"Logged out successfully!"}"#), "it was over already");
+    let set = whole_response(effects).headers.iter().find(|(name, _)| name == http::header::SET_COOKIE);
+    let gone = "shop_session=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure";
+    assert_eq!(set.map(|(_, value)| value.to_str().unwrap()), Some(gone));
+}
+
+#[test]
+fn signing_out_is_safe_for_who_is_not_in_and_from_other_pages() {
+    let out = |mount: Mount, headers: &[(&str, &str)]| {
+        let mut talk = Talk::rest(mount);
+        let effects = talk.request(Method::POST, "/api/auth/logout", headers, "");
+        assert!(whole_response(effects).headers.iter().all(|(name, _)| name != http::header::SET_COOKIE));
+        response(effects).0
+    };
+    let foreign = [("cookie", "shop_session=mine"), ("origin", "https://evil.example")];
+    assert_eq!(out(cookie_mount(false), &foreign), 200, "no foreign page signs its visitor out");
+    assert_eq!(out(mount(), &[]), 200);
+    assert_eq!(out(Mount { login_issuer: None, ..mount() }, &[]), 404);
+    let mut talk = Talk::rest(mount());
+    talk.request(Method::POST, "/api/auth/logout", &[("authorization", "Bearer mine")], "");
+    assert_eq!(response(talk.fail(Refusal::of(Kind::Away, "down"))).0, 500, "it may still be good");
+}
+
+#[test]
 fn registering_fails_in_words() {
     let register = |mount: Mount, body: &str, answer: Option<Refusal>| {
         let mut talk = Talk::rest(mount);

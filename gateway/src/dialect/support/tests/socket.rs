@@ -35,6 +35,7 @@ fn an_admin_writes_to_a_number_and_is_told_of_one_that_is_not_there() {
             .request();
     assert_eq!(send.conversation.as_ref().unwrap().name, Some(v1::conversation_ref::Name::Number(99)));
     assert_eq!(send.text, " x ");
+    assert!(!send.leave_unread, "who answers has read");
     assert_eq!(sent(talk.fail(no_conversation())), [error("Conversation with id 99 not found")]);
 }
 
