@@ -1,7 +1,7 @@
 //! What services do with requests the same way: that a repetition changes nothing, and the answer.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use parlor_api::{limits, metadata};
+use parlor_api::metadata;
 use parlor_store::{Mutation, RequestKey, Store};
 use prost::Message;
 use sha2::Sha256;
@@ -11,7 +11,6 @@ use crate::{
     Error, Result,
     caller::{Caller, Principal},
     clock::Clock,
-    field,
 };
 
 /// Answers a call by its rule, for the caller that the chain has proven.
@@ -84,7 +83,6 @@ impl Requests {
         request_id: &str,
         request: &impl Message,
     ) -> Result<Option<RequestKey>> {
-        field::text("request_id", request_id, 0, limits::REQUEST_ID_CHARS)?;
         if request_id.is_empty() {
             return Ok(None);
         }

@@ -21,7 +21,6 @@ use crate::{
     auth::{Auth, api_key},
     caller::{Caller, Principal},
     clock::Clock,
-    field,
     password::Passwords,
 };
 
@@ -58,7 +57,9 @@ impl Tokens {
     /// Withdraws the token with an id.
     async fn revoke_named(&self, caller: &Caller, token_id: &str) -> Result<i64> {
         let admin = caller.admin()?;
-        field::text("token_id", token_id, 1, MAX_TOKEN_ID_CHARS)?;
+        if token_id.is_empty() {
+            return Err(Error::field("token_id", "must be given"));
+        }
         self.auth.standing().revoke_token(admin.tenant, token_id, None).await
     }
 
@@ -72,9 +73,6 @@ impl Tokens {
         self.auth.standing().revoke_user(principal.tenant, id).await
     }
 }
-
-/// The `jti` of any real issuer is shorter.
-const MAX_TOKEN_ID_CHARS: usize = 200;
 
 /// What a caller may hand on: an admin whatever there is in the tenant, everybody else what they have.
 fn grantable(principal: &Principal) -> Roles {

@@ -3,7 +3,7 @@
 
 use futures::future::{Either, join_all, ready};
 use parlor_api::{
-    limits::BATCH_MESSAGES,
+    bound::Bounded as _,
     v1::{self, send_messages_result::Outcome},
 };
 use parlor_store::{
@@ -86,8 +86,8 @@ impl Sender {
         messages: Vec<v1::SendMessageRequest>,
     ) -> Result<(v1::SendMessagesResponse, Option<i64>)> {
         let viewer = Viewer::of(caller.principal()?);
-        if messages.is_empty() || messages.len() > BATCH_MESSAGES {
-            return Err(Error::field("messages", format!("are not between 1 and {BATCH_MESSAGES}")));
+        if messages.is_empty() {
+            return Err(Error::field("messages", "must be at least one"));
         }
         let (mut allowed, mut last) = (Vec::with_capacity(messages.len()), None);
         for message in messages {
@@ -127,6 +127,7 @@ impl Sender {
         message: v1::SendMessageRequest,
         last: &mut Option<(Reference, Named)>,
     ) -> Result<NewMessage> {
+        message.check()?;
         let sending = decode::sending(caller.principal()?.tenant, message)?;
         let named = match last {
             Some((reference, named)) if *reference == sending.conversation => named.clone(),
