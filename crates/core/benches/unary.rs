@@ -156,6 +156,7 @@ fn in_the_shop<T>(message: T) -> Request<T> {
 fn options() -> Options {
     Options {
         unknown_keys: parlor_core::chat::guesses::Options::default(),
+        messages: parlor_core::share::Pace { burst: 0, per_second: 1 },
         node: "bench".to_owned(),
         auth: auth::Options {
             issuers: Vec::<IssuerOptions>::new(),

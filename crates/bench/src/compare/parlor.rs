@@ -96,6 +96,7 @@ gateway.ping_interval_ms = {ping_interval_ms}
 gateway.ping_timeout_ms = {ping_timeout_ms}
 gateway.rest_limit_requests = 0
 core.caller_calls_burst = 0
+core.caller_messages_burst = 0
 [[listener]]
 address = "127.0.0.1:0"
 connections_max = 20000

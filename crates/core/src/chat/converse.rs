@@ -254,6 +254,7 @@ async fn carry_out(
         }
         Command::Send(request) => {
             let sending = decode::sending(principal.tenant, request)?;
+            rpc.kept.take(caller)?;
             Step::Append(number, Box::new(chat.sender.prepare(caller, sending).await?))
         }
         Command::Typing(request) => {

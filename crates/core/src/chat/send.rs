@@ -18,7 +18,7 @@ use super::{
     find::{Finder, customer},
     wish::Sending,
 };
-use crate::{Error, Result, caller::Caller, clock::Clock, request::Requests};
+use crate::{Error, Result, caller::Caller, clock::Clock, request::Requests, share::Shares};
 
 /// Sends messages. Cloning is cheap.
 #[derive(Clone)]
@@ -79,11 +79,12 @@ impl Sender {
         })
     }
 
-    /// Stores the messages; answers with the highest position as well.
+    /// Stores the messages, as many as the caller may have kept; answers with the highest position as well.
     pub async fn several(
         &self,
         caller: &Caller,
         messages: Vec<v1::SendMessageRequest>,
+        kept: &Shares,
     ) -> Result<(v1::SendMessagesResponse, Option<i64>)> {
         let viewer = Viewer::of(caller.principal()?);
         if messages.is_empty() {
@@ -91,7 +92,7 @@ impl Sender {
         }
         let (mut allowed, mut last) = (Vec::with_capacity(messages.len()), None);
         for message in messages {
-            allowed.push(self.allowed(caller, message, &mut last).await);
+            allowed.push(self.allowed(caller, message, kept, &mut last).await);
         }
         // One is queued when the one before it is: the writer stores them in that order, and together. A key that may be
         // a guess is found right or wrong before anything else is tried, so that each wrong one counts.
@@ -125,10 +126,12 @@ impl Sender {
         &self,
         caller: &Caller,
         message: v1::SendMessageRequest,
+        kept: &Shares,
         last: &mut Option<(Reference, Named)>,
     ) -> Result<NewMessage> {
         message.check()?;
         let sending = decode::sending(caller.principal()?.tenant, message)?;
+        kept.take(caller)?;
         let named = match last {
             Some((reference, named)) if *reference == sending.conversation => named.clone(),
             _ => {

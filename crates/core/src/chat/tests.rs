@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod own;
+mod paced;
 mod private;
 mod reactions;
 mod several;
