@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::rest_limits::RestLimits;
-use crate::{call::Calls, derived::Rounds, link::Link, outbox::OUTBOX_BYTES, transport::shares::Shares};
+use crate::{call::Calls, derived::Rounds, link::Link, outbox::OUTBOX_BYTES, shares::Shares};
 
 mod rest_limits;
 

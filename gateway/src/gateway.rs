@@ -24,10 +24,10 @@ use crate::{
     mount::Mount,
     mounted::Mounted,
     registry,
+    shares::Shares,
     transport::{
         front,
         listener::{self, Listener, Running},
-        shares::Shares,
         socketio::Engines,
     },
 };

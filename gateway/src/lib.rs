@@ -22,6 +22,7 @@ mod mounted;
 pub mod outbox;
 pub mod registry;
 mod seldom;
+mod shares;
 pub mod transport;
 
 pub use backend::Backend;

@@ -10,7 +10,6 @@ mod health;
 pub mod listener;
 mod open;
 pub(crate) mod rest;
-pub(crate) mod shares;
 pub(crate) mod socketio;
 mod tls;
 mod websocket;

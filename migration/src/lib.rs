@@ -16,6 +16,8 @@ mod m20261128_000008_event;
 mod m20261129_000009_reaction;
 mod m20261129_000010_message_payload;
 mod m20261129_000011_participant;
+mod m20261129_000012_home;
+mod m20261129_000013_people;
 
 use sea_orm_migration::{
     MigrationStatus,
@@ -54,6 +56,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000009_reaction::Migration),
             Box::new(m20261129_000010_message_payload::Migration),
             Box::new(m20261129_000011_participant::Migration),
+            Box::new(m20261129_000012_home::Migration),
+            Box::new(m20261129_000013_people::Migration),
         ]
     }
 }

@@ -19,3 +19,4 @@ mod slow;
 mod support;
 mod surface;
 mod transcripts;
+mod two_cores;

@@ -2,6 +2,7 @@
 //! keeps a deadline. A new method is covered on the day it is added.
 
 mod contract;
+mod nul;
 mod raw;
 
 use contract::{Access, Method, methods};

@@ -97,6 +97,9 @@ pub const PAGE_MESSAGES: usize = 500;
 /// Conversations in a page.
 pub const PAGE_CONVERSATIONS: usize = 1_000;
 
+/// Milliseconds that somebody may stay online after their last connection: more would show people who are gone.
+pub const LINGER_MS: u64 = 60_000;
+
 /// Bytes of a frame, of a Socket.IO event and of a REST body that a front-end sends: the longest text as JSON may write
 /// it, with room for the names around it.
 pub const FRAME_BYTES: usize = 64 * 1024;

@@ -157,7 +157,9 @@ fn options() -> Options {
     Options {
         unknown_keys: parlor_core::chat::guesses::Options::default(),
         messages: parlor_core::share::Pace { burst: 0, per_second: 1 },
+        new_conversations: parlor_core::chat::guesses::Options::of_creations(),
         node: "bench".to_owned(),
+        home: "bench".to_owned(),
         auth: auth::Options {
             issuers: Vec::<IssuerOptions>::new(),
             operator_key: Some(OPERATOR_KEY.to_owned()),
@@ -168,6 +170,6 @@ fn options() -> Options {
         stack: stack::Options { edge_keys: vec![EDGE_KEY.to_owned()], ..stack::Options::default() },
         edge: edge::Options::new("bench"),
         position_key: b"a position key for the benchmark".to_vec(),
-        restart_linger: Duration::ZERO,
+        restart_linger: Some(Duration::ZERO),
     }
 }

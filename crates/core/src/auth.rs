@@ -17,8 +17,9 @@ pub mod inspect;
 pub mod issuer;
 pub mod jwks;
 pub mod jwt;
+pub mod provenance;
 mod provision;
-mod records;
+pub mod records;
 pub mod revocation;
 pub mod standing;
 
@@ -39,9 +40,9 @@ pub use self::{
 use self::{
     access::{Access, GUEST_SUBJECT, Grant, KEY_SUBJECT, OWN_LEEWAY_MS},
     handle::Named,
-    issuer::{Issuer, Issuers, Verified},
-    jwt::{Unverified, fingerprint, invalid},
-    records::Records,
+    issuer::{Issuer, Issuers, Signed, Verified, nobodys},
+    jwt::{Unverified, invalid},
+    records::{Records, held, is_held},
     standing::Standing,
 };
 use crate::{
@@ -143,8 +144,12 @@ impl Auth {
             Named::Key(id) => Actor::Key(id),
             Named::User(id) => Actor::User(Arc::new(self.records.user(tenant, id).await?)),
         };
-        let (roles, tenant_slug) = (Roles(contents.roles), Arc::from(contents.tenant_slug.as_str()));
+        let tenant_slug = Arc::from(contents.tenant_slug.as_str());
         let (proof, rights_until) = (contents.proof(), contents.rights_until);
+        let roles = match &actor {
+            Actor::User(user) if proof.held => held(Roles(contents.roles), user),
+            _ => Roles(contents.roles),
+        };
         let principal = Principal { tenant, tenant_slug, actor, roles, proof, rights_until };
 
         let mut until = now + VERIFIED_MS;
@@ -175,7 +180,7 @@ impl Auth {
     /// Signs an access token of Parlor's own.
     #[must_use]
     pub fn mint(&self, grant: &Grant, expires_at: i64) -> String {
-        self.access.mint(grant, self.clock.now(), expires_at)
+        self.access.mint(grant, expires_at)
     }
 
     /// The public keys, as a JSON Web Key Set.
@@ -210,7 +215,7 @@ impl Auth {
         let principal = if self.access.claims_to_be_ours(&token) {
             self.own_token(&token, context, now).await?
         } else {
-            self.outside_token(&token, text, context, now).await?
+            self.outside_token(&token, context, now).await?
         };
         self.standing.keep(digest, principal, now, VERIFIED_MS)
     }
@@ -224,56 +229,72 @@ impl Auth {
         }
         let (tenant, tenant_slug) = self.records.tenant(&grant.tenant).await?;
         let (actor, roles) = self.records.granted(&grant, tenant).await?;
+        let (made, is_held) = (&grant.made, is_held(&grant));
         let subject = match &actor {
             Actor::User(user) => {
                 let known = user.identities.iter().find(|identity| identity.issuer == issuer);
-                known.map_or(grant.subject, |identity| identity.subject.clone())
+                known.map_or_else(|| grant.subject.clone(), |identity| identity.subject.clone())
             }
             Actor::Key(_) | Actor::Operator => grant.subject.trim_start_matches(KEY_SUBJECT).to_owned(),
             Actor::Guest => grant.subject.trim_start_matches(GUEST_SUBJECT).to_owned(),
         };
-        let proof = Proof { issuer, subject, token_id: grant.token_id, issued_at: times.issued_at };
+        let (names, made_with, held) = (made.names(), made.made_with, is_held);
+        let proof = Proof { issuer, subject, names, issued_at: times.issued_at, made_with, held };
         let rights_until = Some(times.expires_at.saturating_add(OWN_LEEWAY_MS));
-        Ok(Principal { tenant, tenant_slug, actor, roles, proof, rights_until })
+        self.still_made_with(Principal { tenant, tenant_slug, actor, roles, proof, rights_until }).await
     }
 
-    async fn outside_token(
-        &self,
-        token: &Unverified<'_>,
-        text: &str,
-        context: &Context,
-        now: i64,
-    ) -> Result<Principal> {
+    /// The principal, unless the API key that the proof was made with works no more.
+    async fn still_made_with(&self, principal: Principal) -> Result<Principal> {
+        if let Some(key) = principal.proof.made_with {
+            self.records.key(key).await?;
+        }
+        Ok(principal)
+    }
+
+    async fn outside_token(&self, token: &Unverified<'_>, context: &Context, now: i64) -> Result<Principal> {
         let algorithm = token.algorithm()?;
-        let mut refusal = invalid("no accepted issuer has signed it");
+        let (mut refusal, mut keys_away) = (None, None);
         for issuer in self.issuers.iter() {
             let options = issuer.options();
-            if !context.accepts(&options.name, &options.tenant) || !issuer.has_signed(token, algorithm).await
-            {
+            if !context.accepts(&options.name, &options.tenant) {
                 continue;
             }
+            match issuer.has_signed(token, algorithm).await {
+                Signed::Yes => {}
+                Signed::No => continue,
+                Signed::Unknown { retry_after_ms } => {
+                    keys_away = Some(retry_after_ms);
+                    continue;
+                }
+            }
             match issuer.read(token, now) {
-                Ok(verified) => return self.person(issuer, verified, text, now).await,
-                Err(Error::CredentialExpired) => refusal = Error::CredentialExpired,
-                Err(other) if refusal != Error::CredentialExpired => refusal = other,
+                Ok(verified) => return self.person(issuer, verified, now).await,
+                Err(Error::CredentialExpired) => refusal = Some(Error::CredentialExpired),
+                Err(other) if refusal != Some(Error::CredentialExpired) => refusal = Some(other),
                 Err(_) => {}
             }
         }
-        Err(refusal)
+        Err(refusal.unwrap_or_else(|| nobodys(keys_away)))
     }
 
-    async fn person(&self, issuer: &Issuer, verified: Verified, text: &str, now: i64) -> Result<Principal> {
+    async fn person(&self, issuer: &Issuer, verified: Verified, now: i64) -> Result<Principal> {
         let (tenant, tenant_slug) = self.records.tenant(&issuer.options().tenant).await?;
-        let Verified { profile, subject, roles, times, token_id } = verified;
+        let Verified { profile, subject, roles, times, names, made } = verified;
         let user = provision::user(&self.records.store, tenant, issuer, &subject, &profile, now).await?;
+        let made = made.unwrap_or_default();
+        let roles = if made.held { held(roles, &user) } else { roles };
         let proof = Proof {
             issuer: issuer.options().name.clone(),
             subject,
-            token_id: token_id.unwrap_or_else(|| fingerprint(text)),
+            names,
             issued_at: times.issued_at,
+            made_with: made.made_with,
+            held: made.held,
         };
         let rights_until = Some(times.expires_at.saturating_add(issuer.leeway_ms()));
-        Ok(Principal { tenant, tenant_slug, actor: Actor::User(user), roles, proof, rights_until })
+        let actor = Actor::User(user);
+        self.still_made_with(Principal { tenant, tenant_slug, actor, roles, proof, rights_until }).await
     }
 
     async fn key(&self, secret: &str, context: &Context) -> Result<Arc<Principal>> {

@@ -1,6 +1,10 @@
 //! How often something may be tried: a bucket for each key, in a bounded map.
 
-use std::{collections::HashMap, hash::Hash, sync::Mutex};
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::Hash,
+    sync::Mutex,
+};
 
 use crate::{Error, Result, locked::lock};
 
@@ -15,8 +19,8 @@ pub struct Rate {
 
 impl Rate {
     /// The moment at which a bucket will be full once one more is taken; fails if it is empty.
-    fn taken(self, full_at: Option<&i64>, now_ms: i64) -> Result<i64> {
-        let taken = full_at.map_or(now_ms, |at| now_ms.max(*at)).saturating_add(self.refill_ms);
+    fn taken(self, full_at: Option<&(i64, u64)>, now_ms: i64) -> Result<i64> {
+        let taken = full_at.map_or(now_ms, |(at, _)| now_ms.max(*at)).saturating_add(self.refill_ms);
         let late_ms = taken - now_ms - self.refill_ms.saturating_mul(self.burst.into());
         if late_ms > 0 { Err(limited(late_ms)) } else { Ok(taken) }
     }
@@ -25,48 +29,124 @@ impl Rate {
 /// The buckets of all keys.
 #[derive(Debug)]
 pub struct Buckets<K> {
-    /// The moment at which each will be full again, which says all there is to say.
-    full_at: Mutex<HashMap<K, i64>>,
+    kept: Mutex<Kept<K>>,
     most: usize,
 }
+
+#[derive(Debug)]
+struct Kept<K> {
+    /// The moment at which each will be full again, which says all there is to say, and what tells it from the same moment
+    /// of others.
+    full_at: HashMap<K, (i64, u64)>,
+    /// The same by moment: those that are full again stand first.
+    order: BTreeMap<(i64, u64), K>,
+    taken: u64,
+}
+
+/// Full buckets that go with each attempt: more than an attempt adds, and few enough that it waits for nothing.
+const SWEPT: usize = 8;
 
 impl<K: Clone + Eq + Hash> Buckets<K> {
     /// When `most` are in use, new keys are refused until one recovers.
     pub fn new(most: usize) -> Self {
-        Self { full_at: Mutex::default(), most }
+        Self { kept: Mutex::new(Kept { full_at: HashMap::new(), order: BTreeMap::new(), taken: 0 }), most }
     }
 
     /// Fails if a bucket is empty. Takes nothing.
     pub fn check(&self, key: &K, rate: Rate, now_ms: i64) -> Result<()> {
-        rate.taken(lock(&self.full_at).get(key), now_ms).map(drop)
+        rate.taken(lock(&self.kept).full_at.get(key), now_ms).map(drop)
     }
 
     /// Takes one from each bucket, or none from any.
     pub fn take(&self, wanted: &[(K, Rate)], now_ms: i64) -> Result<()> {
-        let mut full_at = lock(&self.full_at);
-        let has_room = |full_at: &HashMap<K, i64>| {
-            let new = wanted.iter().filter(|(key, _)| !full_at.contains_key(key)).count();
-            new == 0 || full_at.len() + new <= self.most
+        let mut kept = lock(&self.kept);
+        let has_room = |kept: &Kept<K>| {
+            let new = wanted.iter().filter(|(key, _)| !kept.full_at.contains_key(key)).count();
+            new == 0 || kept.full_at.len() + new <= self.most
         };
-        if !has_room(&full_at) {
-            full_at.retain(|_, at| now_ms < *at);
-            if !has_room(&full_at) {
+        if !has_room(&kept) {
+            kept.sweep(now_ms, usize::MAX);
+            if !has_room(&kept) {
                 let refill = wanted.iter().map(|(_, rate)| rate.refill_ms).max();
                 return Err(limited(refill.unwrap_or_default()));
             }
+        } else {
+            kept.sweep(now_ms, SWEPT);
         }
-        let taken = wanted.iter().map(|(key, rate)| rate.taken(full_at.get(key), now_ms));
+        let taken = wanted.iter().map(|(key, rate)| rate.taken(kept.full_at.get(key), now_ms));
         let taken = taken.collect::<Result<Vec<_>>>()?;
-        full_at.extend(wanted.iter().map(|(key, _)| key.clone()).zip(taken));
+        for ((key, _), full_at) in wanted.iter().zip(taken) {
+            kept.set(key.clone(), full_at);
+        }
         Ok(())
     }
 
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        lock(&self.full_at).len()
+        lock(&self.kept).full_at.len()
+    }
+}
+
+impl<K: Clone + Eq + Hash> Kept<K> {
+    fn set(&mut self, key: K, full_at: i64) {
+        self.taken += 1;
+        let place = (full_at, self.taken);
+        if let Some(before) = self.full_at.insert(key.clone(), place) {
+            self.order.remove(&before);
+        }
+        self.order.insert(place, key);
+    }
+
+    /// Forgets buckets that are full again, at most so many.
+    fn sweep(&mut self, now_ms: i64, most: usize) {
+        for _ in 0..most {
+            match self.order.first_entry() {
+                Some(first) if first.key().0 <= now_ms => {
+                    self.full_at.remove(&first.remove());
+                }
+                _ => return,
+            }
+        }
     }
 }
 
 fn limited(wait_ms: i64) -> Error {
     Error::RateLimited { retry_after_ms: wait_ms.unsigned_abs() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Rate = Rate { burst: 3, refill_ms: 1_000 };
+
+    #[test]
+    fn full_buckets_go_by_the_clock_a_few_with_each_attempt() {
+        let buckets = Buckets::new(1_000);
+        for key in 0..100 {
+            buckets.take(&[(key, RATE)], 0).unwrap();
+        }
+        buckets.take(&[(0, RATE), (1, RATE)], 500).unwrap();
+        assert_eq!(buckets.len(), 100);
+        buckets.take(&[(99, RATE)], 1_000).unwrap();
+        assert_eq!(buckets.len(), 100 - SWEPT, "the table is far from full");
+        for _ in 0..13 {
+            buckets.take(&[(99, RATE)], 9_000).ok();
+        }
+        assert_eq!(buckets.len(), 1);
+        assert_eq!(lock(&buckets.kept).order.len(), 1);
+    }
+
+    #[test]
+    fn what_is_in_use_stays() {
+        let buckets = Buckets::new(2);
+        for now_ms in [0, 0, 0] {
+            buckets.take(&[("a", RATE)], now_ms).unwrap();
+        }
+        buckets.take(&[("b", RATE)], 0).unwrap();
+        buckets.take(&[("c", RATE)], 999).unwrap_err();
+        buckets.take(&[("c", RATE)], 1_000).unwrap();
+        buckets.check(&"a", RATE, 999).unwrap_err();
+        buckets.check(&"a", RATE, 1_000).unwrap();
+    }
 }

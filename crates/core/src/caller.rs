@@ -40,10 +40,15 @@ pub struct Proof {
     pub issuer: String,
     /// What the issuer calls the person; the id of the key, for what came from an API key.
     pub subject: String,
-    /// The token's own id, or its hash if it has none; empty for guests and keys.
-    pub token_id: String,
+    /// What withdrawals may call it by: the token's own names, then those of what it was made from. None for guests and
+    /// keys.
+    pub names: Vec<String>,
     /// When it was issued, in milliseconds since 1970; 0 if it does not say.
     pub issued_at: i64,
+    /// The API key that made it, at whatever remove.
+    pub made_with: Option<ApiKeyId>,
+    /// The roles are those of our records, or fewer: one that is taken away there is gone here.
+    pub held: bool,
 }
 
 /// One call: the principal and the circumstances. `stack.rs` puts it into the request's extensions.

@@ -81,9 +81,9 @@ impl Chat {
         rights: Arc<Auth>,
         requests: Requests,
         offsets: Offsets,
-        guesses: guesses::Options,
+        guesses: Guesses,
     ) -> Self {
-        let find = Finder::new(store.clone(), clock.clone(), Guesses::new(guesses));
+        let find = Finder::new(store.clone(), clock.clone(), guesses);
         let sender = Sender::new(store.clone(), clock.clone(), find.clone(), requests);
         Self { store, hub, clock, rights, offsets, find, sender }
     }
@@ -105,7 +105,7 @@ impl Chat {
             return Ok(Mutation::own_conversation(OwnConversation { cause, owner, kind, waiting }));
         }
         match &creation.key {
-            Some(key) => self.find.refuse_anothers(principal, key).await?,
+            Some(key) => self.find.may_create(caller, key).await?,
             // By its id it could not reach it.
             None if !principal.is_staff() && owner_id.is_none() => {
                 return Err(Error::field("key", "must be chosen by a guest"));

@@ -17,13 +17,18 @@ use parlor_api::{
 };
 use parlor_bus::Bus;
 use parlor_store::{Store, SubjectKind, TenantId};
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use uuid::Uuid;
 
 use crate::{
     Error, Result, Service, announce,
     auth::{self, Auth},
-    chat::{Chat, ChatRpc, guesses, subject::Conversations},
+    chat::{
+        Chat, ChatRpc,
+        guesses::{self, Guesses},
+        subject::Conversations,
+    },
     clock::Clock,
     directory::{Directory, DirectoryRpc},
     edge::{self, Edge, Past},
@@ -33,7 +38,7 @@ use crate::{
     offset::Offsets,
     page::Pages,
     password::Passwords,
-    presence::{self, Presence, PresenceRpc},
+    presence::{self, NotStarted, Presence, PresenceRpc},
     request::Requests,
     share::{Pace, Shares},
     stack,
@@ -44,18 +49,22 @@ use crate::{
 /// What the core needs of the configuration.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// This node's name, stable over restarts; only one process may use it at a time.
+    /// This node's name, stable over restarts.
     pub node: String,
+    /// Where only one process can be at a time: what an earlier one of the same home has left is taken over at once.
+    pub home: String,
     pub auth: auth::Options,
     pub stack: stack::Options,
     /// Seals what numbers leave the house in; the same on every core.
     pub position_key: Vec<u8>,
-    /// How long those whom an earlier run left online have to come back.
-    pub restart_linger: Duration,
+    /// How long those whom an earlier run left online have to come back; `None` leaves them to the next core that starts.
+    pub restart_linger: Option<Duration>,
     /// How many keys of conversations that do not exist a client address may name.
     pub unknown_keys: guesses::Options,
     /// How many messages, and other things that stay, one caller may have stored.
     pub messages: Pace,
+    /// How many conversations guests of a client address may create.
+    pub new_conversations: guesses::Options,
     /// How the links of gateways behave.
     pub edge: edge::Options,
 }
@@ -74,6 +83,7 @@ struct Parts {
     presence: Presence,
     edge: Edge,
     health: Arc<Health>,
+    lost: CancellationToken,
 }
 
 impl std::fmt::Debug for Core {
@@ -83,13 +93,14 @@ impl std::fmt::Debug for Core {
 }
 
 impl Core {
-    /// Opens the store, takes up what an earlier run left, and readies the services.
+    /// Opens the store, takes up what an earlier run left, and readies the services. Fails if another core lives on the
+    /// database, which takes some seconds to find out.
     pub async fn start(
         options: Options,
         store: parlor_store::Options,
         bus: Arc<dyn Bus>,
         clock: Clock,
-    ) -> Result<Arc<Self>> {
+    ) -> Result<Arc<Self>, NotStarted> {
         Self::knowing(kinds(), options, store, bus, clock).await
     }
 
@@ -100,7 +111,7 @@ impl Core {
         store: parlor_store::Options,
         bus: Arc<dyn Bus>,
         clock: Clock,
-    ) -> Result<Arc<Self>> {
+    ) -> Result<Arc<Self>, NotStarted> {
         let (offsets, heads) = (Offsets::new(&options.position_key), Heads::default());
         let kinds = Kinds::new(kinds, offsets.clone());
         let on_commit = announce::on_commit(bus.clone(), kinds.clone(), heads.clone());
@@ -109,13 +120,15 @@ impl Core {
         let node = presence::Options {
             node: options.node,
             epoch: Uuid::new_v4().to_string(),
+            home: options.home,
             restart_linger: options.restart_linger,
         };
         let announced = announce::on_presence(bus.clone());
-        let presence = Presence::start(store.clone(), clock.clone(), node, announced).await?;
+        let lost = CancellationToken::new();
+        let presence = Presence::start(store.clone(), clock.clone(), node, lost.clone(), announced).await?;
         let source = Arc::new(announce::StoreSource::new(store.clone(), presence.clone(), kinds.clone()));
         let hub = Hub::start(bus, source, clock.clone());
-        let health = Health::start(store.clone(), clock.clone()).await;
+        let health = Health::start(store.clone(), clock.clone(), lost.clone()).await;
 
         let pages = Pages::new(&options.position_key);
         let requests = Requests::new(&options.position_key, clock.clone());
@@ -126,13 +139,13 @@ impl Core {
             auth.clone(),
             requests.clone(),
             offsets,
-            options.unknown_keys,
+            Guesses::new(options.unknown_keys, options.new_conversations),
         );
         let past = Past::recall(store.clone(), clock.clone(), heads, &options.position_key).await?;
         let subjects = Subjects::new(store.clone(), kinds);
         let (finder, rights) = (chat.finder(), auth.clone());
         let edge = Edge::new(options.edge, finder, presence.clone(), hub.clone(), rights, past, subjects);
-        let parts = Parts { store, auth, clock, hub, presence, edge, health };
+        let parts = Parts { store, auth, clock, hub, presence, edge, health, lost };
         let kept = Arc::new(Shares::new(options.messages));
         let routes =
             parts.services(ChatRpc::new(chat, requests.clone(), pages.clone(), kept), requests, pages)?;
@@ -150,6 +163,11 @@ impl Core {
     /// about a second, and may be asked as often as one likes.
     pub async fn ready(&self) -> Result<()> {
         self.parts.health.ready().await
+    }
+
+    /// Completes when another core has taken over the database: this one does not serve any more, and is to be ended.
+    pub async fn lost(&self) {
+        self.parts.lost.cancelled().await;
     }
 
     /// The effective durability settings, by name, as the database reports them.
@@ -193,6 +211,8 @@ impl Core {
         // Before the links end, so that nobody whose gateway goes on is counted out.
         self.parts.presence.shutdown().await;
         self.parts.edge.shutdown().await;
+        // Nobody asks any more who is there.
+        self.parts.presence.end().await;
         self.parts.store.close().await;
     }
 }

@@ -21,6 +21,7 @@ pub use self::rpc::DirectoryRpc;
 pub(crate) use self::{
     convert::user as user_message,
     decode::{MAX_USERNAME_CHARS, password, roles, username},
+    users::found,
 };
 use crate::{auth::Auth, clock::Clock, password::Passwords};
 

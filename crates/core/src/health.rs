@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 use tonic_health::{
     ServingStatus,
     pb::{
-        HealthCheckRequest, HealthCheckResponse,
+        HealthCheckRequest, HealthCheckResponse, health_check_response,
         health_server::{Health as HealthApi, HealthServer},
     },
     server::{HealthReporter, HealthService, WatchStream},
@@ -54,6 +54,7 @@ pub struct Health {
     reporter: HealthReporter,
     tasks: TaskTracker,
     stop: CancellationToken,
+    lost: CancellationToken,
     /// A core that is dropped takes the task with it.
     _stops: DropGuard,
 }
@@ -79,11 +80,12 @@ struct Looker {
     reporter: HealthReporter,
     asked: Arc<Notify>,
     seen: watch::Sender<Look>,
+    lost: CancellationToken,
 }
 
 impl Health {
-    /// Looks for the first time, and goes on looking.
-    pub async fn start(store: Store, clock: Clock) -> Arc<Self> {
+    /// Looks for the first time, and goes on looking, until `lost` says that the database is another core's.
+    pub async fn start(store: Store, clock: Clock, lost: CancellationToken) -> Arc<Self> {
         let (asked, reporter) = (Arc::new(Notify::new()), HealthReporter::new());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let first = look(&store, &clock).await;
@@ -95,18 +97,22 @@ impl Health {
             reporter: reporter.clone(),
             asked: asked.clone(),
             seen: sender,
+            lost: lost.clone(),
         };
         let stopped = stop.clone();
         tasks.spawn(async move {
             let _ = stopped.run_until_cancelled(looker.work()).await;
         });
         let _stops = stop.clone().drop_guard();
-        Arc::new(Self { asked, seen, clock, reporter, tasks, stop, _stops })
+        Arc::new(Self { asked, seen, clock, reporter, tasks, stop, lost, _stops })
     }
 
     /// Whether calls can be served now.
     pub async fn ready(&self) -> Result<()> {
         let mut seen = self.seen.clone();
+        if self.lost.is_cancelled() {
+            return Err(StoreError::Unavailable("the database is another core's".to_owned()).into());
+        }
         if !seen.borrow_and_update().is_fresh(self.clock.now()) && !self.stop.is_cancelled() {
             self.asked.notify_one();
             // The task has ended if this fails, which is told below.
@@ -139,6 +145,7 @@ impl Looker {
         loop {
             let last = self.seen.borrow().clone();
             tokio::select! {
+                () = self.lost.cancelled() => break,
                 () = self.asked.notified() => {}
                 () = self.clock.sleep_until(last.at_ms.saturating_add(LOOK_EVERY_MS)) => {}
             }
@@ -155,6 +162,8 @@ impl Looker {
             tell(&self.reporter, &look).await;
             self.seen.send_replace(look);
         }
+        metrics::gauge!(crate::metric::READY).set(0.0);
+        set(&self.reporter, ServingStatus::NotServing).await;
     }
 }
 
@@ -190,6 +199,11 @@ impl HealthApi for Rpc {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
+        if self.health.lost.is_cancelled() && SERVICES.contains(&request.get_ref().service.as_str()) {
+            // Also before those who watch have been told.
+            let status = health_check_response::ServingStatus::NotServing.into();
+            return Ok(Response::new(HealthCheckResponse { status }));
+        }
         // What was found is in what is told; a service that nobody has heard of is refused there.
         let _: Result<(), Error> = self.health.ready().await;
         self.told.check(request).await
@@ -234,7 +248,7 @@ mod tests {
     #[tokio::test]
     async fn a_database_that_is_gone_is_told_to_who_asks_and_who_watches() {
         let ((store, _directory), clock) = (store().await, Clock::default());
-        let health = Health::start(store.clone(), clock.clone()).await;
+        let health = Health::start(store.clone(), clock.clone(), CancellationToken::new()).await;
         let rpc = rpc(&health);
         let mut watched = rpc.watch(anything()).await.unwrap().into_inner();
         let mut next = async || watched.next().await.unwrap().unwrap().status;
@@ -257,7 +271,7 @@ mod tests {
     #[tokio::test]
     async fn many_who_ask_share_a_fresh_look() {
         let ((store, _directory), clock) = (store().await, Clock::default());
-        let health = Health::start(store, clock.clone()).await;
+        let health = Health::start(store, clock.clone(), CancellationToken::new()).await;
         clock.advance(Duration::from_millis(250));
         join_all((0..100).map(|_| async { health.ready().await.unwrap() })).await;
         assert!(health.seen.has_changed().unwrap());
@@ -266,9 +280,25 @@ mod tests {
     #[tokio::test]
     async fn a_core_that_goes_down_does_not_serve() {
         let ((store, _directory), clock) = (store().await, Clock::default());
-        let health = Health::start(store, clock.clone()).await;
+        let health = Health::start(store, clock.clone(), CancellationToken::new()).await;
         health.end().await;
         assert!(health.ready().await.is_err());
         assert_eq!(asked(&rpc(&health)).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_core_whose_database_is_anothers_does_not_serve_whoever_asks_or_watches() {
+        let ((store, _directory), clock) = (store().await, Clock::default());
+        let lost = CancellationToken::new();
+        let health = Health::start(store, clock.clone(), lost.clone()).await;
+        let rpc = rpc(&health);
+        let mut watched = rpc.watch(anything()).await.unwrap().into_inner();
+        let mut next = async || watched.next().await.unwrap().unwrap().status;
+        assert_eq!(next().await, 1);
+        lost.cancel();
+        assert_eq!((health.ready().await.is_err(), asked(&rpc).await), (true, 2), "at once");
+        assert_eq!(next().await, 2, "also without a question");
+        clock.advance(Duration::from_secs(5));
+        assert!(health.ready().await.is_err(), "that the database answers changes nothing");
     }
 }

@@ -35,6 +35,7 @@ pub mod token;
 pub mod wire;
 
 pub use self::core::{Core, Options};
+pub use presence::{NotStarted, Occupied};
 pub use status::{Error, Result};
 
 /// The core, or whatever stands for it, as a client sees it: one type in one process and across two.

@@ -2,12 +2,16 @@
 //!
 //! The store is the truth that every node reads: one lease for each person and node, written when the first connection
 //! comes and when the last has been gone for its linger. [`roster`] counts the connections of this node, [`keeper`] moves
-//! its edges into the store and announces them, in order, and keeps this node's leases alive.
+//! its edges into the store and announces them, in order, [`life`] keeps this node's leases alive, and [`elsewhere`] sees
+//! to it that no other core is at work on them.
 //!
 //! Reachable (connections) and available (what a person chose) are two things, stored apart.
 
 mod attend;
+mod elsewhere;
 mod keeper;
+mod let_go;
+mod life;
 mod present;
 mod roster;
 mod rpc;
@@ -22,15 +26,17 @@ use parlor_api::v1;
 use parlor_store::{PresenceRow, Roles, TenantId, User, UserId, What};
 
 pub(crate) use self::seen::Seen;
-use self::{
-    keeper::MAX_LINGER,
-    seen::{availability_from_proto, unseen},
-};
 pub use self::{
-    keeper::{Announce, Options, Presence},
+    elsewhere::{NotStarted, Occupied},
+    keeper::{Announce, Presence},
+    life::Options,
     present::Present,
     roster::Counted,
     rpc::PresenceRpc,
+};
+use self::{
+    keeper::MAX_LINGER,
+    seen::{availability_from_proto, unseen},
 };
 use crate::{
     Error, Result,

@@ -41,6 +41,8 @@ pub enum Error {
     LimitReached { limit: &'static str, maximum: u64 },
     #[error("not known to be stored, try again")]
     TryAgain,
+    #[error("the keys of its issuer cannot be fetched, try again")]
+    KeysAway { retry_after_ms: u64 },
     #[error("the deadline has passed")]
     DeadlineExceeded,
     #[error("this is switched off: {0}")]
@@ -100,7 +102,7 @@ impl Error {
             Self::RequestIdReused => (Code::FailedPrecondition, Reason::RequestIdReused),
             Self::RateLimited { .. } => (Code::ResourceExhausted, Reason::RateLimited),
             Self::LimitReached { .. } => (Code::ResourceExhausted, Reason::LimitReached),
-            Self::TryAgain => (Code::Unavailable, Reason::TryAgain),
+            Self::TryAgain | Self::KeysAway { .. } => (Code::Unavailable, Reason::TryAgain),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, Reason::DeadlineExceeded),
             Self::SwitchedOff(_) => (Code::Unimplemented, Reason::SwitchedOff),
             Self::PositionTrimmed { .. } => (Code::OutOfRange, Reason::PositionTrimmed),
@@ -113,7 +115,9 @@ impl Error {
         let pairs: Vec<(&str, String)> = match self {
             Self::RoleRequired(role) => vec![("role", (*role).to_owned())],
             Self::AlreadyExists(field) => vec![("field", field.to_string())],
-            Self::RateLimited { retry_after_ms } => vec![("retry_after_ms", retry_after_ms.to_string())],
+            Self::RateLimited { retry_after_ms } | Self::KeysAway { retry_after_ms } => {
+                vec![("retry_after_ms", retry_after_ms.to_string())]
+            }
             Self::LimitReached { limit, maximum } => {
                 vec![("limit", (*limit).to_owned()), ("maximum", maximum.to_string())]
             }

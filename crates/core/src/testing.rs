@@ -214,6 +214,7 @@ pub fn legacy() -> IssuerOptions {
 pub fn options() -> Options {
     Options {
         node: "test".to_owned(),
+        home: "the home of these tests".to_owned(),
         auth: auth::Options {
             issuers: vec![legacy()],
             operator_key: Some(OPERATOR.to_owned()),
@@ -225,7 +226,8 @@ pub fn options() -> Options {
         edge: edge::Options::new("test"),
         unknown_keys: guesses::Options::default(),
         messages: Pace { burst: 0, per_second: 1 },
+        new_conversations: guesses::Options::of_creations(),
         position_key: b"the position key of these tests".to_vec(),
-        restart_linger: Duration::from_secs(1),
+        restart_linger: Some(Duration::from_secs(1)),
     }
 }

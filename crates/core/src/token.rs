@@ -10,7 +10,7 @@ mod rpc;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parlor_store::{Roles, Store, User, UserId};
 
@@ -46,12 +46,17 @@ impl Tokens {
         if token.starts_with(api_key::MARK) {
             return Err(Error::field("token", "must not be an API key: RevokeApiKey withdraws those"));
         }
-        let found = self.auth.withdrawable(token).await;
-        let found = found.map_err(|error| Error::field("token", error.to_string()))?;
+        let found = self.auth.withdrawable(token).await.map_err(|error| match error {
+            away @ Error::KeysAway { .. } => away,
+            error => Error::field("token", error.to_string()),
+        })?;
         if *found.tenant != *principal.tenant_slug {
             return Err(Error::field("token", "must be of this tenant"));
         }
-        self.auth.standing().revoke_token(principal.tenant, &found.token_id, found.expires_at).await
+        let minted_ends =
+            self.clock.now().saturating_add(i64::try_from(MAX_MINTED_TTL.as_millis()).unwrap_or(i64::MAX));
+        let ends = found.expires_at.map(|at| if found.is_admins { at.max(minted_ends) } else { at });
+        self.auth.standing().revoke_token(principal.tenant, &found.token_id, ends).await
     }
 
     /// Withdraws the token with an id.
@@ -73,6 +78,10 @@ impl Tokens {
         self.auth.standing().revoke_user(principal.tenant, id).await
     }
 }
+
+/// What an admin may mint: long enough for a batch job, short enough to be forgotten. What was minted with a token may
+/// outlive it by so much.
+const MAX_MINTED_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What a caller may hand on: an admin whatever there is in the tenant, everybody else what they have.
 fn grantable(principal: &Principal) -> Roles {

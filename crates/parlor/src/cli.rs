@@ -1,7 +1,8 @@
 //! The command line. Each command is a file; this one says what there is, and how a process ends.
 //!
 //! Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 refused or unhealthy (a configuration that cannot be
-//! meant, a call the server declined, a doctor's finding, a server that cannot be reached).
+//! meant, a database that another core serves, a call the server declined, a doctor's finding, a server that cannot be
+//! reached).
 
 mod bench;
 mod config;

@@ -73,6 +73,9 @@ pub struct Config {
     /// Generated secrets, sample people, loopback only. A flag, never a key: no file can loosen a server by it.
     #[serde(skip)]
     pub dev: bool,
+    /// Variables of the environment that begin like ours and are no settings, and why they do not count.
+    #[serde(skip)]
+    pub strays: Vec<Refusal>,
     pub log: Log,
     pub database: Database,
     pub bus: Bus,

@@ -1,7 +1,8 @@
 //! The data directory: made private, and held by one server at a time.
 //!
 //! `lock` is held (flock) as long as a server lives, however it ends. `run.json` tells other commands where that server
-//! is; it is believed only while the lock is held.
+//! is; it is believed only while the lock is held. `home` names the directory in the database: whatever a process of the
+//! same home began there is over, since the lock is ours.
 
 use std::{
     fs::{File, OpenOptions},
@@ -14,6 +15,7 @@ use std::{
 use anyhow::{Context, Result};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Only its owner may look into the directory.
 const DIRECTORY_MODE: u32 = 0o700;
@@ -57,6 +59,22 @@ impl DataDir {
             }
             Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.join("lock").display())),
         }
+    }
+
+    /// What this directory is called in the database; drawn once.
+    pub fn home(&self) -> Result<String> {
+        let file = self.path.join("home");
+        let kept = match std::fs::read_to_string(&file) {
+            Ok(text) => Uuid::try_parse(text.trim()).ok(),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+        };
+        if let Some(home) = kept {
+            return Ok(home.to_string());
+        }
+        let home = Uuid::new_v4().to_string();
+        write_private(&file, &format!("{home}\n"))?;
+        Ok(home)
     }
 
     /// Tells other commands where this server is.
@@ -164,13 +182,25 @@ mod tests {
     }
 
     #[test]
+    fn a_home_is_drawn_once_and_again_if_it_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = DataDir::hold(directory.path()).unwrap();
+        let home = held.home().unwrap();
+        assert_eq!(held.home().unwrap(), home);
+        std::fs::write(directory.path().join("home"), "nothing").unwrap();
+        assert_ne!(held.home().unwrap(), home);
+    }
+
+    #[test]
     fn what_is_made_is_private() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("data");
         let held = DataDir::hold(&path).unwrap();
         held.announce(&here()).unwrap();
+        held.home().unwrap();
         let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(path.clone()), DIRECTORY_MODE);
         assert_eq!(mode(path.join("run.json")), FILE_MODE);
+        assert_eq!(mode(path.join("home")), FILE_MODE);
     }
 }

@@ -17,7 +17,7 @@ use parlor_gateway::{
     listener::{self, Running},
 };
 
-pub use self::embedded::{Embedded, UNREACHED};
+pub use self::embedded::{Embedded, Stay, UNREACHED};
 use self::{internal::Internal, metrics::Upkeep};
 use crate::{
     config::{Config, Identity, Refusal, Refused},
@@ -114,6 +114,14 @@ impl Server {
         }
     }
 
+    /// Completes when another core has taken over the database, so that this server is to be ended; never for a gateway alone.
+    pub async fn lost(&self) {
+        match &self.core {
+            Some(core) => core.lost().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Ends in order: nothing new is taken, clients are told to leave and get the grace for it, then the gateway, the
     /// core and the store end.
     pub async fn shutdown(mut self) {
@@ -142,7 +150,7 @@ impl Server {
     }
 
     async fn start_core(&mut self) -> Result<()> {
-        let core = Embedded::start(&self.config, &self.clock).await?;
+        let core = Embedded::start(&self.config, &self.data_dir, Stay::Serves, &self.clock).await?;
         if self.config.dev {
             let contract = Contract::new(core.service(), self.config.secrets.operator_key.expose())?;
             let demo = Seed::parse(development::DEMO_TOML).context("the built-in demo")?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Every command there is.
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 24] = [
     &[],
     &["serve"],
     &["migrate"],
@@ -21,6 +21,8 @@ const COMMANDS: [&[&str]; 22] = [
     &["user", "show"],
     &["user", "add"],
     &["user", "password"],
+    &["user", "disable"],
+    &["user", "enable"],
     &["key"],
     &["key", "list"],
     &["key", "create"],
@@ -32,13 +34,22 @@ const COMMANDS: [&[&str]; 22] = [
 ];
 
 fn parlor(folder: &Path, arguments: &[&str]) -> Output {
+    parlor_with(folder, &[], arguments)
+}
+
+fn parlor_with(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+    command(folder, arguments).envs(variables.iter().copied()).output().expect("the binary runs")
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PARLOR_") {
             command.env_remove(name);
         }
     }
-    command.current_dir(folder).args(arguments).output().expect("the binary runs")
+    command.current_dir(folder).args(arguments);
+    command
 }
 
 fn out(output: &Output) -> String {
@@ -144,6 +155,15 @@ fn a_person_can_be_added_without_a_server() {
     assert_eq!((&people[0]["username"], &people[0]["roles"][0]), (&"grace".into(), &"staff".into()));
     let token = parlor(folder.path(), &["token", "mint", "--tenant", "shop", "--user", "grace"]);
     assert_eq!(out(&token).matches('.').count(), 2, "{}{}", out(&token), err(&token));
+    for (change, disabled) in [("disable", true), ("enable", false)] {
+        let changed = parlor(folder.path(), &["user", change, "--tenant", "shop", "grace"]);
+        assert_eq!(changed.status.code(), Some(0), "{}", err(&changed));
+        let show = parlor(folder.path(), &["user", "show", "--tenant", "shop", "grace"]);
+        let person: serde_json::Value = serde_json::from_slice(&show.stdout).unwrap();
+        assert_eq!(person["disabled"], disabled);
+        let list = out(&parlor(folder.path(), &["user", "list", "--tenant", "shop"]));
+        assert_eq!(list.contains("staff (disabled)"), disabled, "{list}");
+    }
 }
 
 #[test]
@@ -280,4 +300,55 @@ fn the_doctor_names_tenants_that_nobody_made() {
     assert_eq!(run(&["seed", "seed.toml"]).status.code(), Some(0));
     let well = run(&["doctor"]);
     assert_eq!(well.status.code(), Some(0), "{}", out(&well));
+}
+
+/// What Kubernetes tells every pod of a Service named "parlor", and of one named "parlor-core".
+const OF_KUBERNETES: [(&str, &str); 10] = [
+    ("PARLOR_PORT", "tcp://10.0.0.7:8080"),
+    ("PARLOR_SERVICE_HOST", "10.0.0.7"),
+    ("PARLOR_SERVICE_PORT", "8080"),
+    ("PARLOR_SERVICE_PORT_HTTP", "8080"),
+    ("PARLOR_PORT_8080_TCP", "tcp://10.0.0.7:8080"),
+    ("PARLOR_PORT_8080_TCP_ADDR", "10.0.0.7"),
+    ("PARLOR_PORT_8080_TCP_PORT", "8080"),
+    ("PARLOR_PORT_8080_TCP_PROTO", "tcp"),
+    ("PARLOR_CORE_SERVICE_HOST", "10.0.0.8"),
+    ("PARLOR_CORE_PORT", "tcp://10.0.0.8:8081"),
+];
+
+#[test]
+fn a_variable_that_is_no_setting_warns_and_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [OF_KUBERNETES.as_slice(), &[("PARLOR_IMAGE_VERSION", "7")]].concat();
+    let check = parlor_with(folder.path(), &variables, &["config", "check"]);
+    assert_eq!(check.status.code(), Some(0), "{}", err(&check));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let serve = parlor_with(folder.path(), &variables, &["serve", "--listen", &address]);
+    assert!(err(&serve).contains("cannot listen on"), "it got as far as that: {}", err(&serve));
+    let doctor = parlor_with(folder.path(), &variables, &["doctor"]);
+    for (name, _) in variables {
+        let told = format!("{name}: is no setting");
+        assert_eq!(out(&check).matches(&told).count(), 1, "{name}: {}", out(&check));
+        assert_eq!(err(&serve).matches(&told).count(), 1, "{name}: {}", err(&serve));
+        assert_eq!(out(&doctor).matches(&told).count(), 1, "{name}: {}", out(&doctor));
+    }
+}
+
+#[test]
+fn a_misspelt_setting_in_the_environment_is_refused_with_the_nearest() {
+    let folder = tempfile::tempdir().unwrap();
+    for (variable, nearest) in [
+        ("PARLOR_LOG_FILTER", "PARLOR_LOG__FILTER"),
+        ("PARLOR_LOG__FILTR", "PARLOR_LOG__FILTER"),
+        ("PARLOR_DATABSE__URL", "PARLOR_DATABASE__URL"),
+        ("PARLOR_CORE_LISTEN", "PARLOR_CORE__LISTEN"),
+        ("PARLOR_DATADIR", "PARLOR_DATA_DIR"),
+        ("PARLOR_ROEL", "PARLOR_ROLE"),
+        ("PARLOR_PORT__8080", "PARLOR_"),
+    ] {
+        let output = parlor_with(folder.path(), &[(variable, "info")], &["config", "check"]);
+        assert_eq!(output.status.code(), Some(3), "{variable}: {}{}", out(&output), err(&output));
+        assert!(err(&output).contains(variable) && err(&output).contains(nearest), "{}", err(&output));
+    }
 }

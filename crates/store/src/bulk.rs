@@ -7,7 +7,7 @@ use sea_orm::{
 };
 
 use crate::{
-    entity::{conversation, tenant_counter},
+    entity::{conversation, presence, tenant_counter},
     failure::Failure,
 };
 
@@ -107,6 +107,27 @@ where
     Ok(())
 }
 
+/// Removes the rows whose `columns`, a key, have one of these values.
+pub(crate) async fn delete<E: EntityTrait, const N: usize>(
+    db: &impl ConnectionTrait,
+    columns: [E::Column; N],
+    keys: Vec<[Value; N]>,
+) -> Result<(), Failure> {
+    let backend = db.get_database_backend();
+    let names: Vec<String> = columns.iter().map(|column| format!("\"{}\"", column.as_str())).collect();
+    for piece in pieces(&keys) {
+        let sql = format!(
+            "DELETE FROM \"{}\" WHERE ({}) IN (VALUES {})",
+            E::default().table_name(),
+            names.join(", "),
+            value_list(backend, piece.len(), N),
+        );
+        let bound = piece.iter().flatten().cloned();
+        db.execute_raw(Statement::from_sql_and_values(backend, sql, bound)).await?;
+    }
+    Ok(())
+}
+
 /// Writes what a message changes in its conversation.
 pub(crate) async fn update_conversations(
     db: &impl ConnectionTrait,
@@ -126,6 +147,15 @@ pub(crate) async fn update_conversations(
         C::CustomerActiveAt,
     ];
     update(db, &[C::Tenant, C::Id], &set, rows).await
+}
+
+/// Writes when people were last seen.
+pub(crate) async fn update_last_seen(
+    db: &impl ConnectionTrait,
+    rows: &[presence::Model],
+) -> Result<(), Failure> {
+    use presence::Column as C;
+    update(db, &[C::Tenant, C::UserId], &[C::LastSeen], rows).await
 }
 
 /// Writes counters.

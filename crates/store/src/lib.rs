@@ -31,8 +31,8 @@ pub use query::{
     directory::Directory,
     event::Log,
     idempotency::{REQUEST_LIFETIME_MS, RequestKey},
-    presence::{Arrival, Presence},
-    token::Tokens,
+    presence::{Arrival, Begun, Life, NewLife, Presence},
+    token::{Tokens, WITHDRAWAL_KEPT_MS},
 };
 pub use rows::*;
 pub use store::{Options, Store};

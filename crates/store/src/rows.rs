@@ -67,6 +67,8 @@ pub struct User {
     pub identities: Vec<Identity>,
     pub created_at: Millis,
     pub updated_at: Millis,
+    /// Nobody gets in as this person.
+    pub disabled: bool,
 }
 
 /// What an upsert says of a user; `None` leaves a stored value as it is.
@@ -80,10 +82,20 @@ pub struct UserUpsert {
     pub roles: Option<Roles>,
     pub identities: Vec<Identity>,
     pub password_hash: Option<String>,
+    pub disabled: Option<bool>,
     /// Fail with `AlreadyExists` instead of changing a user who is there.
     pub create_only: bool,
     /// Fail with `AlreadyExists` if another user signs in, by username or e-mail address, with one of these two.
     pub unique_names: bool,
+}
+
+impl UserUpsert {
+    /// True if somebody with these roles has less afterwards, or another password: what they were given before ends then.
+    #[must_use]
+    pub fn takes_rights(&self, roles: Roles, is_disabled: bool) -> bool {
+        let lost_role = self.roles.is_some_and(|left| !left.contains(roles));
+        lost_role || self.disabled == Some(true) && !is_disabled || self.password_hash.is_some()
+    }
 }
 
 /// What an API key may do.
@@ -106,6 +118,8 @@ pub struct ApiKey {
     pub prefix: String,
     pub created_at: Millis,
     pub revoked_at: Option<Millis>,
+    /// The key that made it.
+    pub made_by: Option<ApiKeyId>,
 }
 
 /// A withdrawal that is still of interest.

@@ -16,7 +16,7 @@ pub const CORE: Order = Order {
     rows: &[
         &["clock", "locked", "metric", "optional"],
         &["status"],
-        &["field", "buckets"],
+        &["buckets", "field"],
         &["caller"],
         &["seal", "share"],
         &["wire", "page", "health", "offset", "heads"],
@@ -35,7 +35,7 @@ pub const CORE: Order = Order {
 
 pub const GATEWAY: Order = Order {
     rows: &[
-        &["mount", "backend", "metric"],
+        &["mount", "backend", "metric", "seldom", "shares"],
         &["dialect"],
         &["outbox", "registry", "mounted"],
         &["fanout", "call"],

@@ -1,7 +1,9 @@
 //! The contract as its descriptors tell it.
 
+use std::collections::HashMap;
+
 use prost::Message as _;
-use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet, field_descriptor_proto::Type};
 
 /// The package that is ours.
 const PACKAGE: &str = "parlor.v1";
@@ -37,6 +39,63 @@ impl Method {
     pub fn path(&self) -> String {
         format!("/{PACKAGE}.{}/{}", self.service, self.name)
     }
+}
+
+/// A text in the request of a unary method.
+#[derive(Clone, Debug)]
+pub struct Text {
+    pub method: Method,
+    /// "Method.field.field".
+    pub name: String,
+    /// The numbers of the fields that lead to it.
+    pub path: Vec<i32>,
+}
+
+/// Messages within messages that are looked into.
+const DEEPEST: usize = 4;
+
+/// Every text of every unary request of callers.
+pub fn texts() -> Vec<Text> {
+    let set = FileDescriptorSet::decode(parlor_api::DESCRIPTORS).unwrap();
+    let messages: HashMap<String, DescriptorProto> = set
+        .file
+        .iter()
+        .flat_map(|file| {
+            let package = file.package().to_owned();
+            file.message_type
+                .iter()
+                .map(move |message| (format!(".{package}.{}", message.name()), message.clone()))
+        })
+        .collect();
+    let mut found = Vec::new();
+    for method in methods().into_iter().filter(|method| method.access != Access::Gateways) {
+        let files = files();
+        let described = files.iter().flat_map(|file| &file.service).flat_map(|service| {
+            service
+                .method
+                .iter()
+                .filter(|other| other.name() == method.name && service.name() == method.service)
+        });
+        let described = described.into_iter().next().unwrap();
+        if described.server_streaming() || described.client_streaming() {
+            continue;
+        }
+        let mut look = vec![(described.input_type().to_owned(), method.name.clone(), Vec::new())];
+        while let Some((message, name, path)) = look.pop() {
+            for field in &messages[&message].field {
+                let path: Vec<i32> = path.iter().copied().chain([field.number()]).collect();
+                let name = format!("{name}.{}", field.name());
+                match field.r#type() {
+                    Type::String => found.push(Text { method: method.clone(), name, path }),
+                    Type::Message if path.len() < DEEPEST && messages.contains_key(field.type_name()) => {
+                        look.push((field.type_name().to_owned(), name, path));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    found
 }
 
 fn files() -> Vec<FileDescriptorProto> {

@@ -15,8 +15,11 @@ use tonic::{Code, Status};
 
 use super::contract::Method;
 
-/// An empty message, uncompressed: its frame's five bytes.
-const EMPTY_MESSAGE: [u8; 5] = [0; 5];
+/// An uncompressed message behind its frame's five bytes.
+fn frame(message: &[u8]) -> Bytes {
+    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+    [&[0], &length[..], message].concat().into()
+}
 
 /// A client of one listener.
 pub struct Raw {
@@ -33,6 +36,17 @@ impl Raw {
 
     /// Calls with one empty message and returns how the call ends.
     pub async fn call(&self, method: &Method, header: Option<(&str, &str)>, timeout: Option<&str>) -> Status {
+        self.call_with(method, header, timeout, &[]).await
+    }
+
+    /// Calls with one encoded message and returns how the call ends.
+    pub async fn call_with(
+        &self,
+        method: &Method,
+        header: Option<(&str, &str)>,
+        timeout: Option<&str>,
+        message: &[u8],
+    ) -> Status {
         let path = method.path();
         let mut request = Request::post(format!("http://{}{path}", self.address))
             .header("content-type", "application/grpc")
@@ -46,7 +60,7 @@ impl Raw {
         if let Some(timeout) = timeout {
             request = request.header("grpc-timeout", timeout);
         }
-        let request = request.body(Full::new(Bytes::from_static(&EMPTY_MESSAGE))).unwrap();
+        let request = request.body(Full::new(frame(message))).unwrap();
         let response = soon(&path, self.client.request(request)).await.unwrap();
         if let Some(status) = Status::from_header_map(response.headers()) {
             return status;

@@ -134,6 +134,7 @@ fn each_bound_is_the_number_that_the_rest_is_built_on() {
             chars(ID_CHARS),
             &[
                 "ApiKey.id",
+                "ApiKey.made_by",
                 "Conversation.id",
                 "ConversationRef.id",
                 "CreateConversationRequest.owner_id",

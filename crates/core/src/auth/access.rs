@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     claims,
     jwt::{self, Algorithm, Times, Unverified, invalid},
+    provenance::{self, Provenance},
 };
 use crate::Result;
 
@@ -33,9 +34,10 @@ pub struct Grant {
     /// A user's id, or the id of an API key behind one of the marks below.
     pub subject: String,
     pub roles: Roles,
-    pub token_id: String,
-    /// The outside issuer whose token it was traded for: that token's roles stand, since our records do not hold them.
+    /// The outside issuer whose token it was traded for: it is accepted where that issuer is, and its roles stand unless
+    /// our records hold them.
     pub origin: Option<String>,
+    pub made: Provenance,
 }
 
 /// Marks the subject of a token that a key was traded for, and of a guest's.
@@ -56,19 +58,20 @@ impl Access {
         Ok(Self { kid: verifying[0].0.clone(), signing, verifying, jwks_json })
     }
 
-    /// Signs a token; times are cut to seconds.
+    /// Signs a token; its times are in seconds, and what is below them of its beginning is told apart.
     #[must_use]
-    pub fn mint(&self, grant: &Grant, issued_at_ms: i64, expires_at_ms: i64) -> String {
+    pub fn mint(&self, grant: &Grant, expires_at_ms: i64) -> String {
         let header = json!({"alg": Algorithm::EdDsa.name(), "typ": "JWT", "kid": self.kid});
         let mut body = json!({
             "iss": OWN_ISSUER,
             "tenant": grant.tenant,
             "sub": grant.subject,
             "roles": claims::names(grant.roles),
-            "jti": grant.token_id,
-            "iat": issued_at_ms / 1000,
+            "jti": grant.made.id,
+            "iat": grant.made.issued_at / 1000,
             "exp": expires_at_ms / 1000,
         });
+        body[provenance::MEMBER] = grant.made.write();
         if let Some(origin) = &grant.origin {
             body["origin"] = Value::from(origin.clone());
         }
@@ -94,15 +97,18 @@ impl Access {
         let signature = Signature::from_slice(&bytes).map_err(|_| invalid("its signature is wrong"))?;
         key.verify_strict(message.as_bytes(), &signature).map_err(|_| invalid("its signature is wrong"))?;
 
-        let times = token.times(leeway_ms, now_ms)?;
+        let mut times = token.times(leeway_ms, now_ms)?;
         let text =
             |claim| token.text(claim).map(str::to_owned).ok_or_else(|| invalid(format!("it has no {claim}")));
         let names = token.claims.get("roles").and_then(Value::as_array).into_iter().flatten();
         let roles =
             names.filter_map(Value::as_str).filter_map(claims::named).fold(Roles::default(), Roles::with);
         let origin = token.text("origin").map(str::to_owned);
-        let grant =
-            Grant { tenant: text("tenant")?, subject: text("sub")?, roles, token_id: text("jti")?, origin };
+        let made = Provenance::read(token.claims.get(provenance::MEMBER), times.issued_at);
+        // A token of before says its id and no more.
+        let made = Provenance { id: text("jti")?, ..made.unwrap_or_default() };
+        times.issued_at = times.issued_at.max(made.issued_at);
+        let grant = Grant { tenant: text("tenant")?, subject: text("sub")?, roles, origin, made };
         Ok((grant, times))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parlor_store::{Error as StoreError, Identity, Roles, TenantId, User, What};
 
-use super::{Auth, Context};
+use super::{Auth, Context, records::enabled};
 use crate::{
     Error, Result,
     caller::{Actor, Principal, Proof},
@@ -27,15 +27,18 @@ impl Auth {
             return Err(Error::CredentialMissing);
         }
         let slug = field::given("mount.tenant", context.tenant.as_deref())?;
+        field::storable("claim.subject", subject)?;
+        context.issuers.iter().try_for_each(|name| field::storable("mount.issuers", name))?;
         if subject.is_empty() || subject.chars().count() > MAX_SUBJECT_CHARS {
             return Err(Error::NotFound(What::User));
         }
         let (tenant, tenant_slug) = self.records.tenant(slug).await?;
         let (user, issuer) = self.claimed_user(tenant, subject, context).await?;
+        let user = enabled(user)?;
         let roles = allowed(&user, role)?;
         // Issued now: what is withdrawn later concerns it, and what was withdrawn before does not.
-        let (issued_at, token_id) = (self.clock.now(), String::new());
-        let proof = Proof { issuer, subject: subject.to_owned(), token_id, issued_at };
+        let issued_at = self.clock.now();
+        let proof = Proof { issuer, subject: subject.to_owned(), issued_at, held: true, ..Proof::default() };
         let actor = Actor::User(Arc::new(user));
         Ok(Arc::new(Principal { tenant, tenant_slug, actor, roles, proof, rights_until: None }))
     }

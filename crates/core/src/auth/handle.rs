@@ -5,6 +5,7 @@ use parlor_store::{ApiKeyId, UserId};
 use prost::Message as _;
 use uuid::Uuid;
 
+use super::issuer::scoped;
 use crate::{
     caller::{Actor, Principal, Proof},
     seal::Seal,
@@ -36,6 +37,12 @@ pub struct Contents {
     issued_at: i64,
     #[prost(sint64, optional, tag = "10")]
     pub rights_until: Option<i64>,
+    #[prost(string, repeated, tag = "11")]
+    names: Vec<String>,
+    #[prost(bytes = "vec", tag = "12")]
+    made_with: Vec<u8>,
+    #[prost(bool, tag = "13")]
+    held: bool,
 }
 
 /// Whom a handle names, before the person is read.
@@ -64,9 +71,12 @@ pub fn seal(seal: &Seal, principal: &Principal) -> String {
         roles: principal.roles.0,
         issuer: principal.proof.issuer.clone(),
         subject: principal.proof.subject.clone(),
-        token_id: principal.proof.token_id.clone(),
+        token_id: principal.proof.names.first().cloned().unwrap_or_default(),
         issued_at: principal.proof.issued_at,
         rights_until: principal.rights_until,
+        names: principal.proof.names.clone(),
+        made_with: principal.proof.made_with.map_or_else(Vec::new, |key| key.0.into_bytes().to_vec()),
+        held: principal.proof.held,
     };
     seal.seal(&PURPOSE, &contents.encode_to_vec())
 }
@@ -82,9 +92,19 @@ impl Contents {
         Proof {
             issuer: self.issuer.clone(),
             subject: self.subject.clone(),
-            token_id: self.token_id.clone(),
+            names: self.names(),
             issued_at: self.issued_at,
+            made_with: Uuid::from_slice(&self.made_with).ok().map(ApiKeyId),
+            held: self.held,
         }
+    }
+
+    fn names(&self) -> Vec<String> {
+        // A handle of before says its token's id and no more.
+        if self.names.is_empty() && !self.token_id.is_empty() {
+            return vec![self.token_id.clone(), scoped(&self.issuer, &self.token_id)];
+        }
+        self.names.clone()
     }
 
     /// `None` for a kind of caller this version does not know.

@@ -7,8 +7,9 @@ use super::{
     Auth, Context,
     access::OWN_LEEWAY_MS,
     api_key,
-    jwt::{Unverified, fingerprint, invalid},
+    jwt::{Unverified, invalid},
     provision,
+    records::enabled,
 };
 use crate::{Error, Result, caller::Principal};
 
@@ -40,8 +41,11 @@ pub struct Findings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Withdrawable {
     pub tenant: String,
+    /// The one name that no other token has.
     pub token_id: String,
     pub expires_at: Option<i64>,
+    /// Others may have been made with it, that live longer.
+    pub is_admins: bool,
 }
 
 impl Auth {
@@ -64,14 +68,15 @@ impl Auth {
         let early = expires_at.unwrap_or_default().saturating_sub(1);
         if self.access.claims_to_be_ours(&token) {
             let (grant, _) = self.access.verify(&token, i64::MAX / 2, early)?;
-            return Ok(Withdrawable { tenant: grant.tenant, token_id: grant.token_id, expires_at });
+            let is_admins = grant.roles.contains(Roles::ADMIN);
+            return Ok(Withdrawable { tenant: grant.tenant, token_id: grant.made.id, expires_at, is_admins });
         }
         let issuer = self.issuers.signer(&token).await?;
-        let token_id =
-            token.text("jti").filter(|id| !id.is_empty()).map_or_else(|| fingerprint(text), str::to_owned);
+        let token_id = issuer.name_of(&token);
+        let is_admins = issuer.granted(&token).contains(Roles::ADMIN);
         // Rights last for the leeway after `exp`, so the withdrawal has to be remembered for it too.
         let expires_at = expires_at.map(|at| at.saturating_add(issuer.leeway_ms()));
-        Ok(Withdrawable { tenant: issuer.options().tenant.clone(), token_id, expires_at })
+        Ok(Withdrawable { tenant: issuer.options().tenant.clone(), token_id, expires_at, is_admins })
     }
 }
 
@@ -100,7 +105,7 @@ impl Look<'_> {
         if self.auth.access.claims_to_be_ours(&token) {
             self.at_own(&token).await
         } else {
-            self.at_outside(&token, text).await
+            self.at_outside(&token).await
         }
     }
 
@@ -117,7 +122,7 @@ impl Look<'_> {
         if self.auth.standing.is_withdrawn(&principal) { Err(Error::CredentialRevoked) } else { Ok(()) }
     }
 
-    async fn at_outside(&mut self, token: &Unverified<'_>, text: &str) -> Result<()> {
+    async fn at_outside(&mut self, token: &Unverified<'_>) -> Result<()> {
         let (auth, tenant) = (self.auth, self.reader.tenant);
         let issuer = auth.issuers.signer(token).await?;
         self.findings.kind = Kind::Issuer;
@@ -128,10 +133,10 @@ impl Look<'_> {
         if *issuer.options().tenant != *self.reader.tenant_slug {
             return Err(invalid("it is of another tenant"));
         }
-        let token_id = verified.token_id.unwrap_or_else(|| fingerprint(text));
         let user = provision::known(&auth.records.store, tenant, issuer, &verified.subject).await?;
+        let user = user.map(enabled).transpose()?;
         let (user, issued_at) = (user.map(|user| user.id), verified.times.issued_at);
-        let withdrawn = auth.standing.revocations.name(tenant, &token_id, user, issued_at);
+        let withdrawn = auth.standing.revocations.name(tenant, &verified.names, user, issued_at);
         if withdrawn { Err(Error::CredentialRevoked) } else { Ok(()) }
     }
 

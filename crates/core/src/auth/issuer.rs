@@ -14,6 +14,7 @@ use super::{
     claims::{ClaimPaths, Profile, RoleMap},
     jwks::Jwks,
     jwt::{self, Algorithm, Times, Unverified, VerifyingKey, invalid},
+    provenance::{self, Provenance},
 };
 use crate::{Error, Result, clock::Clock};
 
@@ -40,6 +41,8 @@ pub struct IssuerOptions {
     pub claims: ClaimPaths,
     pub roles: RoleMap,
     pub leeway: Duration,
+    /// How long its tokens live at most. It dates those that do not say when they were issued.
+    pub longest_life: Option<Duration>,
     /// Strangers become users on first sight; otherwise only people who were seeded or upserted get in.
     pub provision: bool,
     /// Parlor may mint tokens in this issuer's shape, with the first key that is a secret.
@@ -65,6 +68,7 @@ impl IssuerOptions {
             claims: ClaimPaths::default(),
             roles: RoleMap::default(),
             leeway: DEFAULT_LEEWAY,
+            longest_life: None,
             provision: true,
             mint: false,
             mint_ttl: Duration::from_secs(3600),
@@ -112,8 +116,21 @@ pub struct Verified {
     pub subject: String,
     pub roles: Roles,
     pub times: Times,
-    /// The `jti`, if it has one.
-    pub token_id: Option<String>,
+    /// What withdrawals may call it by: its own names, then those of what it was made from.
+    pub names: Vec<String>,
+    /// How it was made, if that was here.
+    pub made: Option<Provenance>,
+}
+
+/// Whether an issuer has signed a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signed {
+    Yes,
+    No,
+    /// Its keys cannot be fetched; they are asked for again after so long.
+    Unknown {
+        retry_after_ms: u64,
+    },
 }
 
 impl Issuer {
@@ -162,10 +179,10 @@ impl Issuer {
         i64::try_from(self.options.leeway.as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// True if one of its keys signed the token.
-    pub async fn has_signed(&self, token: &Unverified<'_>, algorithm: Algorithm) -> bool {
+    /// Whether one of its keys signed the token.
+    pub async fn has_signed(&self, token: &Unverified<'_>, algorithm: Algorithm) -> Signed {
         if !self.options.algorithms.contains(&algorithm) {
-            return false;
+            return Signed::No;
         }
         let signed = |keys: &[VerifyingKey]| {
             keys.iter()
@@ -173,20 +190,50 @@ impl Issuer {
                 .any(|key| token.is_signed_by(&key.key, algorithm))
         };
         if signed(&self.keys) {
-            return true;
+            return Signed::Yes;
         }
-        match &self.jwks {
-            Some(jwks) => signed(&jwks.keys_for(token.kid(), algorithm).await),
-            None => false,
+        // What calls itself another's is not worth a fetch.
+        let Some(jwks) = self.jwks.as_ref().filter(|_| self.is_named_by(token)) else { return Signed::No };
+        let found = jwks.keys_for(token.kid(), algorithm).await;
+        match found.incomplete_for_ms {
+            _ if signed(&found.keys) => Signed::Yes,
+            Some(retry_after_ms) => Signed::Unknown { retry_after_ms },
+            None => Signed::No,
         }
+    }
+
+    /// True if `iss` is what it must be.
+    fn is_named_by(&self, token: &Unverified<'_>) -> bool {
+        self.options.expected_issuer.as_deref().is_none_or(|expected| token.text("iss") == Some(expected))
+    }
+
+    /// The one name that no other token has. The ids of one issuer are not those of another.
+    #[must_use]
+    pub fn name_of(&self, token: &Unverified<'_>) -> String {
+        match (self.made_here(token), token.id()) {
+            (Some(made), _) => made.id,
+            (None, Some(id)) => scoped(&self.options.name, id),
+            (None, None) => token.fingerprint(),
+        }
+    }
+
+    /// What a token grants, if it is good.
+    #[must_use]
+    pub fn granted(&self, token: &Unverified<'_>) -> Roles {
+        self.options.roles.roles(&self.options.claims.read(&token.claims).roles)
+    }
+
+    /// How a token was made, if that was here: whoever else has this issuer's key is trusted as much.
+    fn made_here(&self, token: &Unverified<'_>) -> Option<Provenance> {
+        let written = token.header.get(provenance::MEMBER).filter(|_| self.options.mint);
+        let issued_at = token.moment("iat").ok().flatten().unwrap_or_default();
+        Provenance::read(written, issued_at).filter(|made| !made.id.is_empty())
     }
 
     /// Reads a token that one of its keys has signed.
     pub fn read(&self, token: &Unverified<'_>, now_ms: i64) -> Result<Verified> {
-        let times = token.times(self.leeway_ms(), now_ms)?;
-        if let Some(expected) = &self.options.expected_issuer
-            && token.text("iss") != Some(expected)
-        {
+        let mut times = token.times(self.leeway_ms(), now_ms)?;
+        if !self.is_named_by(token) {
             return Err(invalid("iss is another"));
         }
         if let Some(expected) = &self.options.expected_audience
@@ -197,16 +244,42 @@ impl Issuer {
         let profile = self.options.claims.read(&token.claims);
         let subject = profile.subject.clone().ok_or_else(|| invalid("it names no subject"))?;
         let roles = self.options.roles.roles(&profile.roles);
-        let token_id = token.text("jti").filter(|id| !id.is_empty()).map(str::to_owned);
-        Ok(Verified { profile, subject, roles, times, token_id })
+        let made = self.made_here(token);
+        times.issued_at = match (&made, token.moment("iat")?) {
+            (Some(made), _) => made.issued_at,
+            (None, Some(issued_at)) => issued_at,
+            (None, None) => self.oldest(times, now_ms)?,
+        };
+        let names = match &made {
+            Some(made) => made.names(),
+            None => {
+                let id = token.id().map(str::to_owned);
+                std::iter::once(self.name_of(token)).chain(id).collect()
+            }
+        };
+        Ok(Verified { profile, subject, roles, times, names, made })
+    }
+
+    /// When a token without `iat` may have been issued at the earliest; 0 if that cannot be told.
+    fn oldest(&self, times: Times, now_ms: i64) -> Result<i64> {
+        let Some(life) = self.options.longest_life else { return Ok(0) };
+        let oldest = times.expires_at.saturating_sub(i64::try_from(life.as_millis()).unwrap_or(i64::MAX));
+        if oldest > now_ms.saturating_add(self.leeway_ms()) {
+            // It would count as younger than it is, and outlive a withdrawal.
+            return Err(invalid(
+                "it has no iat, and ends later than its issuer's longest_life_seconds allow",
+            ));
+        }
+        Ok(oldest.max(0))
     }
 
     /// Mints a token in this issuer's shape.
-    pub fn mint(&self, profile: &Profile, issued_at_ms: i64, expires_at_ms: i64) -> Result<String> {
+    pub fn mint(&self, profile: &Profile, made: &Provenance, expires_at_ms: i64) -> Result<String> {
         let (Some((kid, key)), true) = (&self.mint_key, self.options.mint) else {
             return Err(Error::SwitchedOff("minting in the shape of this issuer"));
         };
         let mut header = json!({"alg": Algorithm::Hs256.name(), "typ": "JWT"});
+        header[provenance::MEMBER] = made.write_with_id();
         if let Some(kid) = kid {
             header["kid"] = Value::from(kid.clone());
         }
@@ -217,7 +290,7 @@ impl Issuer {
         if let Some(audience) = &self.options.expected_audience {
             claims.insert("aud".to_owned(), Value::from(audience.clone()));
         }
-        claims.insert("iat".to_owned(), Value::from(issued_at_ms / 1000));
+        claims.insert("iat".to_owned(), Value::from(made.issued_at / 1000));
         claims.insert("exp".to_owned(), Value::from(expires_at_ms / 1000));
         let message = jwt::message(&header, &Value::Object(claims));
         let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, Algorithm::Hs256.into())
@@ -252,18 +325,35 @@ impl Issuers {
     /// The first that has signed a token.
     pub(super) async fn signer(&self, token: &Unverified<'_>) -> Result<&Issuer> {
         let algorithm = token.algorithm()?;
+        let mut unknown = None;
         for issuer in &self.0 {
-            if issuer.has_signed(token, algorithm).await {
-                return Ok(issuer);
+            match issuer.has_signed(token, algorithm).await {
+                Signed::Yes => return Ok(issuer),
+                Signed::No => {}
+                Signed::Unknown { retry_after_ms } => unknown = Some(retry_after_ms),
             }
         }
-        Err(invalid("no accepted issuer has signed it"))
+        Err(nobodys(unknown))
     }
 
     /// All, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Issuer>> {
         self.0.iter()
     }
+}
+
+/// Why a token is refused that none is known to have signed. While somebody's keys are away, it may be theirs.
+pub(super) fn nobodys(keys_away_for_ms: Option<u64>) -> Error {
+    match keys_away_for_ms {
+        Some(retry_after_ms) => Error::KeysAway { retry_after_ms },
+        None => invalid("no accepted issuer has signed it"),
+    }
+}
+
+/// The id that an issuer gave, told apart from the same of another.
+#[must_use]
+pub fn scoped(issuer: &str, id: &str) -> String {
+    format!("{issuer}#{id}")
 }
 
 /// A token that names a key is held against that key, and against keys without a name.

@@ -58,6 +58,16 @@ struct Known {
     unusable: Arc<Vec<Unusable>>,
     fetched_at: Option<i64>,
     tried_at: Option<i64>,
+    /// The last try brought nothing.
+    failed: bool,
+}
+
+/// Keys that may have signed a token.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub keys: Vec<VerifyingKey>,
+    /// There may be others, which cannot be fetched now; they are asked for again after so long.
+    pub incomplete_for_ms: Option<u64>,
 }
 
 /// A set as it is published: each key is read by itself, so that one of a kind we have never heard of spoils no other.
@@ -83,18 +93,23 @@ impl Jwks {
     }
 
     /// The keys that may have signed a token with this key name and algorithm.
-    pub(super) async fn keys_for(&self, kid: Option<&str>, algorithm: Algorithm) -> Vec<VerifyingKey> {
+    pub(super) async fn keys_for(&self, kid: Option<&str>, algorithm: Algorithm) -> Found {
         let known = lock(&self.known).clone();
         let now = self.clock.now();
         let fresh = known.fetched_at.is_some_and(|at| now - at < FRESH_MS);
         let found = matching(&known, kid, algorithm);
         if fresh && (!found.is_empty() || kid.is_none()) {
-            return found;
+            return Found { keys: found, incomplete_for_ms: None };
         }
         self.refresh().await;
-        let known = lock(&self.known).clone();
+        let (known, now) = (lock(&self.known).clone(), self.clock.now());
         let trusted = known.fetched_at.is_some_and(|at| now - at < STALE_MS);
-        if trusted { matching(&known, kid, algorithm) } else { Vec::new() }
+        let keys = if trusted { matching(&known, kid, algorithm) } else { Vec::new() };
+        // A key that is known by its name is the one; any other may have been published since.
+        let incomplete = !trusted || known.failed && (kid.is_none() || keys.is_empty());
+        let again_at = known.tried_at.unwrap_or(now).saturating_add(COOL_DOWN_MS);
+        let wait_ms = again_at.saturating_sub(now).clamp(1, COOL_DOWN_MS).unsigned_abs();
+        Found { keys, incomplete_for_ms: incomplete.then_some(wait_ms) }
     }
 
     async fn refresh(&self) {
@@ -106,7 +121,11 @@ impl Jwks {
         if known.tried_at != seen || known.tried_at.is_some_and(|at| now - at < COOL_DOWN_MS) {
             return;
         }
-        lock(&self.known).tried_at = Some(now);
+        {
+            // Failed until it has succeeded: whoever asked may leave before.
+            let mut known = lock(&self.known);
+            (known.tried_at, known.failed) = (Some(now), true);
+        }
         match tokio::time::timeout(FETCH_TIMEOUT, self.fetch()).await {
             Ok(Ok(set)) => {
                 let (keys, unusable) = read(&set);
@@ -116,7 +135,7 @@ impl Jwks {
                 let mut known = lock(&self.known);
                 known.keys = Arc::new(keys);
                 known.unusable = Arc::new(unusable);
-                known.fetched_at = Some(now);
+                (known.fetched_at, known.failed) = (Some(now), false);
             }
             Ok(Err(problem)) => tracing::warn!(url = %self.url, problem, "key set not fetched"),
             Err(_) => tracing::warn!(url = %self.url, "key set not fetched in time"),

@@ -130,6 +130,22 @@ impl<'t> Unverified<'t> {
         (self.message, self.signature)
     }
 
+    /// Stands for a token without an id of its own: what is signed of it. Its signature may be written in several ways,
+    /// since (r, s) of ECDSA is as good as (r, n - s).
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let digest = Sha256::digest(self.message.as_bytes());
+        format!("sha256:{}", URL_SAFE_NO_PAD.encode(digest))
+    }
+
+    /// The id that its maker gave it, if every store can keep it.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        let usable =
+            |id: &&str| !id.is_empty() && !id.contains('\0') && id.chars().count() <= MAX_TOKEN_ID_CHARS;
+        self.text("jti").filter(usable)
+    }
+
     /// A claim that is text.
     #[must_use]
     pub fn text(&self, claim: &str) -> Option<&str> {
@@ -171,12 +187,8 @@ pub fn message(header: &Value, claims: &Value) -> String {
     format!("{}.{}", part(header), part(claims))
 }
 
-/// Stands for a token without an id of its own.
-#[must_use]
-pub fn fingerprint(token: &str) -> String {
-    let digest = Sha256::digest(token.as_bytes());
-    format!("sha256:{}", URL_SAFE_NO_PAD.encode(digest))
-}
+/// Longer ids stand for nothing; that of any real issuer is shorter.
+pub const MAX_TOKEN_ID_CHARS: usize = parlor_api::limits::NAME_CHARS;
 
 pub(super) fn invalid(problem: impl Into<String>) -> Error {
     Error::CredentialInvalid(problem.into())

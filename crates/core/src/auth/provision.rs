@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use parlor_store::{Error as StoreError, Identity, Store, TenantId, User, UserUpsert};
 
-use super::{claims::Profile, issuer::Issuer, jwt::invalid};
-use crate::{Error, Result};
+use super::{claims::Profile, issuer::Issuer, jwt::invalid, records::enabled};
+use crate::{Error, Result, field};
 
 /// The user whom a verified token names.
 pub async fn user(
@@ -19,7 +19,8 @@ pub async fn user(
     profile: &Profile,
     now_ms: i64,
 ) -> Result<Arc<User>> {
-    let known = known(store, tenant, issuer, subject).await?;
+    let known = known(store, tenant, issuer, subject).await?.map(enabled).transpose()?;
+    let profile = &unclaimed(store, tenant, known.as_ref(), profile).await?;
     match known {
         Some(user) if follows(&user, profile) => Ok(Arc::new(user)),
         Some(user) => {
@@ -39,6 +40,28 @@ pub async fn user(
             }
         }
     }
+}
+
+/// What a token says of its person, names as they are stored; without an address that somebody else signs in with, or they
+/// could do so no more.
+async fn unclaimed(
+    store: &Store,
+    tenant: TenantId,
+    known: Option<&User>,
+    profile: &Profile,
+) -> Result<Profile> {
+    let mut profile = profile.clone();
+    profile.username = profile.username.as_deref().map(field::sign_in_name);
+    profile.email = profile.email.as_deref().map(field::address);
+    let is_new = |email: &&String| known.is_none_or(|user| user.email != **email);
+    if let Some(email) = profile.email.as_ref().filter(is_new) {
+        match store.directory.user_signing_in_by_email(tenant, email).await {
+            Ok(_) => profile.email = None,
+            Err(StoreError::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(profile)
 }
 
 /// Who is known by the subject; none if the issuer's strangers are let in.

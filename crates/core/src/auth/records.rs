@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parlor_store::{ApiKey, ApiKeyId, Error as StoreError, Roles, Store, TenantId, User, UserId};
+use parlor_store::{ApiKey, ApiKeyId, Error as StoreError, Roles, Store, TenantId, User, UserId, What};
 
 use super::{
     access::{GUEST_SUBJECT, Grant, KEY_SUBJECT},
@@ -10,7 +10,7 @@ use super::{
     cache::Cache,
     jwt::invalid,
 };
-use crate::{Error, Result, caller::Actor, clock::Clock};
+use crate::{Error, Result, caller::Actor, clock::Clock, field};
 
 const CACHED_TENANTS: usize = 4_096;
 /// How long a tenant's id is taken from memory.
@@ -30,6 +30,11 @@ impl Records {
 
     /// The id of a tenant. Slugs never change and tenants are never removed, so this may be remembered.
     pub async fn tenant(&self, slug: &str) -> Result<(TenantId, Arc<str>)> {
+        field::storable("tenant", slug)?;
+        // Nothing is read for what cannot be one.
+        if !field::is_slug(slug) {
+            return Err(Error::NotFound(What::Tenant));
+        }
         let now = self.clock.now();
         if let Some(known) = self.tenants.get(slug, now) {
             return Ok(known);
@@ -44,7 +49,7 @@ impl Records {
     pub async fn user(&self, tenant: TenantId, id: UserId) -> Result<User> {
         match self.store.directory.user(tenant, id).await {
             Err(StoreError::NotFound(_)) => Err(invalid("its subject is unknown here")),
-            other => Ok(other?),
+            other => enabled(other?),
         }
     }
 
@@ -76,13 +81,24 @@ impl Records {
         }
         let id = UserId::parse(&grant.subject).ok_or_else(|| invalid("its subject is unknown here"))?;
         let user = self.user(tenant, id).await?;
-        let roles = match grant.origin {
-            Some(_) => grant.roles,
-            // What was granted and is still held.
-            None => grant.roles.and(user.roles.with(Roles::CUSTOMER)),
-        };
+        let roles = if is_held(grant) { held(grant.roles, &user) } else { grant.roles };
         Ok((Actor::User(Arc::new(user)), roles))
     }
+}
+
+/// The person, unless nobody gets in as them.
+pub fn enabled(user: User) -> Result<User> {
+    if user.disabled { Err(Error::CredentialRevoked) } else { Ok(user) }
+}
+
+/// True if what a token grants is what our records say. What it was traded for may be an outside issuer's word.
+pub(super) fn is_held(grant: &Grant) -> bool {
+    grant.origin.is_none() || grant.made.held
+}
+
+/// What was granted and is still held.
+pub(super) fn held(granted: Roles, user: &User) -> Roles {
+    granted.and(user.roles.with(Roles::CUSTOMER))
 }
 
 fn working(found: Result<ApiKey, StoreError>) -> Result<ApiKey> {

@@ -9,7 +9,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use parlor_store::{ApiKeyId, Revocation, TenantId, UserId};
+use parlor_store::{ApiKeyId, Revocation, TenantId, UserId, WITHDRAWAL_KEPT_MS};
 use tokio::sync::broadcast;
 
 use crate::caller::{Actor, Principal};
@@ -17,13 +17,10 @@ use crate::caller::{Actor, Principal};
 /// Withdrawals a listener may lag behind before it looks at the index instead.
 const ANNOUNCEMENTS: usize = 256;
 
-/// Withdrawals are forgotten this long after, where nobody knows when the token ends: no sane token lives longer.
-pub const KEPT_MS: i64 = 400 * 24 * 3600 * 1000;
-
 /// What was withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Withdrawal {
-    /// This token.
+    /// This token, and what was made from it.
     Token { tenant: TenantId, token_id: String },
     /// Every token of this user issued at or before the moment.
     User { tenant: TenantId, user: UserId, at: i64 },
@@ -46,7 +43,7 @@ impl Withdrawal {
     pub fn concerns(&self, principal: &Principal) -> bool {
         match self {
             Self::Token { tenant, token_id } => {
-                principal.tenant == *tenant && principal.proof.token_id == *token_id
+                principal.tenant == *tenant && principal.proof.names.contains(token_id)
             }
             Self::User { tenant, user, at } => {
                 principal.tenant == *tenant
@@ -58,11 +55,11 @@ impl Withdrawal {
     }
 }
 
-/// The API key a principal's rights came from.
+/// The API key a principal's rights came from, at whatever remove.
 #[must_use]
 pub fn key_of(principal: &Principal) -> Option<ApiKeyId> {
     match &principal.actor {
-        Actor::User(_) => None,
+        Actor::User(_) => principal.proof.made_with,
         Actor::Key(id) => Some(*id),
         Actor::Guest | Actor::Operator => ApiKeyId::parse(&principal.proof.subject),
     }
@@ -89,7 +86,7 @@ impl Revocations {
     pub fn new(remembered: Vec<Revocation>, now_ms: i64) -> Self {
         let mut index = Index::default();
         for revocation in remembered {
-            index.insert(&revocation.into(), now_ms.saturating_add(KEPT_MS));
+            index.insert(&revocation.into(), now_ms.saturating_add(WITHDRAWAL_KEPT_MS));
         }
         Self { index: RwLock::new(index), announcements: broadcast::channel(ANNOUNCEMENTS).0 }
     }
@@ -122,16 +119,23 @@ impl Revocations {
             index.keys.contains_key(&key)
         });
         let proof = &principal.proof;
-        key_withdrawn || self.name(principal.tenant, &proof.token_id, principal.user_id(), proof.issued_at)
+        key_withdrawn || self.name(principal.tenant, &proof.names, principal.user_id(), proof.issued_at)
     }
 
-    /// True if such a token was withdrawn.
+    /// The moment up to which everything of a user is withdrawn.
     #[must_use]
-    pub fn name(&self, tenant: TenantId, token_id: &str, user: Option<UserId>, issued_at: i64) -> bool {
+    pub fn of_user(&self, tenant: TenantId, user: UserId) -> Option<i64> {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.users.get(&(tenant, user)).copied()
+    }
+
+    /// True if a token with one of these names was withdrawn.
+    #[must_use]
+    pub fn name(&self, tenant: TenantId, names: &[String], user: Option<UserId>, issued_at: i64) -> bool {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         let user_at = user.and_then(|user| index.users.get(&(tenant, user)));
         user_at.is_some_and(|at| issued_at <= *at)
-            || !token_id.is_empty() && index.tokens.contains_key(&(tenant, token_id.to_owned()))
+            || names.iter().any(|name| index.tokens.contains_key(&(tenant, name.clone())))
     }
 }
 

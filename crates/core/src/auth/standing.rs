@@ -5,13 +5,13 @@
 
 use std::{hash::Hash, sync::Arc};
 
-use parlor_store::{ApiKey, ApiKeyId, Revocation, Store, TenantId, UserId};
+use parlor_store::{ApiKey, ApiKeyId, Revocation, Store, TenantId, UserId, WITHDRAWAL_KEPT_MS};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{
     access::OWN_LEEWAY_MS,
     cache::{Cache, Spread},
-    revocation::{self, Revocations, Withdrawal},
+    revocation::{Revocations, Withdrawal},
 };
 use crate::{Error, Result, caller::Principal, clock::Clock, optional::some};
 
@@ -123,7 +123,8 @@ impl Standing {
         }
     }
 
-    /// Withdraws a token by its id. `expires_at` is when it would have ended, if that is known.
+    /// Withdraws a token by one of its names, with all that was made from it. `expires_at` is when the last of these would
+    /// have ended, if that is known.
     pub async fn revoke_token(
         &self,
         tenant: TenantId,
@@ -137,14 +138,33 @@ impl Standing {
     /// Withdraws everything issued so far for a user, by whichever issuer.
     pub async fn revoke_user(&self, tenant: TenantId, user: UserId) -> Result<i64> {
         let at = self.clock.now();
-        self.revoke(Revocation::User { tenant, user, at }, None).await
+        self.revoke(Revocation::User { tenant, user, at }, None).await?;
+        // Whoever signs in once this is answered is younger than it.
+        self.clock.sleep_until(at + 1).await;
+        Ok(at)
     }
 
-    /// Withdraws an API key and what it was traded for.
+    /// Withdraws all that a user was given before the present, if the store has withdrawn something of it that is not known
+    /// here, or if `is_due`. A change of a person withdraws in one transaction with itself; here it holds for what was given
+    /// until that was stored.
+    pub async fn catch_up(&self, tenant: TenantId, user: UserId, is_due: bool) -> Result<()> {
+        let stored = self.store.tokens.withdrawn_up_to(tenant, user).await?;
+        let is_news =
+            stored.is_some_and(|at| self.revocations.of_user(tenant, user).is_none_or(|known| known < at));
+        if is_due || is_news {
+            self.revoke_user(tenant, user).await?;
+        }
+        Ok(())
+    }
+
+    /// Withdraws an API key, and what it was traded for and was made with it.
     pub async fn revoke_key(&self, id: ApiKeyId) -> Result<ApiKey> {
         let now = self.clock.now();
         let key = self.store.tokens.revoke_api_key(id, now).await?;
-        self.withdraw(Withdrawal::Key(id), now + revocation::KEPT_MS, now);
+        let made = self.store.tokens.made_with(id).await?;
+        for id in std::iter::once(id).chain(made) {
+            self.withdraw(Withdrawal::Key(id), now + WITHDRAWAL_KEPT_MS, now);
+        }
         Ok(key)
     }
 
@@ -158,7 +178,7 @@ impl Standing {
 
     async fn revoke(&self, revocation: Revocation, expires_at: Option<i64>) -> Result<i64> {
         let now = self.clock.now();
-        let kept_until = now.saturating_add(revocation::KEPT_MS);
+        let kept_until = now.saturating_add(WITHDRAWAL_KEPT_MS);
         let keep_until = expires_at.map_or(kept_until, |at| at.saturating_add(OWN_LEEWAY_MS).max(now));
         self.store.tokens.revoke(revocation.clone(), keep_until, now).await?;
         self.withdraw(revocation.into(), keep_until, now);

@@ -5,3 +5,4 @@ mod fixture;
 mod key_set;
 mod refusals;
 mod rights;
+mod withdrawn;

@@ -93,6 +93,7 @@ mod tests {
             identities: Vec::new(),
             created_at: 0,
             updated_at: 0,
+            disabled: false,
         }))
     }
 

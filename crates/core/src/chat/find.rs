@@ -73,8 +73,8 @@ impl Finder {
         match &found {
             Ok(conversation)
                 if conversation.owner_id.is_some_and(|owner| principal.user_id() == Some(owner)) => {}
-            Err(Error::NotFound(_)) => self.guesses.take(peer, self.clock.now())?,
-            Ok(_) | Err(_) => self.guesses.check(peer, self.clock.now())?,
+            Err(Error::NotFound(_)) => self.guesses.take(peer, self.clock.steady())?,
+            Ok(_) | Err(_) => self.guesses.check(peer, self.clock.steady())?,
         }
         found
     }
@@ -85,10 +85,23 @@ impl Finder {
         Ok(conversation)
     }
 
-    /// Fails if a key that may be new is that of somebody else's conversation.
-    pub(super) async fn refuse_anothers(&self, principal: &Principal, key: &str) -> Result<()> {
+    /// Fails if a key that may be new is that of somebody else's conversation, or if the caller has tried too many. To find
+    /// one where one was to be created is as good as a guess.
+    pub(super) async fn may_create(&self, caller: &Caller, key: &str) -> Result<()> {
+        let principal = caller.principal()?;
         let named = Named::by_key(principal.tenant, key.to_owned());
-        match self.found(principal, &named).await {
+        let found = self.found(principal, &named).await;
+        let (peer, now_ms) = (&caller.peer, self.clock.steady());
+        match &found {
+            _ if principal.is_staff() => {}
+            Ok(conversation)
+                if conversation.owner_id.is_some_and(|owner| principal.user_id() == Some(owner)) => {}
+            Err(Error::NotFound(_)) if principal.user_id().is_none() => self.guesses.create(peer, now_ms)?,
+            // Of a person it is known whom to ask.
+            Err(Error::NotFound(_)) => self.guesses.check(peer, now_ms)?,
+            Ok(_) | Err(_) => self.guesses.find(peer, now_ms)?,
+        }
+        match found {
             Ok(_) | Err(Error::NotFound(_)) => Ok(()),
             Err(error) => Err(error),
         }
@@ -96,12 +109,12 @@ impl Finder {
 
     /// Fails if the caller has guessed so often that knowing a key opens nothing any more.
     pub(super) fn may_guess(&self, caller: &Caller) -> Result<()> {
-        self.guesses.check(&caller.peer, self.clock.now())
+        self.guesses.check(&caller.peer, self.clock.steady())
     }
 
     /// Counts a key that turned out to be nobody's.
     pub(super) fn guessed(&self, caller: &Caller) -> Result<()> {
-        self.guesses.take(&caller.peer, self.clock.now())
+        self.guesses.take(&caller.peer, self.clock.steady())
     }
 
     /// Fails unless the principal may hear the conversation. By its key it need not exist yet.

@@ -1,9 +1,11 @@
 //! How often somebody may name a conversation that does not exist: whoever knows a key may read, so keys must not be
 //! tried out.
 //!
-//! A bucket for each client address. Only keys that do not exist take from it, and creating a conversation does not. Once
-//! it is empty, possession of a key opens nothing for that address, whether the key exists or not: otherwise one could go
-//! on guessing and look for the one answer that differs. Staff and owners who prove themselves are not concerned.
+//! A bucket for each client address. Keys that do not exist take from it; where a conversation is to be created, those that
+//! do. Once it is empty, possession of a key opens nothing for that address, whether the key exists or not: otherwise one
+//! could go on guessing and look for the one answer that differs. Staff and owners who prove themselves are not concerned.
+//!
+//! A second bucket bounds how many conversations guests of an address create, since each is kept.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -34,31 +36,77 @@ impl Default for Options {
     }
 }
 
-/// Counts unknown keys.
+impl Options {
+    /// How many conversations guests of an address may create. A school may open as many at once.
+    #[must_use]
+    pub fn of_creations() -> Self {
+        Self { burst: 1_000, refill: Duration::from_secs(1) }
+    }
+
+    fn rate(self) -> Rate {
+        Rate { burst: self.burst, refill_ms: i64::try_from(self.refill.as_millis()).unwrap_or(i64::MAX) }
+    }
+}
+
+/// What each address has left.
+#[derive(Debug)]
+struct Addresses {
+    rate: Rate,
+    buckets: Buckets<IpAddr>,
+}
+
+/// Counts unknown keys, and conversations that guests create.
 #[derive(Debug)]
 pub struct Guesses {
-    rate: Rate,
-    addresses: Buckets<IpAddr>,
+    unknown: Addresses,
+    creations: Addresses,
 }
 
 impl Guesses {
     #[must_use]
-    pub fn new(options: Options) -> Self {
-        let refill_ms = i64::try_from(options.refill.as_millis()).unwrap_or(i64::MAX);
-        let rate = Rate { burst: options.burst, refill_ms };
-        Self { rate, addresses: Buckets::new(MAX_ADDRESSES) }
+    pub fn new(unknown: Options, creations: Options) -> Self {
+        Self { unknown: Addresses::new(unknown.rate()), creations: Addresses::new(creations.rate()) }
+    }
+
+    /// Fails if the address has no guess left. Takes nothing.
+    pub fn check(&self, peer: &str, now_ms: i64) -> Result<()> {
+        self.unknown.check(peer, now_ms)
+    }
+
+    /// Takes a guess.
+    pub fn take(&self, peer: &str, now_ms: i64) -> Result<()> {
+        self.unknown.take(peer, now_ms)
+    }
+
+    /// Takes a guess for a conversation that was found where one was to be created. Who may create none any more could
+    /// tell what is there from what is not, so they find none either.
+    pub fn find(&self, peer: &str, now_ms: i64) -> Result<()> {
+        self.creations.check(peer, now_ms)?;
+        self.unknown.take(peer, now_ms)
+    }
+
+    /// Takes a conversation that a guest creates.
+    pub fn create(&self, peer: &str, now_ms: i64) -> Result<()> {
+        self.unknown.check(peer, now_ms)?;
+        self.creations.take(peer, now_ms)
+    }
+}
+
+impl Addresses {
+    fn new(rate: Rate) -> Self {
+        Self { rate, buckets: Buckets::new(MAX_ADDRESSES) }
     }
 
     /// Fails if the address has none left. Takes nothing.
-    pub fn check(&self, peer: &str, now_ms: i64) -> Result<()> {
+    fn check(&self, peer: &str, now_ms: i64) -> Result<()> {
         let Some(address) = self.limited(peer) else { return Ok(()) };
-        self.addresses.check(&address, self.rate, now_ms)
+        self.buckets.check(&address, self.rate, now_ms)
     }
 
     /// Takes one.
-    pub fn take(&self, peer: &str, now_ms: i64) -> Result<()> {
+    fn take(&self, peer: &str, now_ms: i64) -> Result<()> {
         let Some(address) = self.limited(peer) else { return Ok(()) };
-        self.addresses.take(&[(address, self.rate)], now_ms)
+        self.buckets.take(&[(address, self.rate)], now_ms)
     }
 
     /// Whose bucket it is; `None` without a limit, or where no gateway tells the address.
@@ -79,7 +127,7 @@ mod tests {
     use crate::Error;
 
     fn guesses(burst: u32) -> Guesses {
-        Guesses::new(Options { burst, refill: Duration::from_secs(1) })
+        Guesses::new(Options { burst, refill: Duration::from_secs(1) }, Options::of_creations())
     }
 
     #[test]
@@ -125,6 +173,23 @@ mod tests {
         assert!(guesses.take(&address(MAX_ADDRESSES + 1), 0).is_err());
         guesses.check(&address(MAX_ADDRESSES + 1), 0).unwrap();
         guesses.take(&address(MAX_ADDRESSES + 1), 1_000).unwrap();
-        assert_eq!(guesses.addresses.len(), 1);
+        assert_eq!(guesses.unknown.buckets.len(), 1);
+    }
+
+    #[test]
+    fn who_has_no_conversation_left_finds_none_either() {
+        let one = Options { burst: 1, refill: Duration::from_secs(1) };
+        let guesses = Guesses::new(Options { burst: 3, ..one }, one);
+        guesses.find("192.0.2.1", 0).unwrap();
+        guesses.create("192.0.2.1", 0).unwrap();
+        let refused = Err(Error::RateLimited { retry_after_ms: 1_000 });
+        assert_eq!(guesses.create("192.0.2.1", 0), refused);
+        assert_eq!(guesses.find("192.0.2.1", 0), refused);
+        guesses.check("192.0.2.1", 0).unwrap();
+        // And who has no guess left creates none: an answer would tell that nobody has it.
+        for _ in 0..3 {
+            guesses.take("192.0.2.2", 0).unwrap();
+        }
+        assert_eq!(guesses.create("192.0.2.2", 0), refused);
     }
 }

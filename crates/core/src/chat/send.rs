@@ -42,7 +42,10 @@ impl Sender {
 
     /// The message that a sending stores; whether it may, is found out where it is stored.
     pub async fn prepare(&self, caller: &Caller, sending: Sending) -> Result<NewMessage> {
-        let named = self.destination(caller, &sending.conversation).await?;
+        let named = match self.sent_before(caller, &sending).await? {
+            Some(named) => named,
+            None => self.destination(caller, &sending.conversation).await?,
+        };
         self.message(caller, &named, sending)
     }
 
@@ -132,6 +135,9 @@ impl Sender {
         message.check()?;
         let sending = decode::sending(caller.principal()?.tenant, message)?;
         kept.take(caller)?;
+        if let Some(named) = self.sent_before(caller, &sending).await? {
+            return self.message(caller, &named, sending);
+        }
         let named = match last {
             Some((reference, named)) if *reference == sending.conversation => named.clone(),
             _ => {
@@ -141,6 +147,17 @@ impl Sender {
             }
         };
         self.message(caller, &named, sending)
+    }
+
+    /// Where a message to the caller's own conversation was stored before: it may have been closed since, and another opened.
+    async fn sent_before(&self, caller: &Caller, sending: &Sending) -> Result<Option<Named>> {
+        let (Reference::Own(kind), Some(request_id)) = (&sending.conversation, &sending.request_id) else {
+            return Ok(None);
+        };
+        let principal = caller.principal()?;
+        let (tenant, owner, author) = (principal.tenant, customer(principal)?, principal.key());
+        let found = self.store.chat.own_conversation_with(tenant, owner, kind, &author, request_id).await?;
+        Ok(found.map(Named::Id))
     }
 
     /// Where a message goes that names its conversation so.

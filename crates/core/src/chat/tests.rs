@@ -12,6 +12,7 @@ use crate::{
     testing::{EDGE, Metadata, OPERATOR, World, bearer, call},
 };
 
+mod guests;
 mod own;
 mod paced;
 mod private;

@@ -35,6 +35,7 @@ pub fn user(row: &User) -> v1::User {
         identities: row.identities.iter().map(identity).collect(),
         create_time: Some(timestamp(row.created_at)),
         update_time: Some(timestamp(row.updated_at)),
+        disabled: Some(true).filter(|_| row.disabled),
     }
 }
 
@@ -55,5 +56,6 @@ pub fn api_key(row: &ApiKey, slugs: Vec<String>) -> v1::ApiKey {
         prefix: row.prefix.clone(),
         create_time: Some(timestamp(row.created_at)),
         revoke_time: row.revoked_at.map(timestamp),
+        made_by: row.made_by.map(|id| id.to_string()).unwrap_or_default(),
     }
 }

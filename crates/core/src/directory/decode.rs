@@ -10,8 +10,6 @@ use crate::{
     wire::{role, signed},
 };
 
-const MAX_SLUG_CHARS: usize = limits::SLUG_CHARS;
-const MIN_SLUG_CHARS: usize = 2;
 pub const MAX_USERNAME_CHARS: usize = limits::NAME_CHARS;
 
 /// A tenant to create.
@@ -56,11 +54,12 @@ pub fn user(wanted: &v1::User) -> Result<UserUpsert> {
     Ok(UserUpsert {
         id,
         display_name: given(&wanted.display_name),
-        username: given(&wanted.username),
-        email: given(&wanted.email),
+        username: given(&wanted.username).map(|name| field::sign_in_name(&name)),
+        email: given(&wanted.email).map(|email| field::address(&email)),
         avatar_url: given(&wanted.avatar_url),
         roles: Some(granted).filter(|roles| !roles.is_empty()),
         identities: wanted.identities.iter().map(identity).collect::<Result<_>>()?,
+        disabled: wanted.disabled,
         ..UserUpsert::default()
     })
 }
@@ -116,10 +115,7 @@ pub fn key(wanted: &v1::ApiKey) -> Result<NewKey> {
 }
 
 fn slug(slug: &str) -> Result<()> {
-    let well_formed = (MIN_SLUG_CHARS..=MAX_SLUG_CHARS).contains(&slug.len())
-        && slug.starts_with(|first: char| first.is_ascii_lowercase())
-        && slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if well_formed {
+    if field::is_slug(slug) {
         Ok(())
     } else {
         Err(Error::field("tenant.slug", "must be 2 to 63 of a-z, 0-9 and '-', beginning with a letter"))
@@ -163,10 +159,10 @@ mod tests {
 
     #[test]
     fn slugs_are_dns_labels() {
-        for good in ["ab", "shop-2", &"a".repeat(MAX_SLUG_CHARS)] {
+        for good in ["ab", "shop-2", &"a".repeat(63)] {
             assert!(slug(good).is_ok(), "{good}");
         }
-        for bad in ["a", "", "2ab", "-ab", "Ab", "a_b", "a b", &"a".repeat(MAX_SLUG_CHARS + 1)] {
+        for bad in ["a", "", "2ab", "-ab", "Ab", "a_b", "a b", &"a".repeat(64)] {
             assert!(slug(bad).is_err(), "{bad}");
         }
     }

@@ -7,7 +7,7 @@ use parlor_store::{ApiKey, ApiKeyId, TenantId, What};
 use super::{Directory, decode::NewKey};
 use crate::{
     Error, Result,
-    auth::api_key,
+    auth::{api_key, revocation::key_of},
     caller::{Actor, Caller, Principal},
 };
 
@@ -22,9 +22,18 @@ impl Directory {
         let NewKey { display_name, kind, tenants, all_tenants } = wanted;
         let (tenants, slugs) = self.opened_by(caller, tenants, all_tenants).await?;
         let (prefix, created_at) = (api_key::prefix(secret), self.clock.now());
-        let id = ApiKeyId::new();
-        let revoked_at = None;
-        Ok((ApiKey { id, display_name, kind, tenants, all_tenants, prefix, created_at, revoked_at }, slugs))
+        let key = ApiKey {
+            id: ApiKeyId::new(),
+            display_name,
+            kind,
+            tenants,
+            all_tenants,
+            prefix,
+            created_at,
+            revoked_at: None,
+            made_by: key_of(caller.anywhere()?),
+        };
+        Ok((key, slugs))
     }
 
     pub(super) async fn revoke_key(

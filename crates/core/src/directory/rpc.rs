@@ -1,7 +1,7 @@
 //! DirectoryService on the wire: who may call comes first, then decode, the rule, encode.
 
 use parlor_api::v1::{self, directory_service_server::DirectoryService};
-use parlor_store::{ApiKey, ApiKeyId, Mutation, Tenant, User, UserId};
+use parlor_store::{ApiKey, ApiKeyId, Error as StoreError, Mutation, Tenant, User, UserId};
 
 use super::{Directory, convert, decode, keys::admin_anywhere, users::shown};
 use crate::{
@@ -92,6 +92,7 @@ impl DirectoryRpc {
     ) -> Result<v1::UpdateTenantResponse> {
         let operator = caller.operator()?;
         let wanted = field::given("tenant", request.tenant.as_ref())?;
+        field::storable("tenant.slug", &wanted.slug)?;
         let stored = self.directory.store.directory.tenant(&wanted.slug).await?;
         let paths = request.update_mask.as_ref().map_or(&[][..], |mask| &mask.paths);
         let updates = Mutation::update_tenant(decode::patched(stored, wanted, paths)?);
@@ -114,7 +115,8 @@ impl DirectoryRpc {
             // Spares a repetition the hashing.
             return request::recorded(&first);
         }
-        let upserts = self.directory.upserting(admin.tenant, wanted, request.password).await?;
+        let (upserts, takes_rights) =
+            self.directory.upserting(admin.tenant, wanted, request.password).await?;
         let respond = |(row, created): &(User, bool)| v1::UpsertUserResponse {
             user: Some(convert::user(row)),
             created: *created,
@@ -122,7 +124,9 @@ impl DirectoryRpc {
         let response = request::apply(&self.directory.store, key, upserts, respond).await?.response;
         let changed = response.user.as_ref().and_then(|user| UserId::parse(&user.id));
         if let Some(id) = changed {
-            self.directory.auth.standing().forget_user(admin.tenant, id);
+            let standing = self.directory.auth.standing();
+            standing.forget_user(admin.tenant, id);
+            standing.catch_up(admin.tenant, id, takes_rights).await?;
         }
         Ok(response)
     }
@@ -136,7 +140,16 @@ impl DirectoryRpc {
             Selector::Identity(identity) => {
                 users.user_by_identity(tenant, &decode::identity(&identity)?).await
             }
-            Selector::Username(username) => users.user_by_username(tenant, &username).await,
+            Selector::Username(username) => {
+                field::storable("username", &username)?;
+                match users.user_by_username(tenant, &username).await {
+                    // One that is an address is stored as addresses are.
+                    Err(StoreError::NotFound(_)) if username.contains('@') => {
+                        users.user_by_username(tenant, &field::sign_in_name(&username)).await
+                    }
+                    found => found,
+                }
+            }
             Selector::Number(number) => users.user_by_number(tenant, signed(number)).await,
         };
         let user = shown(principal, found?)?;

@@ -6,10 +6,12 @@ use super::Directory;
 use crate::{
     Error, Result,
     caller::{Actor, Principal},
+    field,
 };
 
 impl Directory {
     pub(super) async fn tenant(&self, principal: &Principal, slug: &str) -> Result<Tenant> {
+        field::storable("slug", slug)?;
         let tenant = self.store.directory.tenant(slug).await?;
         match self.visible(principal).await? {
             Some(ids) if !ids.contains(&tenant.id) => Err(Error::NotFound(What::Tenant)),

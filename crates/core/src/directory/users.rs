@@ -1,44 +1,70 @@
 //! People: made and changed by admins and service keys, seen by staff and by themselves.
 
-use parlor_store::{Error as StoreError, Mutation, TenantId, User, UserId, UserUpsert, What};
+use parlor_store::{Error as StoreError, Mutation, TenantId, User, UserUpsert, What};
 
 use super::{Directory, decode};
-use crate::{Error, Result, caller::Principal};
+use crate::{Error, Result, caller::Principal, password::Client};
+
+/// An admin is nobody who floods.
+const TRUSTED: Client = Client { network: None, is_known: true };
 
 impl Directory {
-    /// What makes or changes somebody; the password is set if it is not empty.
+    /// What makes or changes somebody, and whether they have less then, or another password; it is set if it is not empty.
     pub(super) async fn upserting(
         &self,
         tenant: TenantId,
         mut wanted: UserUpsert,
         password: String,
-    ) -> Result<Mutation<(User, bool)>> {
+    ) -> Result<(Mutation<(User, bool)>, bool)> {
         if !password.is_empty() {
             decode::password("password", &password)?;
-            wanted.password_hash = Some(self.passwords.hash(password).await?);
         }
-        if wanted.id.is_none() {
-            wanted.id = self.found_by_name(tenant, &wanted).await?;
+        let before = self.meant(tenant, &wanted).await?;
+        wanted.id = wanted.id.or(before.as_ref().map(|user| user.id));
+        wanted.password_hash = self.changed_password(before.as_ref(), password).await?;
+        let takes_rights = before.is_some_and(|before| wanted.takes_rights(before.roles, before.disabled));
+        Ok((Mutation::upsert_user(tenant, wanted, self.clock.now()), takes_rights))
+    }
+
+    /// The hash to store of a password that is given; `None` if it is the one that somebody has.
+    async fn changed_password(&self, before: Option<&User>, password: String) -> Result<Option<String>> {
+        if password.is_empty() {
+            return Ok(None);
         }
-        Ok(Mutation::upsert_user(tenant, wanted, self.clock.now()))
+        if let Some(user) = before {
+            let stored = self.store.directory.password_hash(user.tenant, user.id).await?;
+            if stored.is_some() && self.passwords.verify(TRUSTED, password.clone(), stored).await? {
+                return Ok(None);
+            }
+        }
+        self.passwords.hash(TRUSTED, password).await.map(Some)
     }
 
     /// The store finds a user by id and by identity, and refuses a name that is taken. Here, where an admin speaks, the
     /// holder of the name is who is meant.
-    async fn found_by_name(&self, tenant: TenantId, wanted: &UserUpsert) -> Result<Option<UserId>> {
+    async fn meant(&self, tenant: TenantId, wanted: &UserUpsert) -> Result<Option<User>> {
+        let directory = &self.store.directory;
+        if let Some(id) = wanted.id {
+            return found(directory.user(tenant, id).await);
+        }
         for identity in &wanted.identities {
-            match self.store.directory.user_by_identity(tenant, identity).await {
-                Ok(_) => return Ok(None),
-                Err(StoreError::NotFound(_)) => {}
-                Err(error) => return Err(error.into()),
+            if let Some(user) = found(directory.user_by_identity(tenant, identity).await)? {
+                return Ok(Some(user));
             }
         }
-        let Some(username) = &wanted.username else { return Ok(None) };
-        match self.store.directory.user_by_username(tenant, username).await {
-            Ok(user) => Ok(Some(user.id)),
-            Err(StoreError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error.into()),
+        match &wanted.username {
+            Some(username) => found(directory.user_by_username(tenant, username).await),
+            None => Ok(None),
         }
+    }
+}
+
+/// Who is there, if anybody is.
+pub(crate) fn found(user: Result<User, StoreError>) -> Result<Option<User>> {
+    match user {
+        Ok(user) => Ok(Some(user)),
+        Err(StoreError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -6,7 +6,7 @@ use futures::stream::BoxStream;
 use parlor_api::v1;
 use tonic::Status;
 
-use crate::{Error, Result};
+use crate::{Result, field};
 
 /// Names of gateways, epochs and connections have at most so many characters: they are kept for each connection.
 pub(super) const MAX_NAME_CHARS: usize = 128;
@@ -15,10 +15,7 @@ pub(super) type Requests = BoxStream<'static, Result<v1::LinkRequest, Status>>;
 pub(super) type Responses = BoxStream<'static, Result<v1::LinkResponse, Status>>;
 
 pub(super) fn check_name(field: &'static str, name: &str) -> Result<()> {
-    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
-        return Err(Error::field(field, format!("must have 1 to {MAX_NAME_CHARS} characters")));
-    }
-    Ok(())
+    field::text(field, name, 1, MAX_NAME_CHARS)
 }
 
 pub(super) fn duration(span: Duration) -> prost_types::Duration {

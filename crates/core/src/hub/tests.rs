@@ -45,9 +45,15 @@ impl World {
         };
         let tenant = store.directory.create_tenant(tenant).await.unwrap().id;
         let clock = Clock::default();
-        let node = presence::Options { node: "a".into(), epoch: "1".into(), restart_linger: Duration::ZERO };
+        let node = presence::Options {
+            node: "a".into(),
+            epoch: "1".into(),
+            home: "home".into(),
+            restart_linger: Some(Duration::ZERO),
+        };
+        let lost = tokio_util::sync::CancellationToken::new();
         let announced = announce::on_presence(bus.clone());
-        let presence = Presence::start(store.clone(), clock.clone(), node, announced).await.unwrap();
+        let presence = Presence::start(store.clone(), clock.clone(), node, lost, announced).await.unwrap();
         let source = Arc::new(StoreSource::new(store.clone(), presence, kinds));
         let hub = Hub::start(bus, source, clock);
         Self { _directory: directory, store, hub, tenant }

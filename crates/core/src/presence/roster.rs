@@ -4,14 +4,18 @@
 //! *shown* online once that is stored and announced. Whoever calls a transition that answers [`Step::Settle`] owns the
 //! person's settling: it moves `shown` to `wanted`, one edge at a time, until both agree. So edges of one person never
 //! overlap, however quickly connections come and go.
+//!
+//! Those whom earlier lives left online are shown, and wanted until they go. They may be very many, so nothing is kept of
+//! them but their names; they go together, some hundreds at a time, and while they do, whoever lets them go owns their
+//! settling.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
 
-use parlor_store::{Millis, TenantId, User, UserId};
+use parlor_store::{TenantId, User, UserId};
 use tokio::sync::oneshot;
 
 /// A person of a tenant.
@@ -40,8 +44,6 @@ pub enum Step {
 pub struct Edge {
     pub user: Arc<User>,
     pub online: bool,
-    /// When the person was last there; `None` for now. Set for those that an earlier run of this node left over.
-    pub last_there: Option<Millis>,
 }
 
 /// A connection that is counted.
@@ -58,6 +60,8 @@ pub struct Connected {
 #[derive(Debug, Default)]
 pub struct Roster {
     people: HashMap<Key, Person>,
+    /// Whom earlier lives left online, and who did not come back yet. None of them is among the people.
+    left_over: BTreeSet<Key>,
     next_linger: u64,
 }
 
@@ -66,7 +70,6 @@ struct Person {
     user: Arc<User>,
     connections: HashSet<Counted>,
     linger: Option<u64>,
-    last_there: Option<Millis>,
     shown: bool,
     settling: bool,
     waiting: Vec<oneshot::Sender<()>>,
@@ -87,13 +90,22 @@ impl Person {
 }
 
 impl Roster {
+    /// Of those whom earlier lives left online.
+    pub fn taking_over(left_over: impl IntoIterator<Item = Key>) -> Self {
+        Self { left_over: left_over.into_iter().collect(), ..Self::default() }
+    }
+
     /// A connection of a person opened, or says so again.
     pub fn connect(&mut self, tenant: TenantId, user: &Arc<User>, connection: Counted) -> Connected {
-        let person = self.people.entry((tenant, user.id)).or_insert_with(|| Person::new(Arc::clone(user)));
+        let key = (tenant, user.id);
+        let never_left = self.left_over.remove(&key);
+        let person = self
+            .people
+            .entry(key)
+            .or_insert_with(|| Person { shown: never_left, ..Person::new(Arc::clone(user)) });
         person.user = Arc::clone(user);
         let is_new = person.connections.insert(connection);
         person.linger = None;
-        person.last_there = None;
         let (shown, wait) = oneshot::channel();
         if person.shown && !person.settling {
             // A receiver that is dropped is a caller who no longer cares.
@@ -115,14 +127,44 @@ impl Roster {
         Step::Linger(self.next_linger, linger)
     }
 
-    /// Somebody an earlier run of this node left online: they stay for the linger, unless they come back.
-    pub fn adopt(&mut self, user: Arc<User>, last_there: Millis, linger: Duration) -> Step {
-        self.next_linger += 1;
-        let person = self.people.entry((user.tenant, user.id)).or_insert_with(|| Person::new(user));
-        person.shown = true;
-        person.last_there = Some(last_there);
-        person.linger = Some(self.next_linger);
-        Step::Linger(self.next_linger, linger)
+    /// Some of those who were left over and did not come back, all of one tenant.
+    pub fn who_stays_away(&self, most: usize) -> Option<(TenantId, Vec<UserId>)> {
+        let &(tenant, _) = self.left_over.first()?;
+        let of_tenant = self.left_over.iter().take_while(|key| key.0 == tenant);
+        Some((tenant, of_tenant.take(most).map(|key| key.1).collect()))
+    }
+
+    /// These people go, as far as they did not come back meanwhile: the caller is the only one who settles whom it is
+    /// answered, until [`Roster::gone`]. Whoever has no user any more is forgotten.
+    pub fn begin_to_go(&mut self, tenant: TenantId, ids: &[UserId], users: Vec<User>) -> Vec<Arc<User>> {
+        let mut users: HashMap<UserId, Arc<User>> =
+            users.into_iter().map(|user| (user.id, Arc::new(user))).collect();
+        let mut going = Vec::with_capacity(ids.len());
+        for &id in ids {
+            if self.left_over.remove(&(tenant, id))
+                && let Some(user) = users.remove(&id)
+            {
+                let person = Person { shown: true, settling: true, ..Person::new(Arc::clone(&user)) };
+                self.people.insert((tenant, id), person);
+                going.push(user);
+            }
+        }
+        going
+    }
+
+    /// That they went is stored and announced. Answers who came back meanwhile: the caller goes on settling them.
+    pub fn gone(&mut self, tenant: TenantId, ids: &[UserId]) -> Vec<Key> {
+        let mut back = Vec::new();
+        for &id in ids {
+            let key = (tenant, id);
+            if self.people.get(&key).is_some_and(Person::wanted) {
+                self.settled(key, false);
+                back.push(key);
+            } else {
+                self.people.remove(&key);
+            }
+        }
+        back
     }
 
     /// A linger ran out. Nothing happens if the person came back since.
@@ -141,7 +183,7 @@ impl Roster {
         let person = self.people.get_mut(&key)?;
         let online = person.wanted();
         if online != person.shown {
-            return Some(Edge { user: Arc::clone(&person.user), online, last_there: person.last_there });
+            return Some(Edge { user: Arc::clone(&person.user), online });
         }
         person.settling = false;
         if online {
@@ -173,7 +215,6 @@ impl Person {
             user,
             connections: HashSet::new(),
             linger: None,
-            last_there: None,
             shown: false,
             settling: false,
             waiting: Vec::new(),
@@ -204,6 +245,7 @@ mod tests {
             identities: Vec::new(),
             created_at: 0,
             updated_at: 0,
+            disabled: false,
         })
     }
 
@@ -259,13 +301,43 @@ mod tests {
     }
 
     #[test]
-    fn who_was_left_over_leaves_at_the_time_they_were_last_there() {
-        let (mut roster, ann) = (Roster::default(), user());
+    fn who_was_left_over_goes_with_the_others_of_their_tenant() {
+        let (ann, other) = (user(), TenantId(2));
+        let mut roster = Roster::taking_over([(TENANT, ann.id), (other, ann.id)]);
+        assert_eq!(roster.who_stays_away(10), Some((TENANT, vec![ann.id])));
+        let going = roster.begin_to_go(TENANT, &[ann.id], vec![(*ann).clone()]);
+        assert_eq!(going, std::slice::from_ref(&ann));
+        assert_eq!(roster.gone(TENANT, &[ann.id]), []);
+        assert!(roster.people.is_empty());
+        assert_eq!(roster.who_stays_away(10), Some((other, vec![ann.id])));
+        assert_eq!(roster.begin_to_go(other, &[ann.id], vec![]), [], "there is no such user any more");
+        assert_eq!(roster.who_stays_away(10), None);
+    }
+
+    #[test]
+    fn who_was_left_over_and_comes_back_never_left() {
+        let ann = user();
         let key = (TENANT, ann.id);
-        let Step::Linger(number, _) = roster.adopt(Arc::clone(&ann), 42, LINGER) else { panic!("no linger") };
-        assert_eq!(roster.linger_over(key, number), Step::Settle);
-        let edge = Edge { user: ann, online: false, last_there: Some(42) };
-        assert_eq!(roster.next_edge(key), Some(edge));
+        let mut roster = Roster::taking_over([key]);
+        let mut back = roster.connect(TENANT, &ann, named("a"));
+        assert_eq!(back.step, Step::Rest);
+        assert!(back.shown.try_recv().is_ok());
+        assert_eq!(roster.who_stays_away(10), None);
+        assert_eq!(roster.begin_to_go(TENANT, &[ann.id], vec![(*ann).clone()]), []);
+    }
+
+    #[test]
+    fn who_comes_back_while_they_go_is_shown_again_once_they_have_gone() {
+        let ann = user();
+        let key = (TENANT, ann.id);
+        let mut roster = Roster::taking_over([key]);
+        roster.begin_to_go(TENANT, &[ann.id], vec![(*ann).clone()]);
+        let mut back = roster.connect(TENANT, &ann, named("a"));
+        assert_eq!(back.step, Step::Rest, "somebody else settles them");
+        assert!(back.shown.try_recv().is_err());
+        assert_eq!(roster.gone(TENANT, &[ann.id]), [key]);
+        assert_eq!(settle(&mut roster, key), [true]);
+        assert!(back.shown.try_recv().is_ok());
     }
 
     #[test]
@@ -282,16 +354,27 @@ mod tests {
     proptest! {
         /// Whatever happens, edges alternate, and in the end the person is shown as they are.
         #[test]
-        fn edges_alternate(moves in proptest::collection::vec((0u8..4, 0u8..3), 1..60)) {
-            let (mut roster, ann) = (Roster::default(), user());
+        fn edges_alternate(left in any::<bool>(), moves in proptest::collection::vec((0u8..5, 0u8..3), 1..60)) {
+            let ann = user();
             let key = (TENANT, ann.id);
-            let (mut settling, mut edges, mut lingers) = (false, Vec::new(), Vec::new());
+            let mut roster = Roster::taking_over(left.then_some(key));
+            let (mut settling, mut edges, mut lingers) = (false, vec![left], Vec::new());
+            let mut going = Vec::new();
             for (what, which) in moves {
                 let name = named(&which.to_string());
                 let step = match what {
                     0 => roster.connect(TENANT, &ann, name).step,
                     1 => roster.disconnect(key, &name, LINGER),
                     2 => lingers.pop().map_or(Step::Rest, |number| roster.linger_over(key, number)),
+                    3 if going.is_empty() => {
+                        going = roster.begin_to_go(TENANT, &[ann.id], vec![(*ann).clone()]);
+                        Step::Rest
+                    }
+                    3 => {
+                        going.clear();
+                        edges.push(false);
+                        if roster.gone(TENANT, &[ann.id]).is_empty() { Step::Rest } else { Step::Settle }
+                    }
                     _ if settling => {
                         match roster.next_edge(key) {
                             Some(edge) => { roster.settled(key, edge.online); edges.push(edge.online); }
@@ -307,7 +390,12 @@ mod tests {
                     Step::Rest => {}
                 }
             }
-            let wanted = roster.people.get(&key).is_some_and(Person::wanted);
+            if !going.is_empty() {
+                edges.push(false);
+                settling = !roster.gone(TENANT, &[ann.id]).is_empty();
+            }
+            let left = !roster.left_over.is_empty();
+            let wanted = left || roster.people.get(&key).is_some_and(Person::wanted);
             if settling { edges.extend(settle(&mut roster, key)); }
             prop_assert!(edges.windows(2).all(|pair| pair[0] != pair[1]));
             prop_assert_eq!(edges.last().copied().unwrap_or(false), wanted);

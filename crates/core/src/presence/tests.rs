@@ -6,6 +6,7 @@ use parlor_api::v1::event::Payload;
 use parlor_bus as _;
 use parlor_store::{Availability, Store, Tenant, TenantId, UserUpsert, What};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{caller::Actor, caller::Proof, clock::Clock};
@@ -44,15 +45,64 @@ impl World {
     }
 
     async fn node(&self, epoch: &str) -> (Presence, mpsc::Receiver<v1::PresenceChanged>) {
-        let (told, heard) = mpsc::channel(100);
+        self.node_named("a", epoch).await
+    }
+
+    async fn node_named(&self, node: &str, epoch: &str) -> (Presence, mpsc::Receiver<v1::PresenceChanged>) {
+        self.node_heard(node, epoch, 100).await
+    }
+
+    /// A node of whom so many changes may wait to be heard.
+    async fn node_heard(
+        &self,
+        node: &str,
+        epoch: &str,
+        room: usize,
+    ) -> (Presence, mpsc::Receiver<v1::PresenceChanged>) {
+        let (told, heard) = mpsc::channel(room);
         let announce: Announce = Arc::new(move |_, _, event| {
             if let Some(Payload::PresenceChanged(changed)) = event.payload {
                 told.try_send(changed).unwrap();
             }
         });
-        let options = Options { node: "a".into(), epoch: epoch.into(), restart_linger: LINGER };
-        let started = Presence::start(self.store.clone(), self.clock.clone(), options, announce).await;
+        let started = self.try_node(node, "home", epoch, CancellationToken::new(), announce).await;
         (started.unwrap(), heard)
+    }
+
+    async fn try_node(
+        &self,
+        node: &str,
+        home: &str,
+        epoch: &str,
+        lost: CancellationToken,
+        announce: Announce,
+    ) -> Result<Presence, NotStarted> {
+        let options = Options {
+            node: node.into(),
+            epoch: epoch.into(),
+            home: home.into(),
+            restart_linger: Some(LINGER),
+        };
+        Presence::start(self.store.clone(), self.clock.clone(), options, lost, announce).await
+    }
+
+    /// A node of another home, which nobody hears.
+    async fn elsewhere(&self, node: &str, epoch: &str) -> Result<Presence, NotStarted> {
+        let nobody: Announce = Arc::new(|_, _, _| {});
+        self.try_node(node, "elsewhere", epoch, CancellationToken::new(), nobody).await
+    }
+
+    /// Moves the clock on, again and again, until it has come to pass.
+    async fn while_time_goes_by<T>(&self, coming: impl Future<Output = T>) -> T {
+        let mut moments = tokio::time::interval(Duration::from_millis(20));
+        moments.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        tokio::pin!(coming);
+        loop {
+            tokio::select! {
+                come = &mut coming => return come,
+                _ = moments.tick() => self.clock.advance(Duration::from_millis(500)),
+            }
+        }
     }
 
     fn staff(&self) -> Principal {
@@ -187,4 +237,121 @@ async fn availability_outlives_connections_and_decides_who_is_shown() {
     let seen = presence.person(world.tenant, sue.id).await.unwrap();
     assert_eq!((seen.reachable(), seen.row.availability), (false, Availability::Off));
     presence.shutdown().await;
+}
+
+#[tokio::test]
+async fn whom_a_node_of_another_name_left_online_leaves_too() {
+    let world = World::new().await;
+    let (first, _heard) = world.node_named("pod-1", "1").await;
+    first.connect(world.tenant, &world.ann, tab("tab")).await.unwrap();
+    let (second, mut heard) = world.node_named("pod-2", "2").await;
+    assert_eq!(second.online(world.tenant).await.unwrap().0.len(), 1);
+    world.clock.advance(LINGER);
+    let left = tokio::time::timeout(Duration::from_secs(5), reachable(&mut heard)).await;
+    assert_eq!(left, Ok(false), "nobody is a ghost");
+    assert!(second.online(world.tenant).await.unwrap().0.is_empty());
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_second_core_is_refused_while_the_first_lives_whatever_their_names() {
+    let world = World::new().await;
+    let (first, _heard) = world.node_named("first", "1").await;
+    first.connect(world.tenant, &world.ann, tab("tab")).await.unwrap();
+    for name in ["first", "second"] {
+        let refused = world.while_time_goes_by(world.elsewhere(name, name)).await.unwrap_err();
+        let NotStarted::Occupied(other) = refused else { panic!("{refused:?}") };
+        assert_eq!(other.node, "first");
+    }
+    assert!(
+        first.person(world.tenant, world.ann.id).await.unwrap().reachable(),
+        "nothing has happened to it"
+    );
+    first.shutdown().await;
+    first.end().await;
+    // Its clock stands still: nothing is waited for.
+    let third = world.elsewhere("third", "3").await.unwrap();
+    assert_eq!(third.online(world.tenant).await.unwrap().0.len(), 1, "nobody is shown as leaving");
+    third.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_core_elsewhere_that_is_silent_is_dead_and_one_that_was_so_for_long_is_not_waited_for() {
+    let world = World::new().await;
+    for (epoch, silence) in [("1", Duration::ZERO), ("2", Duration::from_secs(3601))] {
+        let (first, _heard) = world.node_named("first", epoch).await;
+        first.connect(world.tenant, &world.ann, tab("tab")).await.unwrap();
+        // As if it were killed.
+        first.shutdown().await;
+        world.clock.advance(silence);
+        let began = world.clock.now();
+        let second = world.elsewhere("second", epoch);
+        let second = if silence.is_zero() { world.while_time_goes_by(second).await } else { second.await };
+        let second = second.unwrap();
+        assert_eq!(world.clock.now() - began >= 7_000, silence.is_zero());
+        assert_eq!(second.online(world.tenant).await.unwrap().0.len(), 1, "they may come back");
+        second.shutdown().await;
+        second.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_core_that_another_has_taken_over_from_finds_out_and_keeps_nobody_waiting() {
+    let world = World::new().await;
+    let (lost, nobody): (_, Announce) = (CancellationToken::new(), Arc::new(|_, _, _| {}));
+    let first = world.try_node("first", "home", "1", lost.clone(), nobody).await.unwrap();
+    let (second, _heard) = world.node_named("second", "2").await;
+    let refused = first.connect(world.tenant, &world.ann, tab("tab")).await;
+    assert_eq!(refused, Err(Error::TryAgain));
+    lost.cancelled().await;
+    first.shutdown().await;
+    first.end().await;
+    second.connect(world.tenant, &world.ann, tab("tab")).await.unwrap();
+    assert!(second.person(world.tenant, world.ann.id).await.unwrap().reachable());
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_renewal_finds_out_too() {
+    let world = World::new().await;
+    let (lost, nobody): (_, Announce) = (CancellationToken::new(), Arc::new(|_, _, _| {}));
+    let first = world.try_node("first", "home", "1", lost.clone(), nobody).await.unwrap();
+    let (second, _heard) = world.node_named("second", "2").await;
+    world.while_time_goes_by(lost.cancelled()).await;
+    first.shutdown().await;
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn many_who_stay_away_are_told_each_with_a_revision_and_who_comes_back_is_not() {
+    const MANY: usize = 300;
+    let world = World::new().await;
+    let (first, _heard) = world.node_heard("a", "1", MANY).await;
+    let mut people = Vec::new();
+    for nth in 0..MANY {
+        let upsert = UserUpsert { username: Some(format!("user-{nth}")), ..Default::default() };
+        let (user, _) = world.store.directory.upsert_user(world.tenant, upsert, 1).await.unwrap();
+        people.push(Arc::new(user));
+    }
+    let come = people.iter().map(|user| first.connect(world.tenant, user, tab("tab")));
+    for come in futures::future::join_all(come).await {
+        come.unwrap();
+    }
+    first.shutdown().await;
+    let (second, mut heard) = world.node_heard("a", "2", MANY).await;
+    second.connect(world.tenant, &people[7], tab("again")).await.unwrap();
+    world.clock.advance(LINGER);
+    let mut gone = HashMap::new();
+    let mut revisions = Vec::new();
+    for _ in 1..MANY {
+        let changed = heard.recv().await.unwrap();
+        revisions.push(changed.revision);
+        let presence = changed.presence.unwrap();
+        gone.insert(presence.person.unwrap().user_id, presence.reachable);
+    }
+    assert!(revisions.windows(2).all(|pair| pair[1] == pair[0] + 1), "{revisions:?}");
+    assert_eq!(gone.len(), MANY - 1, "each is told once");
+    assert!(gone.values().all(|reachable| !reachable) && !gone.contains_key(&people[7].id.to_string()));
+    assert_eq!(second.online(world.tenant).await.unwrap().0.len(), 1);
+    second.shutdown().await;
 }

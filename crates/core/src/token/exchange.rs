@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use parlor_store::{Error as StoreError, TenantId, User, UserUpsert};
+use parlor_store::{TenantId, User, UserUpsert};
 
 use super::{
     Tokens,
@@ -12,37 +12,44 @@ use crate::{
     Error, Result,
     auth::{
         Context, OWN_ISSUER, RawCredential,
-        access::{GUEST_SUBJECT, KEY_SUBJECT},
+        access::{GUEST_SUBJECT, Grant, KEY_SUBJECT},
+        provenance::Provenance,
+        records::enabled,
     },
     caller::{Actor, Caller, Principal, Proof},
+    directory::found,
+    field,
 };
 
 /// A day's work.
 const MAX_TTL: Duration = Duration::from_secs(24 * 3600);
 
 impl Tokens {
-    /// The token of somebody who has just proven themselves.
+    /// The token of somebody who has proven themselves since this began.
     pub(super) async fn exchange(
         &self,
         caller: &Caller,
         principal: &Principal,
         issuer: &str,
         lifetime: Option<Duration>,
+        begun: i64,
     ) -> Result<Minted> {
         let issuer = self.shape(principal, issuer, &caller.issuers)?;
         let ttl = ttl(lifetime, issuer.as_deref(), MAX_TTL)?;
-        let now = self.clock.now();
         let proof_ends = self.auth.proof_ends(principal).unwrap_or(i64::MAX);
-        let expires_at = now.saturating_add(ttl).min(proof_ends);
-        if expires_at <= now {
+        let expires_at = begun.saturating_add(ttl).min(proof_ends);
+        if expires_at <= begun {
             return Err(Error::CredentialExpired);
         }
+        let made = Provenance::after(principal, begun, principal.proof.held);
         match (&issuer, principal.user()) {
-            (Some(issuer), Some(user)) => self.in_shape(issuer, user, principal.roles, expires_at).await,
+            (Some(issuer), Some(user)) => {
+                self.in_shape(issuer, user, principal.roles, &made, expires_at).await
+            }
             (Some(_), None) => {
                 Err(Error::field("issuer", "must be left out: only a person's token has this shape"))
             }
-            (None, _) => self.own_for(principal, expires_at),
+            (None, _) => self.own_for(principal, made, expires_at),
         }
     }
 
@@ -65,16 +72,21 @@ impl Tokens {
         username: &str,
         password: String,
     ) -> Result<Arc<Principal>> {
-        self.attempts.take(&caller.peer, slug, username, self.clock.now())?;
+        // Before anything is kept: whoever names no tenant leaves nothing behind.
         let (tenant, tenant_slug) = self.auth.tenant(slug).await?;
+        let client = self.attempts.take(&caller.peer, slug, username, self.clock.steady())?;
         let user = self.named_user(tenant, username).await?;
         let stored = match &user {
             Some(user) => self.store.directory.password_hash(tenant, user.id).await?,
             None => None,
         };
-        let right = self.passwords.verify(password, stored).await?;
+        let right = self.passwords.verify(client, password, stored).await?;
         match user {
-            Some(user) if right => Ok(signed_in(user, tenant_slug)),
+            Some(user) if right => {
+                let user = enabled(user)?;
+                self.attempts.succeeded(&caller.peer, slug, username);
+                Ok(signed_in(user, tenant_slug))
+            }
             // One answer for a wrong name and a wrong password.
             _ => Err(Error::CredentialInvalid("the username or the password is wrong".to_owned())),
         }
@@ -82,17 +94,21 @@ impl Tokens {
 
     /// Whom a name to sign in with means: whose it is, or else who alone has it as e-mail address.
     async fn named_user(&self, tenant: TenantId, name: &str) -> Result<Option<User>> {
-        let found = match self.store.directory.user_by_username(tenant, name).await {
-            Err(StoreError::NotFound(_)) if name.contains('@') => {
-                self.store.directory.user_by_email(tenant, name).await
+        // As it is spelt first: names of before that differ by their spelling alone stayed as they were.
+        let mut spelt = vec![name.to_owned(), field::sign_in_name(name)];
+        spelt.dedup();
+        let directory = &self.store.directory;
+        for name in &spelt {
+            if let Some(user) = found(directory.user_by_username(tenant, name).await)? {
+                return Ok(Some(user));
             }
-            found => found,
-        };
-        match found {
-            Ok(user) => Ok(Some(user)),
-            Err(StoreError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error.into()),
         }
+        for address in spelt.iter().filter(|name| name.contains('@')) {
+            if let Some(user) = found(directory.user_signing_in_by_email(tenant, address).await)? {
+                return Ok(Some(user));
+            }
+        }
+        Ok(None)
     }
 
     /// Somebody who makes an account.
@@ -103,15 +119,15 @@ impl Tokens {
         mut account: UserUpsert,
         password: String,
     ) -> Result<Arc<Principal>> {
-        let username = account.username.as_deref().unwrap_or_default();
-        self.attempts.take(&caller.peer, slug, username, self.clock.now())?;
         let (tenant, tenant_slug) = self.auth.tenant(slug).await?;
-        account.password_hash = Some(self.passwords.hash(password).await?);
+        let username = account.username.as_deref().unwrap_or_default();
+        let client = self.attempts.take(&caller.peer, slug, username, self.clock.steady())?;
+        account.password_hash = Some(self.passwords.hash(client, password).await?);
         let (user, _) = self.store.directory.upsert_user(tenant, account, self.clock.now()).await?;
         Ok(signed_in(user, tenant_slug))
     }
 
-    fn own_for(&self, principal: &Principal, expires_at: i64) -> Result<Minted> {
+    fn own_for(&self, principal: &Principal, made: Provenance, expires_at: i64) -> Result<Minted> {
         if principal.tenant == Principal::NO_TENANT {
             return Err(Error::field("tenant", "must be named: the key opens several"));
         }
@@ -130,7 +146,8 @@ impl Tokens {
                 ));
             }
         };
-        Ok(self.own(&principal.tenant_slug, &subject, principal.roles, origin, expires_at))
+        let (tenant, roles) = (principal.tenant_slug.to_string(), principal.roles);
+        Ok(self.own(Grant { tenant, subject, roles, origin, made }, expires_at))
     }
 }
 
@@ -141,7 +158,7 @@ fn signed_in(user: User, tenant_slug: Arc<str>) -> Arc<Principal> {
         tenant_slug,
         roles: user.roles,
         actor: Actor::User(Arc::new(user)),
-        proof: Proof::default(),
+        proof: Proof { held: true, ..Proof::default() },
         rights_until: None,
     })
 }

@@ -4,19 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use parlor_api::hex_id;
 use parlor_store::{Identity, Roles, User, UserId, UserUpsert};
-use uuid::Uuid;
 
-use super::{Tokens, grantable, holdable};
+use super::{MAX_MINTED_TTL, Tokens, grantable, holdable};
 use crate::{
     Error, Result,
-    auth::{access::Grant, claims::Profile, issuer::Issuer},
+    auth::{access::Grant, claims::Profile, issuer::Issuer, provenance::Provenance},
     caller::Principal,
     wire::unsigned,
 };
 
 const DEFAULT_TTL: Duration = Duration::from_secs(3600);
-/// What an admin may mint: long enough for a batch job, short enough to be forgotten.
-const MAX_MINTED_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A token that was made.
 #[derive(Clone, Debug)]
@@ -38,7 +35,12 @@ impl Tokens {
         issuer: &str,
         lifetime: Option<Duration>,
     ) -> Result<Minted> {
+        // What is withdrawn from now on is younger than the token.
+        let begun = self.clock.now();
         let user = self.store.directory.user(admin.tenant, id).await?;
+        if user.disabled {
+            return Err(Error::field("user_id", "must not be of somebody who is disabled"));
+        }
         let granted = if asked.is_empty() { user.roles } else { asked };
         if !holdable(&user).contains(granted) {
             return Err(Error::field("roles", "must be roles that the user has"));
@@ -48,33 +50,23 @@ impl Tokens {
         }
         let issuer = self.shape(admin, issuer, &[])?;
         let ttl = ttl(lifetime, issuer.as_deref(), MAX_MINTED_TTL)?;
-        let expires_at = self.clock.now().saturating_add(ttl);
+        let expires_at = begun.saturating_add(ttl);
+        let made = Provenance::after(admin, begun, true);
         match &issuer {
-            Some(issuer) => self.in_shape(issuer, &user, granted, expires_at).await,
-            None => Ok(self.own(&admin.tenant_slug, &user.id.to_string(), granted, None, expires_at)),
+            Some(issuer) => self.in_shape(issuer, &user, granted, &made, expires_at).await,
+            None => {
+                let (tenant, subject) = (admin.tenant_slug.to_string(), user.id.to_string());
+                Ok(self.own(Grant { tenant, subject, roles: granted, origin: None, made }, expires_at))
+            }
         }
     }
 
     /// A token of Parlor's own.
-    pub(super) fn own(
-        &self,
-        tenant: &str,
-        subject: &str,
-        roles: Roles,
-        origin: Option<String>,
-        expires_at: i64,
-    ) -> Minted {
-        let grant = Grant {
-            tenant: tenant.to_owned(),
-            subject: subject.to_owned(),
-            roles,
-            token_id: Uuid::new_v4().to_string(),
-            origin,
-        };
+    pub(super) fn own(&self, grant: Grant, expires_at: i64) -> Minted {
         let token = self.auth.mint(&grant, expires_at);
         Minted {
             token,
-            token_id: grant.token_id,
+            token_id: grant.made.id,
             expires_at: whole_seconds(expires_at),
             subject: grant.subject,
         }
@@ -86,6 +78,7 @@ impl Tokens {
         issuer: &Issuer,
         user: &User,
         roles: Roles,
+        made: &Provenance,
         expires_at: i64,
     ) -> Result<Minted> {
         let name = &issuer.options().name;
@@ -115,7 +108,7 @@ impl Tokens {
             email: given(&user.email),
             roles: issuer.options().roles.names(roles),
         };
-        let token = issuer.mint(&profile, self.clock.now(), expires_at)?;
+        let token = issuer.mint(&profile, made, expires_at)?;
         Ok(Minted { token, token_id: String::new(), expires_at: whole_seconds(expires_at), subject })
     }
 

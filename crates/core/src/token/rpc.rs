@@ -39,6 +39,8 @@ impl TokenRpc {
         caller: &Caller,
         request: v1::ExchangeCredentialRequest,
     ) -> Result<v1::ExchangeCredentialResponse> {
+        // What is withdrawn from now on is younger than the token, so a proof that was good before opens nothing after it.
+        let begun = self.0.clock.now();
         let (tokens, tenant) = (&self.0, tenant_of(caller, &request.tenant)?);
         let principal = match field::given("credential", request.credential)? {
             Credential::Bearer(token) if token.starts_with(api_key::MARK) => {
@@ -62,7 +64,7 @@ impl TokenRpc {
             }
         };
         let lifetime = lifetime(request.ttl)?;
-        let minted = tokens.exchange(caller, &principal, &request.issuer, lifetime).await?;
+        let minted = tokens.exchange(caller, &principal, &request.issuer, lifetime, begun).await?;
         Ok(v1::ExchangeCredentialResponse {
             token: minted.token,
             expire_time: Some(timestamp(minted.expires_at)),
@@ -136,6 +138,8 @@ fn tenant_of(caller: &Caller, named: &str) -> Result<Option<String>> {
 
 /// An account to make, and its password.
 fn account(mut wanted: v1::SignupCredential) -> Result<(UserUpsert, String)> {
+    wanted.email = field::address(&wanted.email);
+    wanted.username = field::sign_in_name(&wanted.username);
     if wanted.username.is_empty() {
         text("signup.email", &wanted.email, 1, directory::MAX_USERNAME_CHARS)?;
         if !wanted.email.contains('@') {

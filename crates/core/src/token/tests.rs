@@ -12,6 +12,11 @@ use tonic::{Code, Status};
 
 use crate::testing::{EDGE, OPERATOR, World, bearer, call, legacy};
 
+mod addresses;
+mod disabled;
+mod families;
+mod sign_in;
+
 fn refused(status: &Status, code: Code, reason: Reason) {
     assert_eq!((status.code(), failure::reason(status)), (code, reason), "{status:?}");
 }
@@ -318,6 +323,9 @@ async fn a_role_that_was_taken_away_is_gone_from_older_tokens() {
     let list = v1::ListUsersRequest::default();
     world.directory().list_users(call(list.clone(), &[bearer(&token)])).await.unwrap();
     world.user("shop", &user.username, &[Role::Customer]).await;
+    let error = world.directory().list_users(call(list.clone(), &[bearer(&token)])).await.unwrap_err();
+    refused(&error, Code::Unauthenticated, Reason::CredentialRevoked);
+    let token = world.token_of("shop", &user).await.token;
     let error = world.directory().list_users(call(list, &[bearer(&token)])).await.unwrap_err();
     refused(&error, Code::PermissionDenied, Reason::RoleRequired);
 }

@@ -1,5 +1,6 @@
 //! How a process that did not succeed ends.
 
+use parlor_core::Occupied;
 use tonic::Code;
 
 use crate::{config::Refused, contract::Refusal};
@@ -16,7 +17,7 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
             Code::Unauthenticated | Code::PermissionDenied | Code::FailedPrecondition | Code::Unavailable
         )
     });
-    let refused = error.chain().any(|cause| cause.is::<Refused>());
+    let refused = error.chain().any(|cause| cause.is::<Refused>() || cause.is::<Occupied>());
     if declined || refused { REFUSED } else { FAILED }
 }
 
@@ -30,6 +31,8 @@ mod tests {
         assert_eq!(code_of(&refused), REFUSED);
         let declined = anyhow::Error::from(Refusal::from(tonic::Status::permission_denied("no")));
         assert_eq!(code_of(&declined.context("user list")), REFUSED);
+        let occupied = anyhow::Error::from(Occupied { node: "parlor".into(), renewed_at: 0 });
+        assert_eq!(code_of(&occupied.context("serve")), REFUSED);
         let missing = anyhow::Error::from(Refusal::from(tonic::Status::not_found("no such user")));
         assert_eq!(code_of(&missing), FAILED);
         assert_eq!(code_of(&anyhow::anyhow!("broken")), FAILED);

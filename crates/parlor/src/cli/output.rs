@@ -15,6 +15,8 @@ pub struct UserRow {
     display_name: String,
     email: String,
     roles: Vec<&'static str>,
+    /// Nobody gets in as them.
+    disabled: bool,
     /// "issuer:subject", oldest first.
     identities: Vec<String>,
     create_time: String,
@@ -42,6 +44,7 @@ impl From<v1::User> for UserRow {
             user.identities.iter().map(|one| format!("{}:{}", one.issuer, one.subject)).collect();
         Self {
             roles,
+            disabled: user.disabled(),
             identities,
             id: user.id,
             number: user.number,
@@ -91,7 +94,11 @@ impl UserRow {
     pub fn cells(&self) -> Vec<String> {
         let number = self.number.to_string();
         let (username, name) = (self.username.clone(), self.display_name.clone());
-        vec![number, username, name, self.email.clone(), self.roles.join(","), self.id.clone()]
+        let mut roles = self.roles.join(",");
+        if self.disabled {
+            roles.push_str(" (disabled)");
+        }
+        vec![number, username, name, self.email.clone(), roles, self.id.clone()]
     }
 }
 

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use parlor_core::clock::Clock;
+use parlor_core::{Occupied, clock::Clock};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tower::ServiceExt;
 
@@ -13,7 +13,7 @@ use crate::{
     contract::{Contract, Service},
     data_dir::{self, DataDir, Running},
     development,
-    server::Embedded,
+    server::{Embedded, Stay},
 };
 
 /// How long a connection may take to come about.
@@ -92,11 +92,15 @@ impl Reach {
         config.check()?;
         // Not the server's own name: this is no restart of it, and on a shared database it may be running elsewhere.
         config.node = format!("command-{}", std::process::id());
+        let clock = Clock::default();
         let embedded = if make {
-            Embedded::start(&config, &Clock::default()).await?
+            Embedded::start(&config, &held, Stay::Visits, &clock).await
         } else {
-            Embedded::start_as_it_is(&config, &Clock::default()).await?
+            Embedded::start_as_it_is(&config, &held, Stay::Visits, &clock).await
         };
+        let embedded = embedded.map_err(|error| {
+            if error.root_cause().is::<Occupied>() { error.context(ELSEWHERE) } else { error }
+        })?;
         let key = self.key.as_deref().unwrap_or(config.secrets.operator_key.expose());
         let contract = Contract::new(embedded.service(), key)?;
         Ok(Reached { contract, place, embedded: Some((embedded, held)) })
@@ -111,6 +115,9 @@ impl Reached {
         }
     }
 }
+
+/// What to do if a server elsewhere has the database.
+const ELSEWHERE: &str = "a server elsewhere has this database; ask that one: give --server and --key";
 
 /// What a gateway alone cannot do.
 const NO_CORE: &str = "role \"gateway\" has no database; run this where the core's configuration is";

@@ -2,7 +2,7 @@
 
 use std::{io::Write, net::SocketAddr};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -24,7 +24,7 @@ const CUT_SHORT: i32 = 1;
 /// The log goes to standard error.
 ///
 /// The first signal drains: no new connections, clients are told to leave and get shutdown.grace_ms for it. A second one
-/// ends the process at once.
+/// ends the process at once. A server whose database another core has taken over ends by itself, with exit code 1.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   parlor serve
@@ -66,10 +66,17 @@ impl Serve {
             // A closed pipe is no reason not to serve.
             let _ = out.write_all(page.as_bytes()).and_then(|()| out.flush());
         }
-        signals.next().await;
-        tracing::info!("draining; a second signal ends at once");
+        let is_lost = tokio::select! {
+            () = signals.next() => false,
+            () = server.lost() => true,
+        };
+        tracing::info!("draining; another signal ends at once");
         tokio::select! {
-            () = server.shutdown() => Ok(()),
+            () = server.shutdown() => if is_lost {
+                bail!("another core has taken over the database, so this one has ended; see its log");
+            } else {
+                Ok(())
+            },
             () = signals.next() => {
                 tracing::warn!("ended before every client had left");
                 std::process::exit(CUT_SHORT)

@@ -91,6 +91,30 @@ pub enum User {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Let nobody in as a person, and end what they are signed in with
+    #[command(after_help = "Example:
+  parlor user disable --tenant demo ada")]
+    Disable {
+        /// The tenant's slug
+        #[arg(long, env = "PARLOR_TENANT")]
+        tenant: String,
+        /// A username, or an id (UUID)
+        user: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Let a person in again who was disabled
+    #[command(after_help = "Example:
+  parlor user enable --tenant demo ada")]
+    Enable {
+        /// The tenant's slug
+        #[arg(long, env = "PARLOR_TENANT")]
+        tenant: String,
+        /// A username, or an id (UUID)
+        user: String,
+        #[command(flatten)]
+        reach: Reach,
+    },
 }
 
 impl User {
@@ -133,10 +157,12 @@ impl User {
                 reached.leave().await;
                 changed?;
                 output::say(format_args!(
-                    "the password is set; tokens made before stay good until they end\n"
+                    "the password is set; whoever is signed in as them has to sign in again\n"
                 ))?;
                 Ok(())
             }
+            Self::Disable { tenant, user, reach } => disable(common, reach, &tenant, &user, true).await,
+            Self::Enable { tenant, user, reach } => disable(common, reach, &tenant, &user, false).await,
         }
     }
 }
@@ -187,6 +213,19 @@ async fn set_password(contract: &Contract, tenant: &str, user: &str, password: S
     let found = find(contract, tenant, user).await?;
     let named = v1::User { id: found.id, ..v1::User::default() };
     upsert(contract, tenant, named, password).await
+}
+
+async fn disable(common: &Common, reach: Reach, tenant: &str, user: &str, disabled: bool) -> Result<()> {
+    let reached = reach.tenant(common, tenant).await?;
+    let changed = set_disabled(&reached.contract, tenant, user, disabled).await;
+    reached.leave().await;
+    output::json(&UserRow::from(changed?))
+}
+
+async fn set_disabled(contract: &Contract, tenant: &str, user: &str, disabled: bool) -> Result<v1::User> {
+    let found = find(contract, tenant, user).await?;
+    let named = v1::User { id: found.id, disabled: Some(disabled), ..v1::User::default() };
+    upsert(contract, tenant, named, String::new()).await
 }
 
 async fn upsert(contract: &Contract, tenant: &str, user: v1::User, password: String) -> Result<v1::User> {

@@ -37,6 +37,7 @@ impl Config {
     pub fn doubts(&self) -> Vec<Refusal> {
         let mut findings = Findings::default();
         secret::doubt(self, &mut findings);
+        findings.0.extend(self.strays.iter().cloned());
         findings.0
     }
 
@@ -132,6 +133,9 @@ impl Config {
         );
         findings.range("core.unknown_keys_burst", self.core.unknown_keys_burst.into(), 0, 1_000_000);
         findings.range("core.unknown_keys_refill_ms", self.core.unknown_keys_refill_ms, 1, 3_600_000);
+        let (burst, refill_ms) = (self.core.new_conversations_burst, self.core.new_conversations_refill_ms);
+        findings.range("core.new_conversations_burst", burst.into(), 0, 1_000_000);
+        findings.range("core.new_conversations_refill_ms", refill_ms, 1, 3_600_000);
         findings.range("gateway.outbox_bytes", bytes(self.gateway.outbox_bytes), 4_096, NO_MOST);
         findings.range("gateway.write_timeout_ms", self.gateway.write_timeout_ms, 100, 120_000);
         findings.range("gateway.call_deadline_ms", self.gateway.call_deadline_ms, 100, 120_000);

@@ -24,4 +24,6 @@ pub struct Core {
     pub caller_messages_per_second: u32,
     pub unknown_keys_burst: u32,
     pub unknown_keys_refill_ms: u64,
+    pub new_conversations_burst: u32,
+    pub new_conversations_refill_ms: u64,
 }

@@ -2,6 +2,7 @@
 
 mod remains;
 mod said;
+mod variables;
 
 use std::{
     net::SocketAddr,
@@ -12,6 +13,7 @@ use anyhow::{Context, Result};
 use figment::{
     Figment,
     providers::{Env, Format, Toml},
+    value::UncasedStr,
 };
 
 use super::{Config, DEFAULT_TOML, Refusal, Refused, Role};
@@ -37,8 +39,14 @@ pub fn load(flags: &Flags) -> Result<Config> {
     if let Some(file) = &flags.file {
         figment = figment.merge(read(file)?);
     }
-    figment = figment.merge(Env::prefixed("PARLOR_").ignore(&NOT_KEYS).split("__"));
+    let environment = Env::prefixed(variables::PREFIX).ignore(&NOT_KEYS);
+    let variables = variables::sort(environment.iter().map(|(name, _)| name.to_string()));
+    let settings = variables.settings;
+    let is_setting = move |name: &UncasedStr| settings.iter().any(|setting| name == setting.as_str());
+    figment = figment.merge(environment.filter(is_setting).split("__"));
     let (mut config, mut unread) = said::read(&manual, &figment)?;
+    config.strays = variables.strays;
+    unread.extend(variables.misspelt);
     config.dev = flags.dev || flags.file.is_none();
     if let Some(role) = flags.role {
         config.role = role;

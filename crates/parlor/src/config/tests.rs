@@ -302,6 +302,8 @@ fn numbers_are_held_at_their_limits() {
     assert_eq!(refused(|config| config.database.read_connections = 129), ["database.read_connections"]);
     assert_eq!(refused(|config| config.gateway.outbox_bytes = 4_096), [""; 0]);
     assert_eq!(refused(|config| config.gateway.outbox_bytes = 4_095), ["gateway.outbox_bytes"]);
+    assert_eq!(refused(|config| config.mount[0].linger_ms = 60_000), [""; 0]);
+    assert_eq!(refused(|config| config.mount[0].linger_ms = 60_001), ["mount[0].linger_ms"]);
     assert_eq!(refused(|config| config.node = "n".repeat(64)), [""; 0]);
     assert_eq!(refused(|config| config.node = "n".repeat(65)), ["node"]);
 }

@@ -20,11 +20,12 @@ use parlor_store::Roles;
 use super::metrics;
 use crate::config::{self, Config};
 
-/// The core's part.
-pub fn core(config: &Config) -> Result<parlor_core::Options> {
+/// The core's part, of a server that is at home in a data directory.
+pub fn core(config: &Config, home: String) -> Result<parlor_core::Options> {
     let milliseconds = Duration::from_millis;
     Ok(parlor_core::Options {
         node: config.node.clone(),
+        home,
         auth: auth_options(config)?,
         stack: stack::Options {
             edge_keys: vec![config.secrets.edge_key.expose().to_owned()],
@@ -51,8 +52,12 @@ pub fn core(config: &Config) -> Result<parlor_core::Options> {
             burst: config.core.caller_messages_burst,
             per_second: config.core.caller_messages_per_second,
         },
+        new_conversations: guesses::Options {
+            burst: config.core.new_conversations_burst,
+            refill: milliseconds(config.core.new_conversations_refill_ms),
+        },
         position_key: config.secrets.position_key.expose().as_bytes().to_vec(),
-        restart_linger: milliseconds(config.core.restart_linger_ms),
+        restart_linger: Some(milliseconds(config.core.restart_linger_ms)),
     })
 }
 
@@ -84,6 +89,8 @@ fn issuer(issuer: &config::Issuer) -> IssuerOptions {
         claims: issuer.claims.clone(),
         roles: RoleMap(roles.collect()),
         leeway: Duration::from_secs(issuer.leeway_seconds),
+        longest_life: (issuer.longest_life_seconds > 0)
+            .then(|| Duration::from_secs(issuer.longest_life_seconds)),
         provision: issuer.provision,
         mint: issuer.mint,
         mint_ttl: Duration::from_secs(issuer.mint_ttl_seconds),

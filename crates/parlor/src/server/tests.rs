@@ -159,7 +159,8 @@ async fn a_seed_is_applied_again_without_effect_and_undoes_no_password() {
     let directory = tempfile::tempdir().unwrap();
     let mut config = development(directory.path());
     development::complete(&mut config).unwrap();
-    let core = Embedded::start(&config, &Clock::default()).await.unwrap();
+    let held = DataDir::hold(directory.path()).unwrap();
+    let core = Embedded::start(&config, &held, Stay::Serves, &Clock::default()).await.unwrap();
     let contract = Contract::new(core.service(), config.secrets.operator_key.expose()).unwrap();
     let seed = Seed::parse(SEED).unwrap();
     let first = seed.apply(&contract).await.unwrap();
@@ -220,7 +221,8 @@ async fn debug_tells_of_each_call_and_not_who_made_it() {
     let directory = tempfile::tempdir().unwrap();
     let mut config = development(directory.path());
     development::complete(&mut config).unwrap();
-    let core = Embedded::start(&config, &Clock::default()).await.unwrap();
+    let held = DataDir::hold(directory.path()).unwrap();
+    let core = Embedded::start(&config, &held, Stay::Serves, &Clock::default()).await.unwrap();
     let contract = Contract::new(core.service(), config.secrets.operator_key.expose()).unwrap();
     let (heard, _listening) = Heard::listen("debug");
     assert!(sign_in(&contract, "a secret password").await.is_err());
@@ -229,4 +231,71 @@ async fn debug_tells_of_each_call_and_not_who_made_it() {
     assert!(text.contains("answered code=NotFound ms="), "{text}");
     assert!(!text.contains("grace") && !text.contains("a secret password"), "{text}");
     core.shutdown().await;
+}
+
+/// A server elsewhere on the database of another.
+fn beside(first: &Server, data_dir: &std::path::Path, node: &str) -> Config {
+    let mut config = development(data_dir);
+    config.database.url = first.config().database_url();
+    config.node = node.to_owned();
+    config
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_core_on_one_database_does_not_start_and_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Server::start(development(&directory.path().join("first"))).await.unwrap();
+    for node in ["parlor", "another"] {
+        let second = Box::pin(Server::start(beside(&first, &directory.path().join(node), node)));
+        let refused = while_time_goes_by(first.clock(), second).await.expect_err(node);
+        let told = format!("{refused:#}");
+        assert!(told.contains("node \"parlor\"") && told.contains("bus.kind"), "{told}");
+    }
+    assert!(get(first.address("public"), "/readyz").await.starts_with("HTTP/1.1 200"));
+    first.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_server_whose_database_another_has_taken_over_is_not_ready_and_says_so_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, second) = (directory.path().join("first"), directory.path().join("copy"));
+    let (heard, _listening) = Heard::listen("error");
+    let first_server = Server::start(development(&first)).await.unwrap();
+    first_server.ready().await;
+    // Two data directories that call themselves the same: nothing is watched, and the later one wins.
+    std::fs::create_dir(&second).unwrap();
+    std::fs::copy(first.join("home"), second.join("home")).unwrap();
+    let second_server = Server::start(beside(&first_server, &second, "another")).await.unwrap();
+    second_server.ready().await;
+    while_time_goes_by(first_server.clock(), first_server.lost()).await;
+    assert!(get(first_server.address("public"), "/readyz").await.starts_with("HTTP/1.1 503"));
+    assert!(get(second_server.address("public"), "/readyz").await.starts_with("HTTP/1.1 200"));
+    assert_eq!(heard.text().matches("another core has taken over").count(), 1, "{}", heard.text());
+    first_server.shutdown().await;
+    assert!(get(second_server.address("public"), "/readyz").await.starts_with("HTTP/1.1 200"));
+    second_server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_has_ended_keeps_no_other_waiting() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Server::start(development(&directory.path().join("first"))).await.unwrap();
+    let next = beside(&first, &directory.path().join("next"), "next");
+    first.shutdown().await;
+    let began = std::time::Instant::now();
+    Server::start(next).await.unwrap().shutdown().await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(7), "it was not watched for a sign of life");
+}
+
+/// Moves the clock on, again and again, until it has come to pass.
+async fn while_time_goes_by<T>(clock: &Clock, coming: impl Future<Output = T>) -> T {
+    let mut moments = tokio::time::interval(std::time::Duration::from_millis(50));
+    moments.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    tokio::pin!(coming);
+    loop {
+        tokio::select! {
+            come = &mut coming => return come,
+            _ = moments.tick() => clock.advance(std::time::Duration::from_secs(1)),
+        }
+    }
 }

@@ -15,6 +15,7 @@ pub struct Model {
     pub secret_hash: Vec<u8>,
     pub created_at: i64,
     pub revoked_at: Option<i64>,
+    pub made_by: Option<Uuid>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -13,6 +13,8 @@ pub struct Model {
     pub started_at: i64,
     pub renewed_at: i64,
     pub ended_at: Option<i64>,
+    /// The data directory whose lock the process holds, by its id.
+    pub home: String,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

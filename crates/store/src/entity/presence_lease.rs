@@ -15,6 +15,8 @@ pub struct Model {
     pub epoch: String,
     pub since: i64,
     pub left_over: bool,
+    /// Until when they were known to be there, if the lease is left over.
+    pub left_at: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

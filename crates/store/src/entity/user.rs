@@ -19,6 +19,7 @@ pub struct Model {
     pub password_hash: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
+    pub disabled: bool,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -101,6 +101,18 @@ impl Directory {
         self.user(tenant, UserId(row.id)).await
     }
 
+    /// Whom an e-mail address means to whoever signs in by it: who alone has it of those with a password. An issuer's people
+    /// say of themselves which address they have.
+    pub async fn user_signing_in_by_email(&self, tenant: TenantId, email: &str) -> Result<User> {
+        let holders = user::Entity::of(tenant)
+            .filter(user::Column::Email.eq(email))
+            .filter(user::Column::PasswordHash.is_not_null())
+            .limit(2);
+        let rows = holders.all(&self.db.readers).await.map_err(Failure::from)?;
+        let [row] = rows.as_slice() else { return Err(Error::NotFound(What::User)) };
+        self.user(tenant, UserId(row.id)).await
+    }
+
     /// The hash of a user's password; `None` if they have none.
     pub async fn password_hash(&self, tenant: TenantId, user: UserId) -> Result<Option<String>> {
         let row = user::Entity::of(tenant).filter(user::Column::Id.eq(user.0)).one(&self.db.readers).await;

@@ -1,14 +1,17 @@
 //! Who is there, what they chose to show, and when they were last seen.
 //!
 //! A lease is a node saying that a person is there. It belongs to one life of that node, an epoch, and counts while that
-//! life lasts. When a node starts again, its earlier lives end at their last renewal, and their leases pass to the new
-//! life as left over: the people are still shown, until they are back or the caller ends them. So a restart shows nobody
-//! leaving. Whatever changes who is shown, or how, raises the tenant's presence revision.
+//! life lasts. When a node starts, the lives that are over end at their last renewal, and their leases pass to the new
+//! life as left over: the people are still shown, until they are back or the caller lets them go. So a restart shows
+//! nobody leaving. Whatever changes who is shown, or how, raises the tenant's presence revision.
 
 mod arrival;
 mod epoch;
+mod left;
+mod let_go;
 
 pub use arrival::Arrival;
+pub use epoch::{Begun, Life, NewLife};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -82,8 +85,8 @@ impl Presence {
             .all(&self.db.readers)
             .await?;
         let (mut people, leases): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-        let leases = leases.into_iter().flatten().map(|lease| (lease.node, lease.epoch, lease.since));
-        people.pop().map(|row| with(&row, leases.collect())).transpose()
+        let leases: Vec<presence_lease::Model> = leases.into_iter().flatten().collect();
+        people.pop().map(|row| with_models(&row, leases)).transpose()
     }
 
     /// Who was last seen, or last known to be there by a node that has ended, after a time: the latest, with that time.
@@ -93,11 +96,28 @@ impl Presence {
             .order_by_desc(presence::Column::LastSeen)
             .limit(limit)
             .all(&self.db.readers)
+            .await
+            .map_err(Failure::from)?;
+        let left = presence_lease::Entity::find()
+            .filter(presence_lease::Column::LeftAt.gt(after))
+            .order_by_desc(presence_lease::Column::LeftAt)
+            .limit(limit)
+            .all(&self.db.readers)
             .await?;
-        let seen = rows
+        let rows = rows.into_iter().map(|row| (row.tenant, row.user_id, row.last_seen));
+        let left = left.into_iter().map(|lease| (lease.tenant, lease.user_id, lease.left_at));
+        let mut latest: BTreeMap<(i64, Uuid), Option<Millis>> = BTreeMap::new();
+        for (tenant, user, at) in rows.chain(left) {
+            let known = latest.entry((tenant, user)).or_default();
+            *known = std::cmp::max(at, *known);
+        }
+        let mut seen: Vec<_> = latest
             .into_iter()
-            .filter_map(|row| row.last_seen.map(|at| (TenantId(row.tenant), UserId(row.user_id), at)));
-        Ok(seen.collect())
+            .filter_map(|((tenant, user), at)| at.map(|at| (TenantId(tenant), UserId(user), at)))
+            .collect();
+        seen.sort_unstable_by_key(|&(_, _, at)| std::cmp::Reverse(at));
+        seen.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(seen)
     }
 
     /// Everybody whom a living node says to be there, and a revision that this is at least as new as.
@@ -121,6 +141,7 @@ fn lease(tenant: TenantId, user: UserId, node: &str, epoch: &str, since: Millis)
         epoch: epoch.to_owned(),
         since,
         left_over: false,
+        left_at: None,
     }
 }
 
@@ -222,21 +243,27 @@ async fn with_leases(
     let leases = bulk::select::<presence_lease::Entity, 2>(db, of_leases, keys).await?;
     let ended = node_epoch::Entity::find().filter(node_epoch::Column::EndedAt.is_not_null()).all(db).await?;
     let ended: BTreeSet<(String, String)> = ended.into_iter().map(|row| (row.node, row.epoch)).collect();
-    let mut by_person: BTreeMap<(i64, Uuid), Vec<Lease>> = BTreeMap::new();
+    let mut by_person: BTreeMap<(i64, Uuid), Vec<presence_lease::Model>> = BTreeMap::new();
     for lease in leases {
-        let life = (lease.node, lease.epoch);
-        if !ended.contains(&life) {
-            let (node, epoch) = life;
-            by_person.entry((lease.tenant, lease.user_id)).or_default().push((node, epoch, lease.since));
+        if !ended.contains(&(lease.node.clone(), lease.epoch.clone())) {
+            by_person.entry((lease.tenant, lease.user_id)).or_default().push(lease);
         }
     }
     let mut joined = Vec::with_capacity(rows.len());
     for row in rows {
         let leases = by_person.remove(&(row.tenant, row.user_id)).unwrap_or_default();
-        joined.push(with(&row, leases)?);
+        joined.push(with_models(&row, leases)?);
     }
     joined.sort_unstable_by_key(|row| (row.tenant, row.user_id));
     Ok(joined)
+}
+
+/// As they are with the leases that count.
+fn with_models(row: &presence::Model, leases: Vec<presence_lease::Model>) -> Result<PresenceRow> {
+    let left_at = leases.iter().filter_map(|lease| lease.left_at).max();
+    let leases = leases.into_iter().map(|lease| (lease.node, lease.epoch, lease.since));
+    let with = with(row, leases.collect())?;
+    Ok(PresenceRow { last_seen: std::cmp::max(with.last_seen, left_at), ..with })
 }
 
 fn with(row: &presence::Model, mut leases: Vec<Lease>) -> Result<PresenceRow> {

@@ -12,7 +12,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    ApiKey, ApiKeyId, Error, Millis, Mutation, Result, Revocation, TenantId, Unique, UserId, What,
+    ApiKey, ApiKeyId, ApiKeyKind, Error, Millis, Mutation, Result, Revocation, TenantId, Unique, UserId,
+    What,
     database::Database,
     entity::{TenantOwned, api_key, api_key_tenant, revocation},
     failure::Failure,
@@ -23,6 +24,9 @@ use crate::{
 /// Kinds of `revocation`.
 const TOKEN: i16 = 1;
 const USER: i16 = 2;
+
+/// Withdrawals are remembered this long where nobody knows when the token ends: no sane token lives longer.
+pub const WITHDRAWAL_KEPT_MS: Millis = 400 * 24 * 60 * 60 * 1_000;
 
 /// API keys and withdrawals. Cloning is cheap.
 #[derive(Clone)]
@@ -80,6 +84,21 @@ impl Tokens {
         self.db.apply(Mutation::revoke(revocation, keep_until, at)).await
     }
 
+    /// The moment up to which everything of a user is withdrawn.
+    pub async fn withdrawn_up_to(&self, tenant: TenantId, user: UserId) -> Result<Option<Millis>> {
+        let row = revocation::Entity::of(tenant)
+            .filter(revocation::Column::Kind.eq(USER))
+            .filter(revocation::Column::Subject.eq(user.to_string()))
+            .one(&self.db.readers)
+            .await;
+        Ok(row.map_err(Failure::from)?.map(|row| row.at))
+    }
+
+    /// The keys with an admin's rights that were made with a key, at whatever remove.
+    pub async fn made_with(&self, id: ApiKeyId) -> Result<Vec<ApiKeyId>> {
+        Ok(made_with(&self.db.readers, id).await?)
+    }
+
     /// The withdrawals that still concern some token.
     pub async fn revocations(&self, at: Millis) -> Result<Vec<Revocation>> {
         let rows = revocation::Entity::find()
@@ -98,7 +117,8 @@ impl Mutation<ApiKey> {
         })
     }
 
-    /// Revokes a key. One that is revoked keeps its first moment.
+    /// Revokes a key, and the keys with an admin's rights that were made with it. One that is revoked keeps its first
+    /// moment.
     pub fn revoke_api_key(id: ApiKeyId, at: Millis) -> Self {
         Self::new(TenantId::INSTALLATION, (id, at), |(id, at), tx| Box::pin(revoke_api_key(tx, *id, *at)))
     }
@@ -137,6 +157,7 @@ async fn create_api_key(tx: &mut Tx, key: &ApiKey, secret_hash: [u8; 32]) -> Res
         secret_hash: secret_hash.to_vec(),
         created_at: key.created_at,
         revoked_at: key.revoked_at,
+        made_by: key.made_by.map(|ApiKeyId(id)| id),
     };
     api_key::Entity::insert(row.into_active_model()).exec_without_returning(tx.db()).await?;
     for tenant in &key.tenants {
@@ -147,13 +168,30 @@ async fn create_api_key(tx: &mut Tx, key: &ApiKey, secret_hash: [u8; 32]) -> Res
 }
 
 async fn revoke_api_key(tx: &mut Tx, id: ApiKeyId, at: Millis) -> Result<ApiKey, Failure> {
+    let mut ids = vec![id.0];
+    ids.extend(made_with(tx.db(), id).await?.into_iter().map(|ApiKeyId(id)| id));
     api_key::Entity::update_many()
         .set(api_key::ActiveModel { revoked_at: Set(Some(at)), ..Default::default() })
-        .filter(api_key::Column::Id.eq(id.0))
+        .filter(api_key::Column::Id.is_in(ids))
         .filter(api_key::Column::RevokedAt.is_null())
         .exec(tx.db())
         .await?;
     one(tx.db(), api_key::Column::Id.eq(id.0)).await
+}
+
+/// Each is younger than the key that made it, so this comes to an end.
+async fn made_with(db: &impl ConnectionTrait, id: ApiKeyId) -> Result<Vec<ApiKeyId>, Failure> {
+    let (mut found, mut makers) = (Vec::new(), vec![id.0]);
+    while !makers.is_empty() {
+        let made = api_key::Entity::find()
+            .filter(api_key::Column::MadeBy.is_in(makers))
+            .filter(api_key::Column::Kind.ne(ApiKeyKind::Widget.code()))
+            .all(db)
+            .await?;
+        makers = made.into_iter().map(|row| row.id).collect();
+        found.extend(makers.iter().copied().map(ApiKeyId));
+    }
+    Ok(found)
 }
 
 async fn one(db: &impl ConnectionTrait, which: sea_orm::sea_query::SimpleExpr) -> Result<ApiKey, Failure> {
@@ -184,12 +222,18 @@ async fn with_tenants(db: &impl ConnectionTrait, rows: Vec<api_key::Model>) -> R
                 prefix: row.prefix,
                 created_at: row.created_at,
                 revoked_at: row.revoked_at,
+                made_by: row.made_by.map(ApiKeyId),
             })
         })
         .collect()
 }
 
-async fn revoke(tx: &mut Tx, withdrawn: &Revocation, keep_until: Millis, at: Millis) -> Result<(), Failure> {
+pub(crate) async fn revoke(
+    tx: &mut Tx,
+    withdrawn: &Revocation,
+    keep_until: Millis,
+    at: Millis,
+) -> Result<(), Failure> {
     use revocation::Column;
     let (tenant, kind, subject, moment) = match withdrawn {
         Revocation::Token { tenant, token_id } => (*tenant, TOKEN, token_id.clone(), at),

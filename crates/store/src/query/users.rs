@@ -87,5 +87,6 @@ fn with(row: user::Model, mut identities: Vec<identity::Model>) -> User {
         roles: Roles(row.roles),
         created_at: row.created_at,
         updated_at: row.updated_at,
+        disabled: row.disabled,
     }
 }

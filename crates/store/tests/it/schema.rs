@@ -1,8 +1,15 @@
 //! Migrations and what a database promises.
 
+use parlor_store::UserUpsert;
+
 use crate::world::{Place, World, open};
 
-crate::stories!(up_down_up, acknowledged_is_durable, a_closed_store_takes_nothing);
+crate::stories!(
+    up_down_up,
+    addresses_are_written_one_way,
+    acknowledged_is_durable,
+    a_closed_store_takes_nothing
+);
 
 async fn up_down_up(world: World) {
     world.store.close().await;
@@ -17,6 +24,54 @@ async fn up_down_up(world: World) {
     assert!(parlor_migration::status(&url).await.unwrap().iter().all(|(_, applied)| *applied));
     let (store, _) = open(&url).await.unwrap();
     assert_eq!(store.directory.list_tenants("", 10).await.unwrap(), []);
+    store.close().await;
+}
+
+async fn addresses_are_written_one_way(world: World) {
+    let account = |username: &str, email: &str| UserUpsert {
+        username: Some(username.into()),
+        email: Some(email.into()),
+        ..UserUpsert::default()
+    };
+    let names = [
+        ("Eve@Shop.example", " Eve@Shop.example"),
+        ("ann", "ann@shop.example"),
+        ("ann2", "Ann@shop.example"),
+        ("Zoe", "Jose\u{301}@shop.example "),
+        ("Ann@Shop.example", ""),
+    ];
+    let mut ids = Vec::new();
+    for (username, email) in names {
+        let made =
+            world.store.directory.upsert_user(world.tenant, account(username, email), 1).await.unwrap();
+        ids.push(made.0.id);
+    }
+    world.store.close().await;
+    let url = world.place.url();
+    while parlor_migration::status(&url)
+        .await
+        .unwrap()
+        .iter()
+        .any(|(step, on)| *on && step.ends_with("people"))
+    {
+        parlor_migration::down(&url, 1).await.unwrap();
+    }
+    parlor_migration::up(&url).await.unwrap();
+    let (store, _) = open(&url).await.unwrap();
+    let mut found = Vec::new();
+    for id in ids {
+        let user = store.directory.user(world.tenant, id).await.unwrap();
+        found.push((user.username.unwrap(), user.email));
+    }
+    let expected = [
+        ("eve@shop.example", "eve@shop.example"),
+        ("ann", "ann@shop.example"),
+        // Another has it, and goes on to sign in by it.
+        ("ann2", "Ann@shop.example"),
+        ("Zoe", "jos\u{e9}@shop.example"),
+        ("Ann@Shop.example", ""),
+    ];
+    assert_eq!(found, expected.map(|(username, email)| (username.to_owned(), email.to_owned())));
     store.close().await;
 }
 

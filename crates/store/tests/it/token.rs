@@ -16,6 +16,7 @@ fn new_key(tenants: Vec<TenantId>) -> ApiKey {
         prefix: "plk_abc".into(),
         created_at: 1,
         revoked_at: None,
+        made_by: None,
     }
 }
 

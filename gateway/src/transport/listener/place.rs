@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     seldom::Seldom,
-    transport::shares::{Share, Shares},
+    shares::{Share, Shares},
 };
 
 /// The places there are.

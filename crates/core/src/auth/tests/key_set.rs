@@ -18,11 +18,16 @@ use tokio::{
     task::JoinSet,
 };
 
+use parlor_api::{failure, v1};
+
 use super::fixture::{signed, world};
 use crate::{
+    Error,
     auth::{IssuerKey, IssuerOptions, KeyMaterial, jwt::Algorithm},
     testing::{SECRET, World},
 };
+
+const NOBODYS: &str = "no accepted issuer has signed it";
 
 /// Serves whatever it holds, and counts how often it was asked.
 struct KeyServer {
@@ -168,6 +173,52 @@ async fn a_withdrawn_key_is_forgotten_when_the_set_is_fetched_anew() {
     world.clock.advance(Duration::from_secs(600));
     world.resolve(&token(&world, Some("one"), 1)).await.unwrap_err();
     world.resolve(&token(&world, Some("two"), 2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_fetched_are_no_proof_that_a_token_is_bad() {
+    let server = KeyServer::start(String::new()).await;
+    server.serve(500, "broken");
+    let world = trusting(&server).await;
+    let away = |found: Error| match found {
+        Error::KeysAway { retry_after_ms } => retry_after_ms,
+        other => panic!("{other:?}"),
+    };
+    for kid in [Some("one"), None] {
+        let retry_after_ms = away(world.resolve(&token(&world, kid, 1)).await.unwrap_err());
+        assert!((1..=30_000).contains(&retry_after_ms), "{retry_after_ms}");
+    }
+    assert_eq!(server.asked(), 1, "within the cool-down nobody waits for another fetch");
+    let status = tonic::Status::from(world.resolve(&token(&world, None, 1)).await.unwrap_err());
+    assert_eq!((status.code(), failure::reason(&status)), (tonic::Code::Unavailable, v1::Reason::TryAgain));
+    assert!(failure::details(&status).contains_key("retry_after_ms"), "{status:?}");
+    // What this issuer cannot have signed is refused as ever.
+    assert_eq!(world.refusal(&super::fixture::hs256(&world.good("42"))).await, NOBODYS);
+
+    server.serve(200, &published(&[("one", 1)]));
+    world.clock.advance(Duration::from_secs(30));
+    world.resolve(&token(&world, Some("one"), 1)).await.unwrap();
+    assert_eq!(world.refusal(&token(&world, Some("two"), 2)).await, NOBODYS, "the set is known, and new");
+    // The set may have a new key, and cannot be read.
+    server.serve(500, "broken");
+    world.clock.advance(Duration::from_secs(30));
+    away(world.resolve(&token(&world, Some("two"), 2)).await.unwrap_err());
+    assert_eq!(world.refusal(&token(&world, Some("one"), 2)).await, NOBODYS, "the key of this name is known");
+}
+
+#[tokio::test]
+async fn a_token_of_another_issuer_does_not_wait_for_keys() {
+    let server = KeyServer::start(String::new()).await;
+    server.serve(500, "broken");
+    let options = IssuerOptions {
+        algorithms: vec![Algorithm::EdDsa],
+        jwks_url: Some(server.url.clone()),
+        expected_issuer: Some("https://id.example".to_owned()),
+        ..IssuerOptions::named("published", "shop")
+    };
+    let world = world(vec![options]).await;
+    assert_eq!(world.refusal(&token(&world, None, 1)).await, NOBODYS, "its iss is another");
+    assert_eq!(server.asked(), 0);
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ async fn a_withdrawal_ends_what_it_names_and_nothing_else() {
     assert!(futures::poll!(ends_two.as_mut()).is_pending());
 
     // A token without an id of its own is named by its hash.
-    auth.standing().revoke_token(one.tenant, &nameless.proof.token_id, None).await.unwrap();
+    auth.standing().revoke_token(one.tenant, &nameless.proof.names[0], None).await.unwrap();
     assert_eq!(ends_nameless.await, Error::CredentialRevoked);
     assert!(futures::poll!(ends_two.as_mut()).is_pending());
 

@@ -23,6 +23,56 @@ async fn say(
     sent.map(tonic::Response::into_inner).map_err(|status| (status.code(), failure::reason(&status)))
 }
 
+#[tokio::test]
+async fn a_repeated_message_to_ones_own_is_found_though_it_was_closed() {
+    let world = World::new().await;
+    let [ann, bob] = people(&world).await;
+    let request = |request_id: &str| v1::SendMessageRequest {
+        conversation: own(),
+        text: "hello".into(),
+        request_id: request_id.into(),
+        ..Default::default()
+    };
+    let send = async |who: &str, request: v1::SendMessageRequest| {
+        chat(&world).send_message(call(request, &[bearer(who)])).await.map(tonic::Response::into_inner)
+    };
+    let first = send(&ann, request("r1")).await.unwrap();
+    let close = v1::UpdateConversationRequest {
+        conversation: numbered(1),
+        values: Some(v1::Conversation {
+            status: v1::ConversationStatus::Closed.into(),
+            ..Default::default()
+        }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["status".into()] }),
+        ..Default::default()
+    };
+    chat(&world).update_conversation(call(close, STAFF)).await.unwrap();
+    let again = send(&ann, request("r1")).await.unwrap();
+    assert_eq!(again.message, first.message);
+    assert_eq!(again.conversation.unwrap().status(), v1::ConversationStatus::Closed, "nothing was stored");
+    // Another opened since changes nothing, nor do several at once.
+    let next = send(&ann, request("r2")).await.unwrap();
+    assert_ne!(next.conversation.unwrap().number, 1);
+    assert_eq!(send(&ann, request("r1")).await.unwrap().message, first.message);
+    let several = v1::SendMessagesRequest { messages: vec![request("r3"), request("r1")] };
+    let several = chat(&world).send_messages(call(several, &[bearer(&ann)])).await.unwrap().into_inner();
+    let sent: Vec<_> = several
+        .results
+        .into_iter()
+        .map(|result| match result.outcome {
+            Some(v1::send_messages_result::Outcome::Sent(sent)) => sent.message,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(sent[1], first.message);
+    assert_ne!(sent[0].as_ref().unwrap().conversation_id, first.message.as_ref().unwrap().conversation_id);
+    let other = v1::SendMessageRequest { text: "bye".into(), ..request("r1") };
+    let refused = send(&ann, other).await.unwrap_err();
+    assert_eq!(failure::reason(&refused), v1::Reason::RequestIdReused);
+    // An id is its author's.
+    assert_ne!(send(&bob, request("r1")).await.unwrap().message, first.message);
+}
+
 async fn people(world: &World) -> [String; 2] {
     let mut tokens = Vec::new();
     for name in ["ann", "bob"] {

@@ -23,6 +23,10 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
                 .refuse(key("claims.subject"), "is empty, so nobody could be named; give at least [\"sub\"]");
         }
         findings.range(key("leeway_seconds"), issuer.leeway_seconds, 0, 60);
+        if issuer.longest_life_seconds > 0 {
+            let year = 365 * 24 * 60 * 60;
+            findings.range(key("longest_life_seconds"), issuer.longest_life_seconds, 60, year);
+        }
         findings.range(key("mint_ttl_seconds"), issuer.mint_ttl_seconds, 60, 30 * 24 * 60 * 60);
         check_algorithms(issuer, index, findings);
         check_keys(issuer, index, config.dev, findings);

@@ -4,6 +4,8 @@ mod identity;
 
 use std::collections::HashSet;
 
+use parlor_api::limits;
+
 use super::{Config, Findings};
 use crate::config::Mount;
 
@@ -33,7 +35,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
                 "is empty, but its customers show no credential; give the tenant's slug",
             );
         }
-        findings.range(key("linger_ms"), mount.linger_ms, 0, 600_000);
+        findings.range(key("linger_ms"), mount.linger_ms, 0, limits::LINGER_MS);
         check_place(config, mount, index, findings);
         identity::check(mount, index, findings);
         check_rate(mount, index, findings);

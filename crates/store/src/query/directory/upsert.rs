@@ -3,10 +3,10 @@
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use crate::{
-    Error, Identity, Millis, Result, Roles, TenantId, Unique, User, UserId, UserUpsert,
+    Error, Identity, Millis, Result, Revocation, Roles, TenantId, Unique, User, UserId, UserUpsert,
     entity::{TenantOwned, identity, user},
     failure::Failure,
-    query::users,
+    query::{token, users},
     tx::Tx,
 };
 
@@ -22,6 +22,10 @@ pub(super) async fn upsert(
         return Err(Error::AlreadyExists(Unique::User).into());
     }
     let id = UserId(found.as_ref().map_or(new_id.0, |row| row.id));
+    if found.as_ref().is_some_and(|row| wanted.takes_rights(Roles(row.roles), row.disabled)) {
+        let withdrawn = Revocation::User { tenant, user: id, at };
+        token::revoke(tx, &withdrawn, at.saturating_add(token::WITHDRAWAL_KEPT_MS), at).await?;
+    }
     require_free_names(tx, tenant, id, wanted).await?;
     let new_identities = unowned_identities(tx, tenant, id, wanted).await?;
     let created = found.is_none();
@@ -113,6 +117,7 @@ async fn create(
         password_hash: wanted.password_hash.clone(),
         created_at: at,
         updated_at: at,
+        disabled: wanted.disabled.unwrap_or_default(),
     };
     user::Entity::insert(row.into_active_model()).exec_without_returning(tx.db()).await?;
     Ok(())
@@ -138,6 +143,7 @@ async fn change(
     }
     changed.username = wanted.username.clone().or(changed.username);
     changed.password_hash = wanted.password_hash.clone().or(changed.password_hash);
+    changed.disabled = wanted.disabled.unwrap_or(changed.disabled);
     changed.roles = wanted.roles.map_or(changed.roles, |Roles(bits)| bits);
     if changed == row && !more_identities {
         return Ok(());

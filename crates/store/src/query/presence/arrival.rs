@@ -75,7 +75,7 @@ async fn arrive(tx: &mut Tx, lease: &presence_lease::Model) -> Result<Arrival, F
     let stored = |column| Expr::col((presence_lease::Entity, column));
     let is_news = stored(Column::Epoch).ne(&lease.epoch).or(stored(Column::LeftOver).eq(true));
     let take_up = OnConflict::columns([Column::Tenant, Column::UserId, Column::Node])
-        .update_columns([Column::Epoch, Column::LeftOver])
+        .update_columns([Column::Epoch, Column::LeftOver, Column::LeftAt])
         .action_and_where(is_news)
         .to_owned();
     let written = presence_lease::Entity::insert(lease.clone().into_active_model())

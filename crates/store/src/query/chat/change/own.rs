@@ -6,7 +6,9 @@
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Statement,
 };
+use uuid::Uuid;
 
 use super::{create, store_changes, tell};
 use crate::query::chat::Chat;
@@ -56,6 +58,29 @@ impl Chat {
             Found::Here(row, _) => (ConversationId(row.id), true),
             Found::Next(id) => (id, false),
         })
+    }
+}
+
+impl Chat {
+    /// The owner's own conversation of a kind, open or closed, in which a message of this request is stored.
+    pub async fn own_conversation_with(
+        &self,
+        tenant: TenantId,
+        owner: UserId,
+        kind: &str,
+        author_key: &str,
+        request_id: &str,
+    ) -> Result<Option<ConversationId>> {
+        // One statement, since it is asked before each message: a look-up in each of a person's few conversations.
+        let sql = "SELECT c.id FROM conversation c JOIN message m ON m.tenant = c.tenant AND m.conversation_id = c.id \
+                   WHERE c.tenant = $1 AND c.owner_id = $2 AND c.kind = $3 AND c.key IS NULL \
+                   AND m.author_key = $4 AND m.request_id = $5 LIMIT 1";
+        let values = [tenant.0.into(), owner.0.into(), kind.into(), author_key.into(), request_id.into()];
+        let db = &self.db.readers;
+        let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+        let row = db.query_one_raw(statement).await.map_err(Failure::from)?;
+        let id = row.map(|row| row.try_get::<Uuid>("", "id")).transpose().map_err(Failure::from)?;
+        Ok(id.map(ConversationId))
     }
 }
 
