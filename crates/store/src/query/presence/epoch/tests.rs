@@ -79,6 +79,7 @@ fn person(id: Uuid, number: i64) -> user::Model {
         avatar_url: String::new(),
         roles: 1,
         password_hash: None,
+        disabled: false,
         created_at: 1,
         updated_at: 1,
     }
