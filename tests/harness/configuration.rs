@@ -148,6 +148,7 @@ fn template() -> Table {
         [core]
         // Guests of a test are of one network.
         caller_calls_burst = 0
+        caller_messages_burst = 0
 
         [gateway]
         // All clients of a test have one address.

@@ -1,6 +1,7 @@
 //! The contract: generated messages, clients and servers, the descriptors behind reflection, and what both sides of a
 //! call need to agree on beside the messages.
 
+pub mod bound;
 pub mod codec;
 pub mod failure;
 pub mod hex_id;

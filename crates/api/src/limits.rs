@@ -12,6 +12,61 @@ pub const REQUEST_ID_CHARS: usize = 128;
 /// Characters of what somebody is called.
 pub const NAME_CHARS: usize = 200;
 
+/// Characters of a tenant's slug: the longest DNS label, so that it can be one.
+pub const SLUG_CHARS: usize = 63;
+
+/// Characters of an e-mail address: the longest of RFC 5321.
+pub const EMAIL_CHARS: usize = 320;
+
+/// Characters of a picture's address: what every browser takes.
+pub const URL_CHARS: usize = 2_000;
+
+/// Characters of a password. The hash takes more, but nobody types more.
+pub const PASSWORD_CHARS: usize = 200;
+
+/// Bytes of a token, or of another proof: headers that carry them are no longer.
+pub const CREDENTIAL_BYTES: usize = 16 * 1024;
+
+/// Characters of an id in any of the forms of a UUID: 36, and nine for "urn:uuid:".
+pub const ID_CHARS: usize = 45;
+
+/// Characters of a page token: ours have fewer.
+pub const PAGE_TOKEN_CHARS: usize = 512;
+
+/// Characters of an offset. Ours have 22; one of another server is none of ours, and no mistake.
+pub const OFFSET_CHARS: usize = 128;
+
+/// Characters of what an API key's secret is recognised by.
+pub const SECRET_PREFIX_CHARS: usize = 12;
+
+/// Paths of a field mask: more than any message here has fields that can be changed.
+pub const MASK_PATHS: usize = 32;
+
+/// Characters of each of them.
+pub const MASK_PATH_CHARS: usize = 64;
+
+/// Roles of a person: there are four.
+pub const ROLES: usize = 4;
+
+/// Statuses that a list of conversations can be held to: there are three. Each number of them is a query of its own.
+pub const STATUSES: usize = 3;
+
+/// Outside identities of a person. Somebody has a handful; it bounds the row that every message joins.
+pub const IDENTITIES: usize = 20;
+
+/// Site origins of a tenant.
+pub const ORIGINS: usize = 100;
+
+/// Characters of an origin: a scheme, the longest DNS name and a port.
+pub const ORIGIN_CHARS: usize = 270;
+
+/// Tenants of an API key: one for more is a key for all.
+pub const KEY_TENANTS: usize = 100;
+
+/// Topics that a connection hears, and so conversations whose missed events are asked for: one socket does not open the
+/// whole tenant.
+pub const TOPICS: usize = 100;
+
 /// Characters of a conversation's key: it is indexed.
 pub const KEY_CHARS: usize = 128;
 
@@ -61,9 +116,8 @@ const CHAR_BYTES: usize = 4;
 /// JSON may write a character as two escaped surrogates of six bytes each.
 const JSON_CHAR_BYTES: usize = 12;
 
-/// Bytes of a person: ids and the roles beside the name, the e-mail address (320 characters) and the picture's address
-/// (2,000).
-const PERSON_BYTES: usize = CHAR_BYTES * (2 * NAME_CHARS + 320 + 2_000) + 512;
+/// Bytes of a person: ids and the roles beside the name, the e-mail address and the picture's address.
+const PERSON_BYTES: usize = CHAR_BYTES * (2 * NAME_CHARS + EMAIL_CHARS + URL_CHARS) + 512;
 
 /// Bytes of a message to be stored: its text, how it names its conversation and itself, and what its guest is called.
 const SENDING_BYTES: usize = CHAR_BYTES * (TEXT_CHARS + REQUEST_ID_CHARS + KEY_CHARS + NAME_CHARS) + 256;

@@ -156,6 +156,7 @@ fn in_the_shop<T>(message: T) -> Request<T> {
 fn options() -> Options {
     Options {
         unknown_keys: parlor_core::chat::guesses::Options::default(),
+        messages: parlor_core::share::Pace { burst: 0, per_second: 1 },
         new_conversations: parlor_core::chat::guesses::Options::of_creations(),
         node: "bench".to_owned(),
         home: "bench".to_owned(),

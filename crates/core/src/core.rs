@@ -40,6 +40,7 @@ use crate::{
     password::Passwords,
     presence::{self, NotStarted, Presence, PresenceRpc},
     request::Requests,
+    share::{Pace, Shares},
     stack,
     subject::{Kind, Kinds, Subjects},
     token::{TokenRpc, Tokens},
@@ -60,6 +61,8 @@ pub struct Options {
     pub restart_linger: Option<Duration>,
     /// How many keys of conversations that do not exist a client address may name.
     pub unknown_keys: guesses::Options,
+    /// How many messages, and other things that stay, one caller may have stored.
+    pub messages: Pace,
     /// How many conversations guests of a client address may create.
     pub new_conversations: guesses::Options,
     /// How the links of gateways behave.
@@ -143,7 +146,9 @@ impl Core {
         let (finder, rights) = (chat.finder(), auth.clone());
         let edge = Edge::new(options.edge, finder, presence.clone(), hub.clone(), rights, past, subjects);
         let parts = Parts { store, auth, clock, hub, presence, edge, health, lost };
-        let routes = parts.services(chat, requests, pages)?;
+        let kept = Arc::new(Shares::new(options.messages));
+        let routes =
+            parts.services(ChatRpc::new(chat, requests.clone(), pages.clone(), kept), requests, pages)?;
         let service = stack::wrap(routes, &parts.auth, &options.stack);
         Ok(Arc::new(Self { parts, service }))
     }
@@ -218,13 +223,12 @@ pub(crate) fn kinds() -> Vec<(SubjectKind, Arc<dyn Kind>)> {
 }
 
 impl Parts {
-    fn services(&self, chat: Chat, requests: Requests, pages: Pages) -> Result<Routes> {
+    fn services(&self, chat: ChatRpc, requests: Requests, pages: Pages) -> Result<Routes> {
         let (store, auth, clock) = (self.store.clone(), self.auth.clone(), self.clock.clone());
         let passwords = Passwords::default();
         let tokens = Tokens::new(store.clone(), auth.clone(), clock.clone(), passwords.clone());
         let directory = Directory::new(store, auth.clone(), clock, passwords);
-        let directory = DirectoryRpc::new(directory, requests.clone(), pages.clone());
-        let chat = ChatRpc::new(chat, requests, pages.clone());
+        let directory = DirectoryRpc::new(directory, requests, pages.clone());
         let presence = PresenceRpc::new(self.presence.clone(), self.hub.clone(), auth, pages);
 
         let unreadable = |error: tonic_reflection::server::Error| Error::Internal(error.to_string());

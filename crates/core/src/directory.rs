@@ -20,7 +20,7 @@ use parlor_store::Store;
 pub use self::rpc::DirectoryRpc;
 pub(crate) use self::{
     convert::user as user_message,
-    decode::{MAX_EMAIL_CHARS, MAX_NAME_CHARS, MAX_USERNAME_CHARS, password, roles, username},
+    decode::{MAX_USERNAME_CHARS, password, roles, username},
     users::found,
 };
 use crate::{auth::Auth, clock::Clock, password::Passwords};

@@ -25,6 +25,7 @@ pub mod password;
 pub mod presence;
 pub mod request;
 pub mod seal;
+pub mod share;
 pub mod stack;
 pub mod status;
 pub mod subject;

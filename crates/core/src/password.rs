@@ -13,8 +13,7 @@ use tokio::sync::Semaphore;
 use crate::{Error, Result, locked::lock};
 
 pub const MIN_CHARS: usize = 8;
-/// Argon2 takes more, but nobody types more.
-pub const MAX_CHARS: usize = 200;
+pub const MAX_CHARS: usize = parlor_api::limits::PASSWORD_CHARS;
 
 /// Half the cores of a small machine stay free for calls.
 const AT_ONCE: usize = 2;

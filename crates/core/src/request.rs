@@ -6,7 +6,7 @@ use futures::{
     stream::{BoxStream, StreamExt as _, TryStreamExt as _},
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use parlor_api::{limits, metadata, veil::Veiled};
+use parlor_api::{metadata, veil::Veiled};
 use parlor_store::{Mutation, RequestKey, Store};
 use prost::Message;
 use sha2::Sha256;
@@ -16,7 +16,6 @@ use crate::{
     Error, Result,
     caller::{Caller, Principal},
     clock::Clock,
-    field,
 };
 
 /// Answers a call by its rule, for the caller that the chain has proven.
@@ -108,7 +107,6 @@ impl Requests {
         request_id: &str,
         request: &impl Message,
     ) -> Result<Option<RequestKey>> {
-        field::text("request_id", request_id, 0, limits::REQUEST_ID_CHARS)?;
         if request_id.is_empty() {
             return Ok(None);
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, future::Future, sync::Arc};
 
-use parlor_api::{failure, v1::Reason};
+use parlor_api::{bound::Exceeded, failure, v1::Reason};
 use parlor_store::{Unique, What};
 use tonic::{Code, Status};
 
@@ -25,6 +25,8 @@ pub enum Error {
     EdgeKeyRequired,
     #[error("{field}: {problem}")]
     Field { field: &'static str, problem: String },
+    #[error("{0}")]
+    Exceeded(Exceeded),
     #[error("the page token is not one of this list")]
     PageToken,
     #[error("no such {0}")]
@@ -87,7 +89,7 @@ impl Error {
             Self::RoleRequired(_) => (Code::PermissionDenied, Reason::RoleRequired),
             Self::NotOwner => (Code::PermissionDenied, Reason::NotOwner),
             Self::EdgeKeyRequired => (Code::PermissionDenied, Reason::EdgeKeyRequired),
-            Self::Field { .. } => (Code::InvalidArgument, Reason::FieldInvalid),
+            Self::Field { .. } | Self::Exceeded(_) => (Code::InvalidArgument, Reason::FieldInvalid),
             Self::PageToken => (Code::InvalidArgument, Reason::PageTokenInvalid),
             Self::NotFound(What::Tenant) => (Code::NotFound, Reason::TenantNotFound),
             Self::NotFound(What::User) => (Code::NotFound, Reason::UserNotFound),
@@ -134,10 +136,17 @@ impl From<Error> for Status {
         }
         let fields = match &error {
             Error::Field { field, problem } => vec![((*field).to_owned(), problem.clone())],
+            Error::Exceeded(Exceeded { field, problem }) => vec![(field.clone(), problem.clone())],
             _ => Vec::new(),
         };
         let (code, reason) = error.kind();
         failure::status(code, reason, error.to_string(), error.metadata(), &fields)
+    }
+}
+
+impl From<Exceeded> for Error {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::Exceeded(exceeded)
     }
 }
 

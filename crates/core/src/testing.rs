@@ -24,7 +24,9 @@ use crate::{
     chat::guesses,
     clock::Clock,
     core::{self, Core, Options},
-    edge, stack,
+    edge,
+    share::Pace,
+    stack,
     subject::Kind,
 };
 
@@ -223,6 +225,7 @@ pub fn options() -> Options {
         stack: stack::Options { edge_keys: vec![EDGE.to_owned()], ..stack::Options::default() },
         edge: edge::Options::new("test"),
         unknown_keys: guesses::Options::default(),
+        messages: Pace { burst: 0, per_second: 1 },
         new_conversations: guesses::Options::of_creations(),
         position_key: b"the position key of these tests".to_vec(),
         restart_linger: Some(Duration::from_secs(1)),

@@ -18,7 +18,7 @@ pub const CORE: Order = Order {
         &["status"],
         &["buckets", "field"],
         &["caller"],
-        &["seal"],
+        &["seal", "share"],
         &["wire", "page", "health", "offset", "heads"],
         &["auth"],
         &["stack"],

@@ -97,6 +97,7 @@ gateway.ping_timeout_ms = {ping_timeout_ms}
 gateway.rest_limit_requests = 0
 gateway.sessions_per_address = 0
 core.caller_calls_burst = 0
+core.caller_messages_burst = 0
 [[listener]]
 address = "127.0.0.1:0"
 connections_max = 20000

@@ -1,6 +1,7 @@
 //! API keys: the secret is 32 random bytes behind a mark, shown once, and kept as a hash.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use parlor_api::limits::SECRET_PREFIX_CHARS;
 use parlor_store::{ApiKey, ApiKeyKind, Roles, TenantId};
 use sha2::{Digest as _, Sha256};
 
@@ -10,8 +11,6 @@ use crate::caller::Actor;
 pub const MARK: &str = "plk_";
 
 const SECRET_BYTES: usize = 32;
-/// The mark and the first characters: enough to recognise, not to guess.
-const PREFIX_CHARS: usize = 12;
 /// 32 bytes in base64url without padding.
 const SECRET_CHARS: usize = 43;
 
@@ -37,10 +36,10 @@ pub fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-/// What a person recognises it by.
+/// What a person recognises it by: the mark and the first characters, too few to guess the rest.
 #[must_use]
 pub fn prefix(secret: &str) -> String {
-    secret.chars().take(PREFIX_CHARS).collect()
+    secret.chars().take(SECRET_PREFIX_CHARS).collect()
 }
 
 /// True if the key opens the tenant.
@@ -68,7 +67,7 @@ mod tests {
         let secret = generate();
         assert!(is_well_formed(&secret));
         assert_ne!(secret, generate());
-        assert_eq!(prefix(&secret).len(), PREFIX_CHARS);
+        assert_eq!(prefix(&secret).len(), SECRET_PREFIX_CHARS);
         for wrong in ["", "plk_", &secret[1..], &format!("{secret}x"), &secret.replace(MARK, "sk__")] {
             assert!(!is_well_formed(wrong), "{wrong}");
         }

@@ -1,13 +1,14 @@
 //! Where an outside token keeps what Parlor wants to know, and the way back for tokens minted in its shape.
 
+use parlor_api::limits;
 use parlor_store::Roles;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Longer values are refused for a subject and cut for what people read.
 const MAX_SUBJECT_CHARS: usize = 200;
-const MAX_NAME_CHARS: usize = 200;
-const MAX_EMAIL_CHARS: usize = 320;
+const MAX_NAME_CHARS: usize = limits::NAME_CHARS;
+const MAX_EMAIL_CHARS: usize = limits::EMAIL_CHARS;
 
 /// For each thing the paths to look at, in order; a dot goes one object deeper. The first path with a value wins, and a
 /// minted token uses the first of each list.

@@ -188,7 +188,7 @@ pub fn message(header: &Value, claims: &Value) -> String {
 }
 
 /// Longer ids stand for nothing; that of any real issuer is shorter.
-pub const MAX_TOKEN_ID_CHARS: usize = 200;
+pub const MAX_TOKEN_ID_CHARS: usize = parlor_api::limits::NAME_CHARS;
 
 pub(super) fn invalid(problem: impl Into<String>) -> Error {
     Error::CredentialInvalid(problem.into())

@@ -13,9 +13,12 @@ use futures::{
     future::BoxFuture,
     stream::{self, BoxStream, FuturesUnordered, StreamExt as _},
 };
-use parlor_api::v1::{
-    self, ConverseAnswer, ConverseFailure, ConverseResponse, converse_answer::Answer,
-    converse_request::Command, converse_response::Body,
+use parlor_api::{
+    bound::Bounded as _,
+    v1::{
+        self, ConverseAnswer, ConverseFailure, ConverseResponse, converse_answer::Answer,
+        converse_request::Command, converse_response::Body,
+    },
 };
 use parlor_store::{ConversationId, NewMessage};
 use tonic::Status;
@@ -130,12 +133,13 @@ impl Conversing {
 
     fn begin(&mut self, request: v1::ConverseRequest) {
         let number = request.number;
+        let bounded = request.check();
         let rises = number > self.last_number;
         self.last_number = self.last_number.max(number);
         let command = match request.command {
             _ if !rises => Err(Error::field("number", "does not rise")),
             None => Err(Error::field("command", "is missing")),
-            Some(command) => Ok(command),
+            Some(command) => bounded.map(|()| command).map_err(Error::from),
         };
         self.opening = matches!(command, Ok(Command::Open(_)));
         let (rpc, caller, inbox) = (self.rpc.clone(), self.caller.clone(), Arc::clone(&self.inbox));
@@ -248,6 +252,7 @@ async fn carry_out(
         }
         Command::Send(request) => {
             let sending = decode::sending(principal.tenant, request)?;
+            rpc.kept.take(caller)?;
             Step::Append(number, Box::new(chat.sender.prepare(caller, sending).await?))
         }
         Command::Typing(request) => {

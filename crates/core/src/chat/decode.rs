@@ -1,7 +1,10 @@
-//! From requests of the contract to what the rules take: every bound of the contract is held here, by name.
+//! From requests of the contract to what the rules take. How long and how many is settled already, by the bounds that the
+//! contract gives its fields; here is what else a field must be.
+
+use std::collections::BTreeSet;
 
 use parlor_api::{
-    limits::{self, EMOJI_BYTES, EMOJI_CHARS, LABEL_CHARS, NAME_CHARS, REQUEST_ID_CHARS, TAGS, TEXT_CHARS},
+    limits,
     v1::{self, conversation_ref::Name},
 };
 use parlor_store::{
@@ -14,8 +17,7 @@ use super::{
     wish::{Creation, Sending},
 };
 use crate::{
-    Error, Result,
-    field::{self, text},
+    Error, Result, field,
     page::Sizes,
     wire::{millis, signed},
 };
@@ -34,17 +36,12 @@ pub fn reference(tenant: TenantId, reference: Option<v1::ConversationRef>) -> Re
             Ok(Reference::Named(Named::by_key(tenant, key)))
         }
         Some(Name::Number(number)) => Ok(Reference::Number(signed(number))),
-        Some(Name::Own(own)) => {
-            text("conversation.own.kind", &own.kind, 0, LABEL_CHARS)?;
-            Ok(Reference::Own(own.kind))
-        }
+        Some(Name::Own(own)) => Ok(Reference::Own(own.kind)),
         None => Err(Error::field("conversation", "must be named")),
     }
 }
 
 pub fn creation(request: v1::CreateConversationRequest) -> Result<Creation> {
-    request_id(&request.request_id)?;
-    text("kind", &request.kind, 0, LABEL_CHARS)?;
     let key = Some(request.key).filter(|key| !key.is_empty());
     if let Some(key) = &key {
         check_key("key", key)?;
@@ -59,8 +56,7 @@ pub fn creation(request: v1::CreateConversationRequest) -> Result<Creation> {
 pub fn sending(tenant: TenantId, request: v1::SendMessageRequest) -> Result<Sending> {
     let conversation = reference(tenant, request.conversation)?;
     check_text(&request.text)?;
-    text("guest_name", &request.guest_name, 0, NAME_CHARS)?;
-    let request_id = request_id(&request.request_id)?;
+    let request_id = non_empty(&request.request_id);
     Ok(Sending {
         conversation,
         text: request.text,
@@ -70,9 +66,8 @@ pub fn sending(tenant: TenantId, request: v1::SendMessageRequest) -> Result<Send
     })
 }
 
-/// Checks a text; it is stored verbatim.
+/// Checks that a text says something; it is stored verbatim.
 pub fn check_text(value: &str) -> Result<()> {
-    text("text", value, 0, TEXT_CHARS)?;
     if value.trim().is_empty() {
         return Err(Error::field("text", "is empty"));
     }
@@ -80,8 +75,8 @@ pub fn check_text(value: &str) -> Result<()> {
 }
 
 pub fn emoji(emoji: &str) -> Result<()> {
-    if emoji.is_empty() || emoji.len() > EMOJI_BYTES || emoji.chars().count() > EMOJI_CHARS {
-        return Err(Error::field("emoji", format!("must have 1 to {EMOJI_CHARS} characters")));
+    if emoji.is_empty() {
+        return Err(Error::field("emoji", "must have a character"));
     }
     if emoji.chars().any(|char| char.is_control() || char.is_whitespace()) {
         return Err(Error::field("emoji", "contains white space or control characters"));
@@ -94,7 +89,6 @@ pub fn change(
     tenant: TenantId,
     request: v1::UpdateConversationRequest,
 ) -> Result<(Reference, ConversationPatch)> {
-    request_id(&request.request_id)?;
     let conversation = reference(tenant, request.conversation)?;
     let values = request.values.unwrap_or_default();
     let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
@@ -112,10 +106,7 @@ pub fn change(
             }
             "tags" => patch.tags = Some(tags(&values.tags)?),
             "waiting" => patch.waiting = Some(values.waiting),
-            "kind" => {
-                text("values.kind", &values.kind, 0, LABEL_CHARS)?;
-                patch.kind = Some(values.kind.clone());
-            }
+            "kind" => patch.kind = Some(values.kind.clone()),
             _ => return Err(Error::field("update_mask", "names a field that cannot be changed")),
         }
     }
@@ -123,9 +114,9 @@ pub fn change(
 }
 
 pub fn conversation_filter(request: &v1::ListConversationsRequest) -> Result<ConversationFilter> {
-    text("kind", &request.kind, 0, LABEL_CHARS)?;
-    text("tag", &request.tag, 0, LABEL_CHARS)?;
-    let statuses = request.statuses.iter().map(|value| status("statuses", *value)).collect::<Result<_>>()?;
+    // Each number of them is a query of its own, which connections to the database remember.
+    let named: BTreeSet<i32> = request.statuses.iter().copied().collect();
+    let statuses = named.into_iter().map(|value| status("statuses", value)).collect::<Result<_>>()?;
     Ok(ConversationFilter {
         statuses,
         kind: non_empty(&request.kind),
@@ -166,21 +157,10 @@ fn status(field: &'static str, value: i32) -> Result<ConversationStatus> {
 }
 
 fn tags(tags: &[String]) -> Result<Vec<String>> {
-    if tags.len() > TAGS {
-        return Err(Error::field("values.tags", format!("has more than {TAGS} labels")));
-    }
-    for tag in tags {
-        text("values.tags", tag, 0, LABEL_CHARS)?;
-        if tag.trim().is_empty() {
-            return Err(Error::field("values.tags", "has an empty label"));
-        }
+    if tags.iter().any(|tag| tag.trim().is_empty()) {
+        return Err(Error::field("values.tags", "has an empty label"));
     }
     Ok(tags.to_vec())
-}
-
-fn request_id(id: &str) -> Result<Option<String>> {
-    text("request_id", id, 0, REQUEST_ID_CHARS)?;
-    Ok(non_empty(id))
 }
 
 fn non_empty(text: &str) -> Option<String> {
@@ -192,44 +172,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_counted_in_characters_up_to_the_limit() {
-        for good in ["x".to_owned(), " x ".to_owned(), "é".repeat(TEXT_CHARS), "👋".repeat(TEXT_CHARS)] {
-            assert_eq!(check_text(&good), Ok(()));
+    fn a_text_says_something() {
+        for good in ["x", " x "] {
+            assert_eq!(check_text(good), Ok(()));
         }
-        let over = "é".repeat(TEXT_CHARS + 1);
-        for bad in ["", " \n\t\u{2003}", "a\0b", over.as_str()] {
+        for bad in ["", " \n\t\u{2003}"] {
             assert!(matches!(check_text(bad), Err(Error::Field { field: "text", .. })), "{bad:?}");
         }
     }
 
     #[test]
-    fn an_emoji_is_bounded_and_holds_nothing_unseen() {
-        for good in ["👍", "👩🏽‍👩🏽‍👧🏽‍👦🏽", "+1", &"👍".repeat(EMOJI_CHARS)] {
+    fn an_emoji_holds_nothing_unseen() {
+        for good in ["👍", "👩🏽‍👩🏽‍👧🏽‍👦🏽", "+1"] {
             assert_eq!(emoji(good), Ok(()));
         }
-        for bad in ["", "a b", "\0", "\u{85}", "👍\n", &"👍".repeat(EMOJI_CHARS + 1)] {
+        for bad in ["", "a b", "\0", "\u{85}", "👍\n"] {
             assert!(matches!(emoji(bad), Err(Error::Field { field: "emoji", .. })), "{bad:?}");
         }
     }
 
     #[test]
-    fn names_and_ids_are_bounded_at_the_limit_and_one_over() {
-        let at = |maximum: usize| "é".repeat(maximum);
-        let kind = |chars| creation(v1::CreateConversationRequest { kind: at(chars), ..Default::default() });
-        assert!(kind(LABEL_CHARS).is_ok());
-        assert!(kind(LABEL_CHARS + 1).is_err());
-        let name = |chars| {
-            let name = Some(Name::Key("k".repeat(16)));
-            let conversation = Some(v1::ConversationRef { name });
-            let request = v1::SendMessageRequest { conversation, text: "x".into(), ..Default::default() };
-            sending(TenantId(1), v1::SendMessageRequest { guest_name: at(chars), ..request })
+    fn a_status_that_is_named_again_is_one() {
+        let (open, closed) = (v1::ConversationStatus::Open.into(), v1::ConversationStatus::Closed.into());
+        let named = |statuses| {
+            let request = v1::ListConversationsRequest { statuses, ..Default::default() };
+            conversation_filter(&request).map(|filter| filter.statuses.len())
         };
-        assert!(name(NAME_CHARS).is_ok());
-        assert!(name(NAME_CHARS + 1).is_err());
-        assert!(request_id(&at(REQUEST_ID_CHARS)).is_ok());
-        assert!(request_id(&at(REQUEST_ID_CHARS + 1)).is_err());
-        assert_eq!(tags(&vec!["a".to_owned(); TAGS]).map(|tags| tags.len()), Ok(TAGS));
-        assert!(tags(&vec!["a".to_owned(); TAGS + 1]).is_err());
+        assert_eq!(named(vec![closed, open, closed]), Ok(2));
+        assert_eq!(named(vec![open; 3]), Ok(1));
+        assert!(named(vec![open, 0]).is_err());
     }
 
     #[test]

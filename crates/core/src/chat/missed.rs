@@ -16,9 +16,6 @@ use crate::{
 /// How many events one answer brings.
 const EVENTS: Sizes = Sizes { default: 500, maximum: 500 };
 
-/// How many conversations may be named: as many as a connection may hear topics.
-const CONVERSATIONS_MAX: usize = 100;
-
 /// Where it begins.
 enum Place {
     Position(i64),
@@ -89,9 +86,6 @@ impl Chat {
     /// The conversations that are named, if the caller may hear them.
     async fn picks(&self, caller: &Caller, request: &v1::ListMissedEventsRequest) -> Result<Vec<Pick>> {
         let principal = caller.principal()?;
-        if request.conversations.len() > CONVERSATIONS_MAX {
-            return Err(Error::field("conversations", format!("are more than {CONVERSATIONS_MAX}")));
-        }
         let mut picks = Vec::with_capacity(request.conversations.len());
         for missed in &request.conversations {
             if missed.through_position > 0 && !caller.edge {

@@ -1,5 +1,7 @@
 //! ChatService on the wire: decode, call the rule, encode for who asks.
 
+use std::sync::Arc;
+
 use parlor_api::v1::{self, chat_service_server::ChatService};
 use parlor_store::{Conversation, ConversationId, Message, Reaction, RequestKey};
 use tonic::{Request, Response, Status};
@@ -18,6 +20,7 @@ use crate::{
     hub::TYPING_LIFETIME,
     page::Pages,
     request::{self, Answers, Requests, service, streamed},
+    share::Shares,
     wire::{signed, unsigned},
 };
 
@@ -25,6 +28,8 @@ use crate::{
 #[derive(Clone)]
 pub struct ChatRpc {
     pub(super) chat: Chat,
+    /// What a caller may have kept: messages, and whatever else a call leaves behind.
+    pub(super) kept: Arc<Shares>,
     requests: Requests,
     pages: Pages,
 }
@@ -37,7 +42,7 @@ service! {
         fn update_conversation(UpdateConversationRequest) -> UpdateConversationResponse = stored(Self::update);
         fn send_message(SendMessageRequest) -> SendMessageResponse = stored(Self::send);
         fn send_messages(SendMessagesRequest) -> SendMessagesResponse = stored(async |rpc: &Self, caller, request| {
-            rpc.chat.sender.several(caller, request.messages).await
+            rpc.chat.sender.several(caller, request.messages, &rpc.kept).await
         });
         fn list_messages(ListMessagesRequest) -> ListMessagesResponse = answered(Self::messages);
         fn list_missed_events(ListMissedEventsRequest) -> ListMissedEventsResponse =
@@ -69,8 +74,8 @@ service! {
 impl ChatRpc {
     /// Over the rules.
     #[must_use]
-    pub fn new(chat: Chat, requests: Requests, pages: Pages) -> Self {
-        Self { chat, requests, pages }
+    pub fn new(chat: Chat, requests: Requests, pages: Pages, kept: Arc<Shares>) -> Self {
+        Self { chat, kept, requests, pages }
     }
 
     async fn create(
@@ -80,6 +85,7 @@ impl ChatRpc {
     ) -> Result<(v1::CreateConversationResponse, Option<i64>)> {
         let principal = caller.principal()?;
         let creation = decode::creation(request.clone())?;
+        self.kept.take(caller)?;
         let named = creation.key.clone().map(|key| Named::by_key(principal.tenant, key));
         let key = self.requests.key(principal, "CreateConversation", &request.request_id, &request)?;
         let key = about(named.as_ref().map(Named::id), key);
@@ -133,6 +139,7 @@ impl ChatRpc {
     ) -> Result<(v1::UpdateConversationResponse, Option<i64>)> {
         let principal = caller.principal()?;
         let (reference, patch) = decode::change(principal.tenant, request.clone())?;
+        self.kept.take(caller)?;
         let named = self.chat.find.named(principal, reference).await?;
         let key = self.requests.key(principal, "UpdateConversation", &request.request_id, &request)?;
         let key = about(Some(named.id()), key);
@@ -151,6 +158,7 @@ impl ChatRpc {
     ) -> Result<(v1::SendMessageResponse, Option<i64>)> {
         let principal = caller.principal()?;
         let sending = decode::sending(principal.tenant, request)?;
+        self.kept.take(caller)?;
         let appended = self.chat.sender.send(caller, sending).await?;
         Ok((sent(&appended), Some(appended.message.position)))
     }
@@ -210,6 +218,7 @@ impl ChatRpc {
     ) -> Result<(v1::ReactToMessageResponse, Option<i64>)> {
         let principal = caller.principal()?;
         decode::emoji(&request.emoji)?;
+        self.kept.take(caller)?;
         let named = self.chat.find.meant(principal, request.conversation.clone()).await?;
         let key = self.requests.key(principal, "ReactToMessage", &request.request_id, &request)?;
         let key = about(Some(named.id()), key);

@@ -3,7 +3,7 @@
 
 use futures::future::{Either, join_all, ready};
 use parlor_api::{
-    limits::BATCH_MESSAGES,
+    bound::Bounded as _,
     v1::{self, send_messages_result::Outcome},
 };
 use parlor_store::{
@@ -18,7 +18,7 @@ use super::{
     find::{Finder, customer},
     wish::Sending,
 };
-use crate::{Error, Result, caller::Caller, clock::Clock, request::Requests};
+use crate::{Error, Result, caller::Caller, clock::Clock, request::Requests, share::Shares};
 
 /// Sends messages. Cloning is cheap.
 #[derive(Clone)]
@@ -82,19 +82,20 @@ impl Sender {
         })
     }
 
-    /// Stores the messages; answers with the highest position as well.
+    /// Stores the messages, as many as the caller may have kept; answers with the highest position as well.
     pub async fn several(
         &self,
         caller: &Caller,
         messages: Vec<v1::SendMessageRequest>,
+        kept: &Shares,
     ) -> Result<(v1::SendMessagesResponse, Option<i64>)> {
         caller.principal()?;
-        if messages.is_empty() || messages.len() > BATCH_MESSAGES {
-            return Err(Error::field("messages", format!("are not between 1 and {BATCH_MESSAGES}")));
+        if messages.is_empty() {
+            return Err(Error::field("messages", "must be at least one"));
         }
         let (mut allowed, mut last) = (Vec::with_capacity(messages.len()), None);
         for message in messages {
-            allowed.push(self.allowed(caller, message, &mut last).await);
+            allowed.push(self.allowed(caller, message, kept, &mut last).await);
         }
         // One is queued when the one before it is: the writer stores them in that order, and together. A key that may be
         // a guess is found right or wrong before anything else is tried, so that each wrong one counts.
@@ -128,9 +129,12 @@ impl Sender {
         &self,
         caller: &Caller,
         message: v1::SendMessageRequest,
+        kept: &Shares,
         last: &mut Option<(Reference, Named)>,
     ) -> Result<NewMessage> {
+        message.check()?;
         let sending = decode::sending(caller.principal()?.tenant, message)?;
+        kept.take(caller)?;
         if let Some(named) = self.sent_before(caller, &sending).await? {
             return self.message(caller, &named, sending);
         }

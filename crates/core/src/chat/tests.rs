@@ -14,6 +14,7 @@ use crate::{
 
 mod guests;
 mod own;
+mod paced;
 mod private;
 mod reactions;
 mod several;

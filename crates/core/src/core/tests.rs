@@ -1,5 +1,7 @@
 //! The assembled core from outside: what is open to everybody, and what nobody gets without a proof.
 
+mod bounds;
+
 use std::time::Duration;
 
 use futures::StreamExt as _;

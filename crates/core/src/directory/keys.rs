@@ -11,9 +11,6 @@ use crate::{
     caller::{Actor, Caller, Principal},
 };
 
-/// A key for more than this is a key for all.
-const MAX_TENANTS: usize = 100;
-
 impl Directory {
     /// The key to create, and the slugs of the tenants that it opens.
     pub(super) async fn new_key(
@@ -71,9 +68,6 @@ impl Directory {
                 return Err(Error::field("api_key.tenants", "must be empty for a key of all tenants"));
             }
             return Ok((Vec::new(), Vec::new()));
-        }
-        if slugs.len() > MAX_TENANTS {
-            return Err(Error::field("api_key.tenants", format!("must be at most {MAX_TENANTS}")));
         }
         if slugs.is_empty() {
             let principal = caller.principal()?;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use parlor_api::v1::{self, link_attach::Credential};
+use parlor_api::{
+    limits::CREDENTIAL_BYTES,
+    v1::{self, link_attach::Credential},
+};
 use parlor_store::{Roles, UserId};
 
 use super::{
@@ -17,9 +20,6 @@ use crate::{
     presence::{Counted, Present, linger},
     wire::role,
 };
-
-/// Credentials are at most so long; headers that carry them are no longer.
-const MAX_CREDENTIAL_BYTES: usize = 16 * 1024;
 
 /// Proves a connection and counts it under a name that is unique among all gateways.
 pub(super) async fn attach(
@@ -67,7 +67,7 @@ fn shown(credential: Option<Credential>) -> Result<RawCredential> {
     };
     if let RawCredential::Bearer(text) | RawCredential::ApiKey(text) | RawCredential::Handle(text) =
         &credential
-        && text.len() > MAX_CREDENTIAL_BYTES
+        && text.len() > CREDENTIAL_BYTES
     {
         return Err(Error::CredentialInvalid("it is too long".to_owned()));
     }

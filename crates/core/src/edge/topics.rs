@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use parlor_api::v1;
+use parlor_api::{limits::TOPICS, v1};
 
 use super::{
     connection::{Heard, Hearing},
@@ -16,9 +16,6 @@ use crate::{
     hub::{Began, Topic},
     wire::unsigned,
 };
-
-/// A connection hears at most so many topics, so that one socket cannot open the whole tenant.
-pub(super) const MAX_TOPICS: usize = 100;
 
 pub(super) struct Topics {
     queue: Arc<Queue>,
@@ -55,8 +52,8 @@ impl Topics {
         let Some(heard) = self.heard.get(connection) else { return Ok(()) };
         let again =
             self.handles.get(topic).is_some_and(|handle| heard.iter().any(|(known, _)| known == handle));
-        if heard.len() >= MAX_TOPICS && !again {
-            return Err(Error::LimitReached { limit: "topics of a connection", maximum: MAX_TOPICS as u64 });
+        if heard.len() >= TOPICS && !again {
+            return Err(Error::LimitReached { limit: "topics of a connection", maximum: TOPICS as u64 });
         }
         Ok(())
     }

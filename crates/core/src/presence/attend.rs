@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, future::BoxFuture, stream};
-use parlor_api::v1::{self, attend_request::Command, attend_response::Body};
+use parlor_api::{
+    bound::Bounded as _,
+    v1::{self, attend_request::Command, attend_response::Body},
+};
 use parlor_store::User;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
@@ -71,7 +74,7 @@ impl Attendance {
     async fn answer(&mut self, request: v1::AttendRequest) -> Body {
         self.lease_until = Instant::now() + LEASE;
         let number = request.number;
-        match self.carry_out(request.command).await {
+        match self.carry_out(request).await {
             Ok(presence) => Body::Answer(v1::AttendAnswer {
                 number,
                 presence: Some(presence),
@@ -84,8 +87,9 @@ impl Attendance {
         }
     }
 
-    async fn carry_out(&mut self, command: Option<Command>) -> Result<v1::Presence> {
-        let command = field::given("command", command)?;
+    async fn carry_out(&mut self, request: v1::AttendRequest) -> Result<v1::Presence> {
+        request.check()?;
+        let command = field::given("command", request.command)?;
         if self.online.is_none() && !matches!(command, Command::Attach(_)) {
             return Err(Error::field("command", "must be attach at first"));
         }

@@ -1,19 +1,14 @@
-//! One caller's share: how many calls in a time, and how many streams at a time. People have one each, wherever they are;
-//! guests of a tenant have one for each network, since anybody can be many guests.
+//! One caller's share of the places of all calls: how many calls in a time, and how many streams at a time.
 //!
-//! Programs with a key, and the operator, are ours and have no share: they are bounded by the places of all calls.
+//! Who has no share is bounded by the places alone.
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
 };
 
 use http::Request;
 use http_body_util::BodyExt as _;
-use parlor_api::network::network;
-use parlor_store::{TenantId, UserId};
 use tonic::body::Body;
 
 use super::{
@@ -22,12 +17,9 @@ use super::{
 };
 use crate::{
     Error,
-    buckets::{Buckets, Rate},
-    caller::{Actor, Caller},
+    caller::Caller,
+    share::{Pace, Shares, Who},
 };
-
-/// Callers that have called lately: some 10 MB. Those who come when so many are busy wait for one to rest.
-const CALLERS_MAX: usize = 100_000;
 
 /// What one caller may take.
 #[derive(Clone, Copy, Debug)]
@@ -47,20 +39,11 @@ impl Default for Share {
     }
 }
 
-/// Whose share it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Who {
-    Person(TenantId, UserId),
-    Guests(TenantId, Option<IpAddr>),
-}
-
 /// The shares of all callers.
 #[derive(Debug)]
 pub struct Fair {
-    rate: Option<Rate>,
-    calls: Buckets<Who>,
+    calls: Shares,
     streams: Arc<Streams>,
-    began: Instant,
 }
 
 #[derive(Debug)]
@@ -77,13 +60,10 @@ struct Open {
 
 impl Fair {
     pub fn new(share: Share) -> Self {
-        let refill_ms = i64::from(1_000 / share.calls_per_second.clamp(1, 1_000));
-        let rate = Rate { burst: share.calls_burst, refill_ms };
+        let pace = Pace { burst: share.calls_burst, per_second: share.calls_per_second };
         Self {
-            rate: (share.calls_burst > 0).then_some(rate),
-            calls: Buckets::new(CALLERS_MAX),
+            calls: Shares::new(pace),
             streams: Arc::new(Streams { most: share.streams, open: Mutex::default() }),
-            began: Instant::now(),
         }
     }
 
@@ -91,14 +71,12 @@ impl Fair {
     where
         F: Future<Output = Answer>,
     {
-        let Some(who) = request.extensions().get::<Caller>().and_then(who) else {
+        let caller = request.extensions().get::<Caller>();
+        let Some((caller, who)) = caller.and_then(|caller| Some((caller, Who::of(caller)?))) else {
             return next(request).await;
         };
-        if let Some(rate) = self.rate {
-            let now_ms = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
-            if let Err(error) = self.calls.take(&[(who.clone(), rate)], now_ms) {
-                return refused(error);
-            }
+        if let Err(error) = self.calls.take(caller) {
+            return refused(error);
         }
         if !method_of(&request).streams {
             return next(request).await;
@@ -115,15 +93,6 @@ impl Fair {
                 frame
             }))
         }))
-    }
-}
-
-fn who(caller: &Caller) -> Option<Who> {
-    let principal = caller.principal.as_ref()?;
-    match &principal.actor {
-        Actor::User(user) => Some(Who::Person(principal.tenant, user.id)),
-        Actor::Guest => Some(Who::Guests(principal.tenant, caller.peer.parse().ok().map(network))),
-        Actor::Key(_) | Actor::Operator => None,
     }
 }
 

@@ -148,8 +148,6 @@ fn account(mut wanted: v1::SignupCredential) -> Result<(UserUpsert, String)> {
         wanted.username.clone_from(&wanted.email);
     }
     directory::username("signup.username", &wanted.username)?;
-    text("signup.display_name", &wanted.display_name, 0, directory::MAX_NAME_CHARS)?;
-    text("signup.email", &wanted.email, 0, directory::MAX_EMAIL_CHARS)?;
     directory::password("signup.password", &wanted.password)?;
     if wanted.display_name.is_empty() {
         wanted.display_name.clone_from(&wanted.username);

@@ -124,6 +124,13 @@ impl Config {
         findings.range("core.caller_calls_burst", self.core.caller_calls_burst.into(), 0, 1_000_000);
         findings.range("core.caller_calls_per_second", self.core.caller_calls_per_second.into(), 1, 1_000);
         findings.range("core.caller_streams", bytes(self.core.caller_streams), 0, 1_000_000);
+        findings.range("core.caller_messages_burst", self.core.caller_messages_burst.into(), 0, 1_000_000);
+        findings.range(
+            "core.caller_messages_per_second",
+            self.core.caller_messages_per_second.into(),
+            1,
+            1_000,
+        );
         findings.range("core.unknown_keys_burst", self.core.unknown_keys_burst.into(), 0, 1_000_000);
         findings.range("core.unknown_keys_refill_ms", self.core.unknown_keys_refill_ms, 1, 3_600_000);
         let (burst, refill_ms) = (self.core.new_conversations_burst, self.core.new_conversations_refill_ms);

@@ -19,6 +19,9 @@ pub struct Core {
     pub caller_calls_per_second: u32,
     /// 0 for no limit.
     pub caller_streams: usize,
+    /// 0 for no limit.
+    pub caller_messages_burst: u32,
+    pub caller_messages_per_second: u32,
     pub unknown_keys_burst: u32,
     pub unknown_keys_refill_ms: u64,
     pub new_conversations_burst: u32,

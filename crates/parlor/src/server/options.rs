@@ -7,7 +7,9 @@ use parlor_core::{
     auth::{self, IssuerKey, IssuerOptions, KeyMaterial, claims::RoleMap, jwt::Algorithm},
     chat::guesses,
     clock::Clock,
-    edge, stack,
+    edge,
+    share::Pace,
+    stack,
 };
 use parlor_gateway::{
     Limits, Metrics, gateway, listener,
@@ -45,6 +47,10 @@ pub fn core(config: &Config, home: String) -> Result<parlor_core::Options> {
         unknown_keys: guesses::Options {
             burst: config.core.unknown_keys_burst,
             refill: milliseconds(config.core.unknown_keys_refill_ms),
+        },
+        messages: Pace {
+            burst: config.core.caller_messages_burst,
+            per_second: config.core.caller_messages_per_second,
         },
         new_conversations: guesses::Options {
             burst: config.core.new_conversations_burst,

@@ -41,16 +41,16 @@ async fn a_subscription_repeated_at_the_limit_is_answered_and_one_over_is_refuse
     gateway.attach("a", Credential::Guest(true)).await;
     let key = |number: usize| Name::ConversationKey(format!("session_1795206390007_{number:03}"));
     let mut last = 0;
-    for number in 1..=topics::MAX_TOPICS {
+    for number in 1..=parlor_api::limits::TOPICS {
         last = gateway.subscribed("a", key(number)).await.topic;
     }
-    assert_eq!(gateway.subscribed("a", key(topics::MAX_TOPICS)).await.topic, last);
-    let over = gateway.subscribe("a", key(topics::MAX_TOPICS + 1)).await;
+    assert_eq!(gateway.subscribed("a", key(parlor_api::limits::TOPICS)).await.topic, last);
+    let over = gateway.subscribe("a", key(parlor_api::limits::TOPICS + 1)).await;
     assert_eq!(reason(&over), v1::Reason::LimitReached);
     let unsubscribe = v1::LinkUnsubscribe { connection: "a".into(), topic: last };
     gateway.say(Command::Unsubscribe(unsubscribe)).await;
     assert!(matches!(gateway.next().await, Body::Done(_)));
-    gateway.subscribed("a", key(topics::MAX_TOPICS + 1)).await;
+    gateway.subscribed("a", key(parlor_api::limits::TOPICS + 1)).await;
 }
 
 #[tokio::test]
