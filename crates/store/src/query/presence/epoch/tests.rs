@@ -81,6 +81,7 @@ fn person(id: Uuid, number: i64) -> user::Model {
         password_hash: None,
         created_at: 1,
         updated_at: 1,
+        disabled: false,
     }
 }
 
