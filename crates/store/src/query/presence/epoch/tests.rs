@@ -82,6 +82,7 @@ fn person(id: Uuid, number: i64) -> user::Model {
         disabled: false,
         created_at: 1,
         updated_at: 1,
+        disabled: false,
     }
 }
 
