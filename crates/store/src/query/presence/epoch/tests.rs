@@ -82,7 +82,6 @@ fn person(id: Uuid, number: i64) -> user::Model {
         disabled: false,
         created_at: 1,
         updated_at: 1,
-        disabled: false,
     }
 }
 
