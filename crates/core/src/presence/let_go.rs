@@ -17,8 +17,12 @@ impl Presence {
         if !self.waits(self.life.restart_linger()).await {
             return;
         }
-        while let Some((tenant, ids)) = self.who_stays_away() {
-            let Some(users) = self.until_done(|| self.users(tenant, &ids)).await else { return };
+        loop {
+            // The guard must be gone before the await below.
+            let some = self.roster().who_stays_away(TOGETHER_MAX);
+            let Some((tenant, ids)) = some else { return };
+            let users = async || Ok(self.store.directory.users(tenant, &ids).await?);
+            let Some(users) = self.until_done(users).await else { return };
             // Whoever comes back from now on waits until they have left.
             let going = self.roster().begin_to_go(tenant, &ids, users);
             let leaving: Vec<UserId> = going.iter().map(|user| user.id).collect();
@@ -35,11 +39,6 @@ impl Presence {
         }
     }
 
-    /// Some of one tenant who did not come back so far.
-    fn who_stays_away(&self) -> Option<(TenantId, Vec<UserId>)> {
-        self.roster().who_stays_away(TOGETHER_MAX)
-    }
-
     /// Tries until it can be done; `None` if it never can.
     async fn until_done<T, F: Future<Output = Result<T>>>(&self, work: impl Fn() -> F) -> Option<T> {
         loop {
@@ -49,10 +48,6 @@ impl Presence {
                 Err(_) => return None,
             }
         }
-    }
-
-    async fn users(&self, tenant: TenantId, ids: &[UserId]) -> Result<Vec<User>> {
-        Ok(self.store.directory.users(tenant, ids).await?)
     }
 
     async fn leave_together(&self, tenant: TenantId, leaving: &[UserId]) -> Result<Vec<i64>> {
