@@ -208,6 +208,7 @@ fn template() -> Table {
         algorithms = ["HS256"]
         mint = true
         mint_ids = "number"
+        mint_ids_from = 1000
 
         [issuer.claims]
         subject = ["id"]

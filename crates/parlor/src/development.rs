@@ -98,6 +98,7 @@ fn shop_issuer(secret: &str) -> Issuer {
         tenant: TENANT.to_owned(),
         mint: true,
         mint_ids: MintIds::Number,
+        mint_ids_from: 1_000_000,
         claims: ClaimPaths {
             subject: path("id"),
             username: Vec::new(),

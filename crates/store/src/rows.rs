@@ -83,10 +83,28 @@ pub struct UserUpsert {
     pub identities: Vec<Identity>,
     pub password_hash: Option<String>,
     pub disabled: Option<bool>,
+    /// What an issuer is to call somebody who is new, unless another is called so.
+    pub numbered: Option<Numbered>,
     /// Fail with `AlreadyExists` instead of changing a user who is there.
     pub create_only: bool,
     /// Fail with `AlreadyExists` if another user signs in, by username or e-mail address, with one of these two.
     pub unique_names: bool,
+}
+
+/// An issuer's way to call people by their number in the tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbered {
+    pub issuer: String,
+    /// Added to the number.
+    pub from: i64,
+}
+
+impl Numbered {
+    /// What the person of a number is called.
+    #[must_use]
+    pub fn identity(&self, number: i64) -> Identity {
+        Identity { issuer: self.issuer.clone(), subject: self.from.saturating_add(number).to_string() }
+    }
 }
 
 impl UserUpsert {

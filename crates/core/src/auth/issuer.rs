@@ -49,8 +49,8 @@ pub struct IssuerOptions {
     pub mint: bool,
     /// How long a minted token lives if nobody says.
     pub mint_ttl: Duration,
-    /// The tokens made call people by integers.
-    pub mint_numbers: bool,
+    /// The tokens made call people by integers: by their number, with this added.
+    pub mint_numbers: Option<i64>,
 }
 
 impl IssuerOptions {
@@ -72,7 +72,7 @@ impl IssuerOptions {
             provision: true,
             mint: false,
             mint_ttl: Duration::from_secs(3600),
-            mint_numbers: false,
+            mint_numbers: None,
         }
     }
 }
@@ -283,7 +283,7 @@ impl Issuer {
         if let Some(kid) = kid {
             header["kid"] = Value::from(kid.clone());
         }
-        let mut claims = self.options.claims.write(profile, self.options.mint_numbers);
+        let mut claims = self.options.claims.write(profile, self.options.mint_numbers.is_some());
         if let Some(issuer) = &self.options.expected_issuer {
             claims.insert("iss".to_owned(), Value::from(issuer.clone()));
         }

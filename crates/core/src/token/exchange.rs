@@ -6,7 +6,7 @@ use parlor_store::{TenantId, User, UserUpsert};
 
 use super::{
     Tokens,
-    mint::{Minted, ttl},
+    mint::{Minted, numbered, ttl},
 };
 use crate::{
     Error, Result,
@@ -34,7 +34,7 @@ impl Tokens {
         lifetime: Option<Duration>,
         begun: i64,
     ) -> Result<Minted> {
-        let issuer = self.shape(principal, issuer, &caller.issuers)?;
+        let issuer = self.shape(&principal.tenant_slug, issuer, &caller.issuers)?;
         let ttl = ttl(lifetime, issuer.as_deref(), MAX_TTL)?;
         let proof_ends = self.auth.proof_ends(principal).unwrap_or(i64::MAX);
         let expires_at = begun.saturating_add(ttl).min(proof_ends);
@@ -111,15 +111,17 @@ impl Tokens {
         Ok(None)
     }
 
-    /// Somebody who makes an account.
+    /// Somebody who makes an account, and has what the issuer whose token they want calls them by with it.
     pub(super) async fn newcomer(
         &self,
         caller: &Caller,
         slug: &str,
         mut account: UserUpsert,
         password: String,
+        issuer: &str,
     ) -> Result<Arc<Principal>> {
         let (tenant, tenant_slug) = self.auth.tenant(slug).await?;
+        account.numbered = self.shape(slug, issuer, &caller.issuers)?.and_then(|issuer| numbered(&issuer));
         let username = account.username.as_deref().unwrap_or_default();
         let client = self.attempts.take(&caller.peer, slug, username, self.clock.steady())?;
         account.password_hash = Some(self.passwords.hash(client, password).await?);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use parlor_api::hex_id;
-use parlor_store::{Identity, Roles, User, UserId, UserUpsert};
+use parlor_store::{Identity, Numbered, Roles, User, UserId, UserUpsert};
 
 use super::{MAX_MINTED_TTL, Tokens, grantable, holdable};
 use crate::{
@@ -48,7 +48,7 @@ impl Tokens {
         if !grantable(admin).contains(granted) {
             return Err(Error::RoleRequired("admin"));
         }
-        let issuer = self.shape(admin, issuer, &[])?;
+        let issuer = self.shape(&admin.tenant_slug, issuer, &[])?;
         let ttl = ttl(lifetime, issuer.as_deref(), MAX_MINTED_TTL)?;
         let expires_at = begun.saturating_add(ttl);
         let made = Provenance::after(admin, begun, true);
@@ -86,13 +86,14 @@ impl Tokens {
         let subject = match known {
             Some(identity) => identity.subject.clone(),
             None => {
-                let number = unsigned(user.number);
-                let subject = if issuer.options().mint_numbers {
-                    number.to_string()
-                } else {
-                    hex_id::encode(hex_id::Kind::User, number)
+                let identity = match numbered(issuer) {
+                    Some(numbered) => numbered.identity(user.number),
+                    None => Identity {
+                        issuer: name.clone(),
+                        subject: hex_id::encode(hex_id::Kind::User, unsigned(user.number)),
+                    },
                 };
-                let identity = Identity { issuer: name.clone(), subject: subject.clone() };
+                let subject = identity.subject.clone();
                 let known_as =
                     UserUpsert { id: Some(user.id), identities: vec![identity], ..UserUpsert::default() };
                 self.store.directory.upsert_user(user.tenant, known_as, self.clock.now()).await?;
@@ -115,7 +116,7 @@ impl Tokens {
     /// The issuer whose shape was asked for; `None` for Parlor's own.
     pub(super) fn shape(
         &self,
-        principal: &Principal,
+        tenant_slug: &str,
         name: &str,
         accepted: &[String],
     ) -> Result<Option<Arc<Issuer>>> {
@@ -123,7 +124,7 @@ impl Tokens {
             return Ok(None);
         }
         let issuer = self.auth.issuers().named(name);
-        let issuer = issuer.filter(|issuer| *issuer.options().tenant == *principal.tenant_slug);
+        let issuer = issuer.filter(|issuer| *issuer.options().tenant == *tenant_slug);
         let issuer = issuer.filter(|_| accepted.is_empty() || accepted.iter().any(|other| other == name));
         match issuer {
             None => Err(Error::field("issuer", "must be an issuer of the tenant")),
@@ -133,6 +134,12 @@ impl Tokens {
             Some(issuer) => Ok(Some(issuer.clone())),
         }
     }
+}
+
+/// How an issuer calls people by their number, if it does.
+pub(super) fn numbered(issuer: &Issuer) -> Option<Numbered> {
+    let options = issuer.options();
+    options.mint_numbers.map(|from| Numbered { issuer: options.name.clone(), from })
 }
 
 /// The lifetime, in milliseconds: what was asked for, or the default of the shape.

@@ -60,7 +60,7 @@ impl TokenRpc {
             Credential::Signup(wanted) => {
                 let slug = field::given("tenant", tenant)?;
                 let (account, password) = account(wanted)?;
-                tokens.newcomer(caller, &slug, account, password).await?
+                tokens.newcomer(caller, &slug, account, password, &request.issuer).await?
             }
         };
         let lifetime = lifetime(request.ttl)?;

@@ -218,7 +218,7 @@ async fn an_issuer_of_integers_calls_newcomers_by_their_number() {
             subject: vec!["id".into()],
             ..crate::auth::claims::ClaimPaths::default()
         };
-        let mint_numbers = true;
+        let mint_numbers = Some(0);
         options.auth.issuers = vec![crate::auth::IssuerOptions { claims, mint_numbers, ..legacy() }];
     })
     .await;
@@ -229,6 +229,42 @@ async fn an_issuer_of_integers_calls_newcomers_by_their_number() {
     assert_eq!(made.subject, user.number.to_string());
     let back = world.tokens().exchange_credential(exchange(Credential::Bearer(made.token))).await.unwrap();
     assert_eq!(back.into_inner().user.unwrap().id, user.id);
+}
+
+/// The shop takes a token for its own customer of that id, so nobody may be called as another is.
+#[tokio::test]
+async fn who_signs_up_is_never_called_as_somebody_is_already() {
+    let world = World::with(|options| {
+        let claims = crate::auth::claims::ClaimPaths { subject: vec!["id".into()], ..Default::default() };
+        options.auth.issuers =
+            vec![crate::auth::IssuerOptions { claims, mint_numbers: Some(100), ..legacy() }];
+    })
+    .await;
+    // The second would be called 102, the first number after that which is free is 104.
+    for kept in ["102", "103"] {
+        let user = v1::User {
+            username: format!("kept-{kept}"),
+            identities: vec![v1::Identity { issuer: "legacy".to_owned(), subject: kept.to_owned() }],
+            ..v1::User::default()
+        };
+        let request = v1::UpsertUserRequest { user: Some(user), ..Default::default() };
+        let who = [bearer(OPERATOR), ("parlor-tenant", "shop")];
+        world.directory().upsert_user(call(request, &who)).await.unwrap();
+    }
+    let sign_up = async |name| {
+        let request = v1::ExchangeCredentialRequest { issuer: "legacy".to_owned(), ..exchange(signup(name)) };
+        world.tokens().exchange_credential(call(request, &SIGNUP_MOUNT)).await
+    };
+    let made = sign_up("ann").await.unwrap().into_inner();
+    let user = made.user.unwrap();
+    assert_eq!((made.subject.as_str(), user.number), ("104", 4));
+    assert_eq!(claims(&made.token)["id"], json!(104));
+    let next = sign_up("bob").await.unwrap().into_inner();
+    assert_eq!(next.subject, "105");
+    // Nothing is half made: a form that no issuer has makes no account.
+    let request = v1::ExchangeCredentialRequest { issuer: "nobody".to_owned(), ..exchange(signup("eve")) };
+    world.tokens().exchange_credential(call(request, &SIGNUP_MOUNT)).await.unwrap_err();
+    sign_up("eve").await.unwrap();
 }
 
 #[tokio::test]

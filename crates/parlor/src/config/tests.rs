@@ -168,6 +168,15 @@ fn mounts_name_only_what_is_there() {
     assert_eq!(refused(|config| config.mount[0].listener = "private".into()), ["mount[0].listener"]);
     assert_eq!(refused(|config| config.mount[0].issuers.push("bank".into())), ["mount[0].issuers"]);
     assert_eq!(refused(|config| config.mount[0].login_issuer = "bank".into()), ["mount[0].login_issuer"]);
+    let numbers = |from: u64| {
+        move |config: &mut Config| {
+            config.mount[0].allow_signup = true;
+            config.issuer[0].mint_ids = MintIds::Number;
+            config.issuer[0].mint_ids_from = from;
+        }
+    };
+    assert_eq!(refused(numbers(0)), ["mount[0].allow_signup"]);
+    assert_eq!(refused(numbers(1_000_000)), [""; 0]);
     assert_eq!(refused(|config| config.issuer[0].mint = false), ["mount[0].login_issuer"]);
     assert_eq!(refused(|config| config.mount[0].tenant.clear())[0], "mount[0].tenant");
     assert_eq!(

@@ -94,7 +94,8 @@ fn issuer(issuer: &config::Issuer) -> IssuerOptions {
         provision: issuer.provision,
         mint: issuer.mint,
         mint_ttl: Duration::from_secs(issuer.mint_ttl_seconds),
-        mint_numbers: issuer.mint_ids == config::MintIds::Number,
+        mint_numbers: (issuer.mint_ids == config::MintIds::Number)
+            .then(|| i64::try_from(issuer.mint_ids_from).unwrap_or(i64::MAX)),
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use parlor_api::limits;
 
 use super::{Config, Findings};
-use crate::config::Mount;
+use crate::config::{MintIds, Mount};
 
 /// The dialects there are.
 pub const DIALECTS: [&str; 3] = ["native", "staff", "support"];
@@ -146,6 +146,17 @@ fn check_issuers(config: &Config, mount: &Mount, index: usize, findings: &mut Fi
         ),
         Some(issuer) if issuer.tenant != mount.tenant => findings
             .refuse(key("login_issuer"), format!("\"{login}\" speaks for another tenant; use one tenant")),
+        Some(issuer)
+            if mount.allow_signup && issuer.mint_ids == MintIds::Number && issuer.mint_ids_from == 0 =>
+        {
+            findings.refuse(
+                key("allow_signup"),
+                format!(
+                    "with mint_ids = \"number\" a stranger who signs up gets an id that the shop's own database may give to \
+                     somebody else; set mint_ids_from of \"{login}\" above all of its ids, or let the shop sign people up"
+                ),
+            );
+        }
         Some(_) if !mount.issuers.is_empty() && !mount.issuers.iter().any(|name| name == login) => findings
             .refuse(
                 key("issuers"),

@@ -27,10 +27,14 @@ pub(super) async fn upsert(
         token::revoke(tx, &withdrawn, at.saturating_add(token::WITHDRAWAL_KEPT_MS), at).await?;
     }
     require_free_names(tx, tenant, id, wanted).await?;
-    let new_identities = unowned_identities(tx, tenant, id, wanted).await?;
+    let mut new_identities = unowned_identities(tx, tenant, id, wanted).await?;
     let created = found.is_none();
     match found {
-        None => create(tx, tenant, id, wanted, at).await?,
+        None => {
+            let (number, called) = next_number(tx, tenant, wanted).await?;
+            create(tx, tenant, id, number, wanted, at).await?;
+            new_identities.extend(called);
+        }
         Some(row) => change(tx, row, wanted, !new_identities.is_empty(), at).await?,
     }
     add_identities(tx, tenant, id, new_identities).await?;
@@ -96,19 +100,36 @@ async fn unowned_identities(
     Ok(unowned)
 }
 
-async fn create(
+/// The number of somebody new, and what they are called by it. A number that would call them like another is left out.
+async fn next_number(
     tx: &mut Tx,
     tenant: TenantId,
+    wanted: &UserUpsert,
+) -> Result<(i64, Option<Identity>), Failure> {
+    loop {
+        let counters = tx.counters(tenant)?;
+        counters.user_number += 1;
+        let number = counters.user_number;
+        let Some(numbered) = &wanted.numbered else { return Ok((number, None)) };
+        let identity = numbered.identity(number);
+        if users::identity_owner(tx.db(), tenant, &identity).await?.is_none() {
+            return Ok((number, Some(identity)));
+        }
+    }
+}
+
+async fn create(
+    tx: &Tx,
+    tenant: TenantId,
     id: UserId,
+    number: i64,
     wanted: &UserUpsert,
     at: Millis,
 ) -> Result<(), Failure> {
-    let counters = tx.counters(tenant)?;
-    counters.user_number += 1;
     let row = user::Model {
         tenant: tenant.0,
         id: id.0,
-        number: counters.user_number,
+        number,
         display_name: wanted.display_name.clone().unwrap_or_default(),
         username: wanted.username.clone(),
         email: wanted.email.clone().unwrap_or_default(),
