@@ -32,7 +32,8 @@ impl Sizes {
             calm: Duration::from_secs(6),
             attack: Duration::from_secs(18),
             every: Duration::from_millis(500),
-            floor: Duration::from_millis(100),
+            // Whatever else a machine does that builds and tests is felt in a short time.
+            floor: Duration::from_millis(500),
             join_timeout: Duration::from_secs(3),
             message_timeout: Duration::from_secs(4),
         }

@@ -47,7 +47,8 @@ pub(super) fn goes_on(path: &str) -> bool {
 pub(super) struct Ending {
     /// `None` once it has ended.
     said: Option<tonic::body::Body>,
-    draining: Pin<Box<WaitForCancellationFutureOwned>>,
+    draining: CancellationToken,
+    drained: Pin<Box<WaitForCancellationFutureOwned>>,
     is_answer: bool,
 }
 
@@ -63,8 +64,8 @@ impl Ending {
     }
 
     fn of(said: tonic::body::Body, draining: &CancellationToken, is_answer: bool) -> tonic::body::Body {
-        let draining = Box::pin(draining.clone().cancelled_owned());
-        tonic::body::Body::new(Self { said: Some(said), draining, is_answer })
+        let drained = Box::pin(draining.clone().cancelled_owned());
+        tonic::body::Body::new(Self { said: Some(said), draining: draining.clone(), drained, is_answer })
     }
 }
 
@@ -78,16 +79,29 @@ impl Body for Ending {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let Some(said) = &mut self.said else { return Poll::Ready(None) };
-        if let Poll::Ready(frame) = Pin::new(said).poll_frame(context) {
-            return Poll::Ready(frame);
+        match Pin::new(said).poll_frame(context) {
+            // The core may have ended it because what is asked has: not for the client's sake.
+            Poll::Ready(last) if is_last(last.as_ref()) && self.draining.is_cancelled() => {}
+            Poll::Ready(frame) => return Poll::Ready(frame),
+            Poll::Pending if self.drained.as_mut().poll(context).is_pending() => return Poll::Pending,
+            Poll::Pending => {}
         }
-        match self.draining.as_mut().poll(context) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => {
-                self.said = None;
-                Poll::Ready(self.is_answer.then(|| Ok(Frame::trailers(going_away()))))
-            }
-        }
+        self.said = None;
+        Poll::Ready(self.is_answer.then(|| Ok(Frame::trailers(going_away()))))
+    }
+
+    /// HTTP/2 ends a stream with its last frame where this is known; else it says so with an empty one, and too many empty
+    /// frames end its connection.
+    fn is_end_stream(&self) -> bool {
+        self.said.as_ref().is_none_or(Body::is_end_stream)
+    }
+}
+
+fn is_last(frame: Option<&Result<Frame<Bytes>, Status>>) -> bool {
+    match frame {
+        None => true,
+        Some(Ok(frame)) => frame.is_trailers(),
+        Some(Err(_)) => false,
     }
 }
 
