@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
-use parlor_api::{failure, limits::ANSWER_BYTES, metadata, v1::Reason};
+use parlor_api::{codec::Raw, failure, limits::ANSWER_BYTES, metadata, v1::Reason};
 use tonic::{
     Code, Request, Status,
     metadata::{Ascii, MetadataMap, MetadataValue},
@@ -14,7 +14,6 @@ use crate::{
     mount::Mount,
 };
 
-mod raw;
 mod refusal;
 
 /// The core answers or refuses within this. It is longer than any legacy client waits for an answer.
@@ -66,7 +65,7 @@ impl Calls {
         let mut client =
             tonic::client::Grpc::new(self.backend.service.clone()).max_decoding_message_size(ANSWER_BYTES);
         client.ready().await?;
-        let response = client.unary(request, call.path, raw::Raw).await;
+        let response = client.unary(request, call.path, Raw).await;
         let response = response.map_err(|status| if call.public { told(status) } else { status })?;
         let position = position(response.metadata());
         Ok((Answer::Called(response.into_inner()), position))

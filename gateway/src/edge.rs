@@ -1,6 +1,7 @@
 //! What all connections of a running gateway share.
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -8,12 +9,13 @@ use std::{
     time::Duration,
 };
 
+use parlor_api::places::Places;
 use parlor_socketio::wheel::Wheel;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::rest_limits::RestLimits;
-use crate::{call::Calls, derived::Rounds, link::Link, outbox::OUTBOX_BYTES, seldom::Seldom, shares::Shares};
+use crate::{call::Calls, derived::Rounds, link::Link, outbox::OUTBOX_BYTES, seldom::Seldom};
 
 mod rest_limits;
 
@@ -122,7 +124,7 @@ pub(crate) struct Edge {
     /// What was said lately of those who are not let in.
     pub seldom: Seldom,
     /// The gRPC calls that addresses have under way.
-    pub calls_of: Arc<Shares>,
+    pub calls_of: Arc<Places<IpAddr>>,
     /// gRPC reflection is served to the public.
     pub reflection: bool,
     /// The places of REST requests under way.

@@ -9,6 +9,7 @@ use std::{
 
 use axum::Router;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use parlor_api::places::Places;
 use parlor_socketio::wheel::Wheel;
 use sha2::Sha256;
 use tokio::sync::{Semaphore, watch};
@@ -25,7 +26,6 @@ use crate::{
     mounted::Mounted,
     registry,
     seldom::Seldom,
-    shares::Shares,
     transport::{
         front,
         listener::{self, Listener, Running},
@@ -101,7 +101,7 @@ impl Gateway {
             lists: Rounds::new(calls.clone(), tasks.clone()),
             rest_limits: RestLimits::new(options.limits.rest_requests, options.limits.rest_window),
             seldom: Seldom::default(),
-            calls_of: Shares::new(options.limits.calls_per_address),
+            calls_of: Places::new(options.limits.calls_per_address),
             reflection: options.reflection,
             exchanges: Arc::new(Semaphore::new(options.limits.exchanges)),
             limits: options.limits,

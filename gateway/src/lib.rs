@@ -22,7 +22,6 @@ mod mounted;
 pub mod outbox;
 pub mod registry;
 mod seldom;
-mod shares;
 pub mod transport;
 
 pub use backend::Backend;

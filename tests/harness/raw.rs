@@ -1,14 +1,9 @@
 //! gRPC of any method, whose messages are bytes.
 
 use futures::{FutureExt as _, StreamExt as _};
-use parlor_api::metadata;
-use prost::bytes::{Buf as _, BufMut as _};
-use tonic::{
-    Request, Status, Streaming,
-    client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    transport::Channel,
-};
+use parlor_api::{codec, metadata};
+use prost::bytes::Bytes;
+use tonic::{Request, Status, Streaming, client::Grpc, transport::Channel};
 
 use crate::{Entrance, soon};
 
@@ -20,7 +15,7 @@ pub struct Raw {
 }
 
 /// The answers of a stream. What the caller says on it never ends by itself.
-pub struct Answers(Streaming<Vec<u8>>);
+pub struct Answers(Streaming<Bytes>);
 
 impl Raw {
     pub async fn new(entrance: &Entrance, token: &str) -> Self {
@@ -31,22 +26,27 @@ impl Raw {
     /// Calls a method such as "parlor.v1.ChatService/SendMessage".
     pub async fn unary(&self, method: &str, request: Vec<u8>) -> Result<Vec<u8>, Status> {
         let path = format!("/{method}").parse().unwrap();
-        let answer = soon(method, self.grpc().await.unary(self.stamped(request), path, Plain).boxed()).await;
-        answer.map(tonic::Response::into_inner)
+        let answer = soon(
+            method,
+            self.grpc().await.unary(self.stamped(Bytes::from(request)), path, codec::Raw).boxed(),
+        )
+        .await;
+        answer.map(|answer| answer.into_inner().to_vec())
     }
 
     /// Begins a stream that is asked once.
     pub async fn watch(&self, method: &str, request: Vec<u8>) -> Answers {
         let (mut grpc, path) = (self.grpc().await, format!("/{method}").parse().unwrap());
-        let answers = soon(method, grpc.server_streaming(self.stamped(request), path, Plain)).await;
+        let answers =
+            soon(method, grpc.server_streaming(self.stamped(Bytes::from(request)), path, codec::Raw)).await;
         Answers(answers.unwrap().into_inner())
     }
 
     /// Begins a stream both ways, and says these things on it.
     pub async fn talk(&self, method: &str, requests: Vec<Vec<u8>>) -> Answers {
         let (mut grpc, path) = (self.grpc().await, format!("/{method}").parse().unwrap());
-        let said = tokio_stream::iter(requests).chain(tokio_stream::pending());
-        let answers = soon(method, grpc.streaming(self.stamped(said), path, Plain)).await;
+        let said = tokio_stream::iter(requests.into_iter().map(Bytes::from)).chain(tokio_stream::pending());
+        let answers = soon(method, grpc.streaming(self.stamped(said), path, codec::Raw)).await;
         Answers(answers.unwrap().into_inner())
     }
 
@@ -68,7 +68,7 @@ impl Raw {
 impl Answers {
     /// The next one, which there must be.
     pub async fn next(&mut self) -> Vec<u8> {
-        soon("an answer", self.0.message()).await.unwrap().expect("the stream stands")
+        soon("an answer", self.0.message()).await.unwrap().expect("the stream stands").to_vec()
     }
 
     /// How it ends; what comes before that is let go.
@@ -80,44 +80,5 @@ impl Answers {
                 Err(status) => return status,
             }
         }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Plain;
-
-impl Codec for Plain {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Plain {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, message: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put_slice(&message);
-        Ok(())
-    }
-}
-
-impl Decoder for Plain {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        let mut message = vec![0; buffer.remaining()];
-        buffer.copy_to_slice(&mut message);
-        Ok(Some(message))
     }
 }

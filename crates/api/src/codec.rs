@@ -3,6 +3,8 @@
 //! Tonic's default reserves 8 KiB for each direction of each call. A gateway holds one open stream for each of many
 //! clients, so that reservation is most of what an idle stream costs.
 
+mod raw;
+
 use std::marker::PhantomData;
 
 use prost::Message;
@@ -12,6 +14,7 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
+pub use self::raw::Raw;
 use crate::bound::Arriving;
 
 /// What a call reserves before it knows its message's size; the buffer grows as it needs.

@@ -8,6 +8,7 @@ pub mod hex_id;
 pub mod limits;
 pub mod metadata;
 pub mod network;
+pub mod places;
 pub mod veil;
 
 /// The generated code of `proto/parlor/v1`.

@@ -13,16 +13,40 @@ use crate::{Error, Result, locked::lock};
 pub struct Rate {
     /// At once.
     pub burst: u32,
-    /// One comes back in this time.
-    pub refill_ms: i64,
+    /// One comes back in this time: in microseconds, since several may in a millisecond.
+    refill_us: i64,
 }
 
+const MS: i64 = 1_000;
+const SECOND: i64 = 1_000 * MS;
+
 impl Rate {
+    /// One comes back every so many milliseconds.
+    pub const fn every(refill_ms: i64, burst: u32) -> Self {
+        Self { burst, refill_us: refill_ms.saturating_mul(MS) }
+    }
+
+    /// So many come back in a second; at least one.
+    pub fn per_second(count: u32, burst: u32) -> Self {
+        Self { burst, refill_us: SECOND / i64::from(count.max(1)) }
+    }
+
+    /// Nothing is ever empty.
+    pub const fn is_no_limit(self) -> bool {
+        self.burst == 0 || self.refill_us == 0
+    }
+
+    /// How long until one comes back.
+    #[cfg(test)]
+    pub const fn refill_ms(self) -> i64 {
+        self.refill_us / MS
+    }
+
     /// The moment at which a bucket will be full once one more is taken; fails if it is empty.
-    fn taken(self, full_at: Option<&(i64, u64)>, now_ms: i64) -> Result<i64> {
-        let taken = full_at.map_or(now_ms, |(at, _)| now_ms.max(*at)).saturating_add(self.refill_ms);
-        let late_ms = taken - now_ms - self.refill_ms.saturating_mul(self.burst.into());
-        if late_ms > 0 { Err(limited(late_ms)) } else { Ok(taken) }
+    fn taken(self, full_at: Option<&(i64, u64)>, now_us: i64) -> Result<i64> {
+        let taken = full_at.map_or(now_us, |(at, _)| now_us.max(*at)).saturating_add(self.refill_us);
+        let late_us = taken - now_us - self.refill_us.saturating_mul(self.burst.into());
+        if late_us > 0 { Err(limited(late_us)) } else { Ok(taken) }
     }
 }
 
@@ -54,26 +78,27 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
 
     /// Fails if a bucket is empty. Takes nothing.
     pub fn check(&self, key: &K, rate: Rate, now_ms: i64) -> Result<()> {
-        rate.taken(lock(&self.kept).full_at.get(key), now_ms).map(drop)
+        rate.taken(lock(&self.kept).full_at.get(key), now_ms.saturating_mul(MS)).map(drop)
     }
 
     /// Takes one from each bucket, or none from any.
     pub fn take(&self, wanted: &[(K, Rate)], now_ms: i64) -> Result<()> {
+        let now_us = now_ms.saturating_mul(MS);
         let mut kept = lock(&self.kept);
         let has_room = |kept: &Kept<K>| {
             let new = wanted.iter().filter(|(key, _)| !kept.full_at.contains_key(key)).count();
             new == 0 || kept.full_at.len() + new <= self.most
         };
         if !has_room(&kept) {
-            kept.sweep(now_ms, usize::MAX);
+            kept.sweep(now_us, usize::MAX);
             if !has_room(&kept) {
-                let refill = wanted.iter().map(|(_, rate)| rate.refill_ms).max();
+                let refill = wanted.iter().map(|(_, rate)| rate.refill_us).max();
                 return Err(limited(refill.unwrap_or_default()));
             }
         } else {
-            kept.sweep(now_ms, SWEPT);
+            kept.sweep(now_us, SWEPT);
         }
-        let taken = wanted.iter().map(|(key, rate)| rate.taken(kept.full_at.get(key), now_ms));
+        let taken = wanted.iter().map(|(key, rate)| rate.taken(kept.full_at.get(key), now_us));
         let taken = taken.collect::<Result<Vec<_>>>()?;
         for ((key, _), full_at) in wanted.iter().zip(taken) {
             kept.set(key.clone(), full_at);
@@ -98,10 +123,10 @@ impl<K: Clone + Eq + Hash> Kept<K> {
     }
 
     /// Forgets buckets that are full again, at most so many.
-    fn sweep(&mut self, now_ms: i64, most: usize) {
+    fn sweep(&mut self, now_us: i64, most: usize) {
         for _ in 0..most {
             match self.order.first_entry() {
-                Some(first) if first.key().0 <= now_ms => {
+                Some(first) if first.key().0 <= now_us => {
                     self.full_at.remove(&first.remove());
                 }
                 _ => return,
@@ -110,15 +135,15 @@ impl<K: Clone + Eq + Hash> Kept<K> {
     }
 }
 
-fn limited(wait_ms: i64) -> Error {
-    Error::RateLimited { retry_after_ms: wait_ms.unsigned_abs() }
+fn limited(wait_us: i64) -> Error {
+    Error::RateLimited { retry_after_ms: wait_us.unsigned_abs().div_ceil(MS.unsigned_abs()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate { burst: 3, refill_ms: 1_000 };
+    const RATE: Rate = Rate::every(1_000, 3);
 
     #[test]
     fn full_buckets_go_by_the_clock_a_few_with_each_attempt() {
@@ -135,6 +160,17 @@ mod tests {
         }
         assert_eq!(buckets.len(), 1);
         assert_eq!(lock(&buckets.kept).order.len(), 1);
+    }
+
+    #[test]
+    fn what_comes_back_in_a_second_is_counted_exactly() {
+        for count in [1, 3, 300, 600, 999, 1_000, 2_500] {
+            let (buckets, rate) = (Buckets::new(1), Rate::per_second(count, 10_000));
+            let take = |now_ms| buckets.take(&[((), rate)], now_ms).is_ok();
+            while take(0) {}
+            let back = (0..).take_while(|_| take(1_000)).count();
+            assert_eq!(back, count as usize, "in a second");
+        }
     }
 
     #[test]

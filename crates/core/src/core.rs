@@ -146,10 +146,10 @@ impl Core {
         let (finder, rights) = (chat.finder(), auth.clone());
         let edge = Edge::new(options.edge, finder, presence.clone(), hub.clone(), rights, past, subjects);
         let parts = Parts { store, auth, clock, hub, presence, edge, health, lost };
-        let kept = Arc::new(Shares::new(options.messages));
+        let kept = Arc::new(Shares::new(options.messages, parts.clock.clone()));
         let routes =
             parts.services(ChatRpc::new(chat, requests.clone(), pages.clone(), kept), requests, pages)?;
-        let service = stack::wrap(routes, &parts.auth, &options.stack);
+        let service = stack::wrap(routes, &parts.auth, &parts.clock, &options.stack);
         Ok(Arc::new(Self { parts, service }))
     }
 

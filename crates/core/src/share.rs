@@ -3,7 +3,7 @@
 //!
 //! Programs with a key, and the operator, are ours and have no share.
 
-use std::{net::IpAddr, time::Instant};
+use std::net::IpAddr;
 
 use parlor_api::network::network;
 use parlor_store::{TenantId, UserId};
@@ -12,6 +12,7 @@ use crate::{
     Result,
     buckets::{Buckets, Rate},
     caller::{Actor, Caller},
+    clock::Clock,
 };
 
 /// Callers that have taken something lately: some 10 MB. Those who come when so many are busy wait for one to rest.
@@ -51,26 +52,20 @@ impl Who {
 pub struct Shares {
     rate: Option<Rate>,
     callers: Buckets<Who>,
-    began: Instant,
+    clock: Clock,
 }
 
 impl Shares {
     /// All of them full.
     #[must_use]
-    pub fn new(pace: Pace) -> Self {
-        let refill_ms = i64::from(1_000 / pace.per_second.clamp(1, 1_000));
-        let rate = Rate { burst: pace.burst, refill_ms };
-        Self {
-            rate: (pace.burst > 0).then_some(rate),
-            callers: Buckets::new(CALLERS_MAX),
-            began: Instant::now(),
-        }
+    pub fn new(pace: Pace, clock: Clock) -> Self {
+        let rate = (pace.burst > 0).then(|| Rate::per_second(pace.per_second, pace.burst));
+        Self { rate, callers: Buckets::new(CALLERS_MAX), clock }
     }
 
     /// Takes one of a caller's; fails if there is none left.
     pub fn take(&self, caller: &Caller) -> Result<()> {
         let (Some(rate), Some(who)) = (self.rate, Who::of(caller)) else { return Ok(()) };
-        let now_ms = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.callers.take(&[(who, rate)], now_ms)
+        self.callers.take(&[(who, rate)], self.clock.steady())
     }
 }

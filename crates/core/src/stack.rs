@@ -34,7 +34,7 @@ use self::{
     arrival::Arrivals, deadline::Deadline, fair::Fair, identify::Identify, layer::Answer, limits::Limits,
     trace::Trace,
 };
-use crate::{Service, auth::Auth};
+use crate::{Service, auth::Auth, clock::Clock};
 
 /// What operators may set.
 #[derive(Clone, Debug)]
@@ -67,14 +67,14 @@ impl Default for Options {
 }
 
 /// Puts the chain before the services.
-pub fn wrap(routes: Routes, auth: &Arc<Auth>, options: &Options) -> Service {
+pub fn wrap(routes: Routes, auth: &Arc<Auth>, clock: &Clock, options: &Options) -> Service {
     let layers = Layers {
         trace: Trace::default(),
         deadline: Deadline { default: options.default_deadline, longest: options.longest_deadline },
         arrivals: Arrivals::new(options.arrive_within),
         limits: Limits::new(options.calls_in_flight),
         identify: Identify::new(auth.clone(), &options.edge_keys),
-        fair: Fair::new(options.share),
+        fair: Fair::new(options.share, clock.clone()),
     };
     Service::new(Chain { layers: Arc::new(layers), routes: routes.prepare() })
 }

@@ -8,7 +8,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Method, Request, Response, header};
-use parlor_api::metadata;
+use parlor_api::{metadata, network::network};
 use tonic::{Code, Status};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer as _, ServiceExt as _, service_fn, util::BoxCloneSyncService};
@@ -111,7 +111,7 @@ pub(super) async fn serve(
         return refused(Status::unimplemented("there is no such service here"));
     }
     // Held until the call answers; an open stream is bounded by who serves it.
-    let share = peer.map(|peer| edge.calls_of.take(peer));
+    let share = peer.map(|peer| edge.calls_of.take(network(peer)));
     if matches!(share, Some(None)) {
         return refused(too_many());
     }

@@ -35,7 +35,7 @@ pub const CORE: Order = Order {
 
 pub const GATEWAY: Order = Order {
     rows: &[
-        &["mount", "backend", "metric", "seldom", "shares"],
+        &["mount", "backend", "metric", "seldom"],
         &["dialect"],
         &["outbox", "registry", "mounted"],
         &["fanout", "call"],

@@ -8,7 +8,7 @@ use tonic::{
 
 /// Bytes in, bytes out.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Raw;
+pub struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;

@@ -44,7 +44,7 @@ impl Options {
     }
 
     fn rate(self) -> Rate {
-        Rate { burst: self.burst, refill_ms: i64::try_from(self.refill.as_millis()).unwrap_or(i64::MAX) }
+        Rate::every(i64::try_from(self.refill.as_millis()).unwrap_or(i64::MAX), self.burst)
     }
 }
 
@@ -112,7 +112,7 @@ impl Addresses {
     /// Whose bucket it is; `None` without a limit, or where no gateway tells the address.
     fn limited(&self, peer: &str) -> Option<IpAddr> {
         // Nothing to wait for is no limit either.
-        if self.rate.burst == 0 || self.rate.refill_ms == 0 {
+        if self.rate.is_no_limit() {
             return None;
         }
         peer.parse().ok().map(network)

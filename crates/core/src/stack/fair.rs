@@ -2,13 +2,11 @@
 //!
 //! Who has no share is bounded by the places alone.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
 use http::Request;
 use http_body_util::BodyExt as _;
+use parlor_api::places::Places;
 use tonic::body::Body;
 
 use super::{
@@ -18,6 +16,7 @@ use super::{
 use crate::{
     Error,
     caller::Caller,
+    clock::Clock,
     share::{Pace, Shares, Who},
 };
 
@@ -43,28 +42,13 @@ impl Default for Share {
 #[derive(Debug)]
 pub struct Fair {
     calls: Shares,
-    streams: Arc<Streams>,
-}
-
-#[derive(Debug)]
-struct Streams {
-    most: usize,
-    open: Mutex<HashMap<Who, usize>>,
-}
-
-/// One stream of a caller, until it is dropped.
-struct Open {
-    streams: Arc<Streams>,
-    who: Who,
+    streams: Arc<Places<Who>>,
 }
 
 impl Fair {
-    pub fn new(share: Share) -> Self {
+    pub fn new(share: Share, clock: Clock) -> Self {
         let pace = Pace { burst: share.calls_burst, per_second: share.calls_per_second };
-        Self {
-            calls: Shares::new(pace),
-            streams: Arc::new(Streams { most: share.streams, open: Mutex::default() }),
-        }
+        Self { calls: Shares::new(pace, clock), streams: Places::new(share.streams) }
     }
 
     pub async fn around<F>(&self, request: Request<Body>, next: impl FnOnce(Request<Body>) -> F) -> Answer
@@ -81,46 +65,17 @@ impl Fair {
         if !method_of(&request).streams {
             return next(request).await;
         }
-        let Some(open) = self.streams.open(who) else {
-            let maximum = u64::try_from(self.streams.most).unwrap_or(u64::MAX);
+        let Some(place) = self.streams.take(who) else {
+            let maximum = u64::try_from(self.streams.most()).unwrap_or(u64::MAX);
             return refused(Error::LimitReached { limit: "streams of a caller", maximum });
         };
         let answer = next(request).await?;
         // The stream is open as long as its body is there.
         Ok(answer.map(|body| {
             Body::new(body.map_frame(move |frame| {
-                let _open = &open;
+                let _place = &place;
                 frame
             }))
         }))
-    }
-}
-
-impl Streams {
-    fn open(self: &Arc<Self>, who: Who) -> Option<Open> {
-        let mut open = self.lock();
-        let count = open.entry(who.clone()).or_default();
-        if self.most > 0 && *count >= self.most {
-            return None;
-        }
-        *count += 1;
-        drop(open);
-        Some(Open { streams: Arc::clone(self), who })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Who, usize>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        let mut open = self.streams.lock();
-        if let Some(count) = open.get_mut(&self.who) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.who);
-            }
-        }
     }
 }

@@ -54,7 +54,7 @@ fn behaving(
     options: &Options,
     behave: impl Fn(Request<Body>) -> Answer + Send + Sync + 'static,
 ) -> Service {
-    wrap(Routes::new(Puppet(std::sync::Arc::new(behave))), world.core.auth(), options)
+    wrap(Routes::new(Puppet(std::sync::Arc::new(behave))), world.core.auth(), &world.clock, options)
 }
 
 fn client(service: Service) -> TokenServiceClient<Service> {

@@ -21,12 +21,12 @@ use crate::{
 };
 
 /// A household or office behind one address signs in without noticing.
-const PEER: Rate = Rate { burst: 30, refill_ms: 2_000 };
+const PEER: Rate = Rate::every(2_000, 30);
 /// From one network. A person mistypes; a dictionary needs years.
-const NAME: Rate = Rate { burst: 10, refill_ms: 6_000 };
+const NAME: Rate = Rate::every(6_000, 10);
 /// From all networks together. It takes a dozen of them to keep it empty; whoever has more still needs months for a
 /// dictionary.
-const NAME_ANYWHERE: Rate = Rate { burst: 600, refill_ms: 500 };
+const NAME_ANYWHERE: Rate = Rate::every(500, 600);
 /// About 200 bytes each, whatever was asked. When all are in use, attempts are refused until one recovers.
 const MAX_BUCKETS: usize = 100_000;
 /// From where people have signed in; the oldest go first. About 150 bytes each.
@@ -161,7 +161,7 @@ mod tests {
             attempts.take("", "shop", &number.to_string(), 0).unwrap();
         }
         assert!(attempts.take("", "shop", "one more", 0).is_err());
-        attempts.take("", "shop", "one more", NAME.refill_ms).unwrap();
+        attempts.take("", "shop", "one more", NAME.refill_ms()).unwrap();
         assert_eq!(attempts.len(), 1);
     }
 
@@ -176,7 +176,7 @@ mod tests {
         assert!(attempts.take("198.51.100.1", "shop", "ann", 0).is_err());
         assert!(attempts.take("192.0.2.1", "shop", "ann", 0).unwrap().is_known);
         attempts.take("198.51.100.1", "shop", "bob", 0).unwrap();
-        attempts.take("198.51.100.1", "shop", "ann", NAME_ANYWHERE.refill_ms).unwrap();
+        attempts.take("198.51.100.1", "shop", "ann", NAME_ANYWHERE.refill_ms()).unwrap();
     }
 
     #[test]

@@ -3,22 +3,20 @@
 use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
+use parlor_api::{network::network, places};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
 
-use crate::{
-    seldom::Seldom,
-    shares::{Share, Shares},
-};
+use crate::seldom::Seldom;
 
 /// The places there are.
 #[derive(Debug)]
 pub(super) struct Places {
     listener: Arc<str>,
     all: Arc<Semaphore>,
-    shares: Arc<Shares>,
+    of_addresses: Arc<places::Places<IpAddr>>,
     /// Their connections are those of many clients.
     proxies: Arc<[IpNet]>,
     seldom: Seldom,
@@ -28,13 +26,13 @@ pub(super) struct Places {
 #[derive(Debug)]
 pub struct Place {
     _of_all: OwnedSemaphorePermit,
-    _of_address: Option<Share>,
+    _of_address: Option<places::Place<IpAddr>>,
 }
 
 impl Places {
     pub fn new(listener: Arc<str>, most: usize, of_address: usize, proxies: Arc<[IpNet]>) -> Self {
-        let (all, shares) = (Arc::new(Semaphore::new(most)), Shares::new(of_address));
-        Self { listener, all, shares, proxies, seldom: Seldom::default() }
+        let (all, of_addresses) = (Arc::new(Semaphore::new(most)), places::Places::new(of_address));
+        Self { listener, all, of_addresses, proxies, seldom: Seldom::default() }
     }
 
     /// A place for a connection from an address. Without one the connection is to be closed at once, so that its client can
@@ -42,7 +40,7 @@ impl Places {
     pub fn take(&self, address: IpAddr) -> Option<Place> {
         let address = address.to_canonical();
         let is_proxy = self.proxies.iter().any(|network| network.contains(&address));
-        let of_address = if is_proxy { None } else { self.shares.take(address) };
+        let of_address = if is_proxy { None } else { self.of_addresses.take(network(address)) };
         if of_address.is_none() && !is_proxy {
             self.refused(Some(address));
             return None;
@@ -60,7 +58,7 @@ impl Places {
         match address {
             Some(address) => {
                 if let Some(times) = self.seldom.is_time(listener, "share", now) {
-                    let most = self.shares.most();
+                    let most = self.of_addresses.most();
                     tracing::warn!(
                         listener, %address, times,
                         "connections are closed: their address has {most} open, all it may (connections_per_address); if it \

@@ -61,7 +61,7 @@ async fn a_head_without_its_message_takes_no_place_and_ends_by_itself() {
 async fn the_one_message_of_a_stream_of_answers_has_to_come_too() {
     let world = World::new().await;
     let brief = Options { arrive_within: Duration::from_millis(20), ..options() };
-    let service = super::wrap(Routes::default(), world.core.auth(), &brief);
+    let service = super::wrap(Routes::default(), world.core.auth(), &world.clock, &brief);
     for path in ["/parlor.v1.ChatService/WatchConversation", "/grpc.health.v1.Health/Check"] {
         let late = answer(&service, asking(path, kept_back(0), &[])).await;
         assert_eq!(reason(&late), Reason::DeadlineExceeded, "{path}");
