@@ -1,14 +1,18 @@
 // What Parlor is measured beside: socket.io doing the same work, with the library's own means and nothing clever.
-// It speaks the words of the support dialect (join, own conversation, message) and keeps everything in memory.
+// It speaks the words of the support dialect (join, own conversation, message) and keeps everything in memory; messages
+// also in SQLite, if it is told where.
 //
 //   PORT (0 for any free one), SECRET (of the shop's tokens; without it a claim is believed),
+//   NODE_STORE (a file: a message is committed to this database before anybody hears it),
 //   PING_INTERVAL and PING_TIMEOUT in milliseconds, RECOVERY=1 for connection state recovery.
 
-import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import { Server } from "socket.io";
+import { openStore } from "./store.mjs";
+import { verify } from "./token.mjs";
 
-const { PORT = "0", SECRET = "", PING_INTERVAL = "25000", PING_TIMEOUT = "20000", RECOVERY = "" } = process.env;
+const { PORT = "0", SECRET = "", NODE_STORE = "", RECOVERY = "" } = process.env;
+const { PING_INTERVAL = "25000", PING_TIMEOUT = "20000" } = process.env;
 const HISTORY = 500;
 
 const http = createServer();
@@ -19,20 +23,9 @@ const io = new Server(http, {
   ...(RECOVERY && { connectionStateRecovery: { maxDisconnectionDuration: 120_000 } }),
 });
 
-/** The claims of a token with HS256 that is ours and not over, or null. */
-function verify(token) {
-  const [head, body, signature] = String(token).split(".");
-  const wanted = createHmac("sha256", SECRET).update(`${head}.${body}`).digest();
-  const given = Buffer.from(signature ?? "", "base64url");
-  if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return null;
-  if (JSON.parse(Buffer.from(head, "base64url")).alg !== "HS256") return null;
-  const claims = JSON.parse(Buffer.from(body, "base64url"));
-  return claims.exp * 1000 > Date.now() ? claims : null;
-}
-
+const store = await openStore(NODE_STORE);
 const conversations = new Map();
 let lastConversation = 0;
-let lastMessage = 0;
 
 /** The one open conversation of a customer. */
 function conversationOf(user) {
@@ -51,8 +44,12 @@ function row({ id, user, status, unreadCount, createdAt, updatedAt }) {
 
 function say(user, content) {
   const conversation = conversationOf(user);
-  const createdAt = new Date();
-  const message = { id: ++lastMessage, conversationId: conversation.id, sender: "CUSTOMER", content, isRead: false, createdAt };
+  store.append(conversation.id, content, (id, createdAt) => deliver(conversation, id, content, createdAt));
+}
+
+function deliver(conversation, id, content, createdAt) {
+  const { user } = conversation;
+  const message = { id, conversationId: conversation.id, sender: "CUSTOMER", content, isRead: false, createdAt };
   conversation.unreadCount += 1;
   conversation.updatedAt = createdAt;
   conversation.messages.push(message);
@@ -65,7 +62,7 @@ function say(user, content) {
 
 if (SECRET) {
   io.use((socket, next) => {
-    const claims = verify(socket.handshake.auth.token);
+    const claims = verify(socket.handshake.auth.token, SECRET);
     if (!claims) return next(new Error("unauthorized"));
     socket.data.claims = claims;
     next();

@@ -7,16 +7,25 @@ use std::{
     rc::Rc,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{
+    converse::Converse,
+    duo::Wire,
     outcome::Outcome,
     process::Process,
     scenario::{
-        connect::Connect, cuts::Cuts, eviction::Eviction, grpc::Grpc, idle::Idle, pairs::Pairs, room::Room,
+        connect::Connect, crowd::Crowd, cuts::Cuts, eviction::Eviction, grpc::Grpc, idle::Idle, knee::Knee,
+        pairs::Pairs, room::Room,
     },
-    script::{Shared, person::Range, socketio::SocketIo, staff::Staff, support::Support},
+    script::{
+        Shared,
+        person::Range,
+        socketio::SocketIo,
+        staff::{Proof, Staff},
+        support::Support,
+    },
     target::Url,
     world::{World, a_run},
 };
@@ -43,8 +52,11 @@ What a scenario needs of the server:
   support  Admins and customers who exist, by number (--admins, --customers); `people` writes
            a seed file of them. Where the mount's identity is \"claims\", nothing else; elsewhere
            the secret of its issuer (--secret). Raise the mount's rate_per_second to write fast.
-  staff    A token of somebody of the staff (--staff-token), or the issuer's secret (--secret).
-           Writing fast over REST needs gateway.rest_limit_requests = 0.
+  staff    A token of somebody of the staff (--staff-token), or the issuer's secret (--secret):
+           then each who speaks is another person. gateway.rest_limit_requests = 0, and
+           core.new_conversations_burst = 0 for many rooms; rate_per_second as above.
+  converse The secret of an issuer of support's shape (--secret), whose people they are.
+           core.caller_streams = 0 and gateway.calls_per_address = 0 for many rooms.
   grpc     An access token of somebody of the staff: `parlor token mint --tenant T --user U`.
 
 The number of connections is bounded by the file limits of both sides (ulimit -n) and by what
@@ -54,7 +66,8 @@ the server allows one address. CPU time and memory of the server are read from i
 Examples:
   parlor bench --url http://127.0.0.1:8080/support room --people 1000 --rate 50
   parlor bench --url http://127.0.0.1:8080/support --pid $(pgrep -x parlor) idle
-  parlor bench --url ws://127.0.0.1:8080/staff --dialect staff pairs --pairs 50 --rate 500";
+  parlor bench --url ws://127.0.0.1:8080/staff --dialect staff pairs --pairs 50 --rate 500
+  parlor bench --url http://127.0.0.1:8080 --dialect converse knee --pairs 200";
 
 /// The words that are spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -63,6 +76,8 @@ pub enum Dialect {
     Support,
     /// Raw WebSocket: staff write to the sessions of customers
     Staff,
+    /// gRPC: a stream of `Converse` for each client; for pairs, knee and crowd
+    Converse,
 }
 
 impl fmt::Display for Dialect {
@@ -70,6 +85,7 @@ impl fmt::Display for Dialect {
         f.write_str(match self {
             Self::Support => "support",
             Self::Staff => "staff",
+            Self::Converse => "converse",
         })
     }
 }
@@ -92,10 +108,10 @@ pub struct Target {
     /// What to send as Origin
     #[arg(long, global = true)]
     pub origin: Option<String>,
-    /// Numbers of the admins there are (support)
+    /// Numbers of the admins there are (support, converse)
     #[arg(long, global = true, default_value = "1")]
     pub admins: Range,
-    /// Numbers of the customers there are (support)
+    /// Numbers of the customers there are (support, converse)
     #[arg(long, global = true, default_value = "2-1001")]
     pub customers: Range,
     /// Those who only hear are customers, not admins (support: for connect and idle)
@@ -110,6 +126,9 @@ pub struct Target {
     /// A token that exists already (staff)
     #[arg(long, global = true, env = "PARLOR_BENCH_TOKEN", hide_env_values = true)]
     pub staff_token: Option<String>,
+    /// Clients that share a connection (converse)
+    #[arg(long, global = true, default_value_t = 1)]
+    pub clients_per_connection: usize,
 }
 
 /// What is done to the server.
@@ -119,6 +138,8 @@ pub enum Scenario {
     Idle(Idle),
     Room(Room),
     Pairs(Pairs),
+    Knee(Knee),
+    Crowd(Crowd),
     Eviction(Eviction),
     Cuts(Cuts),
     Grpc(Grpc),
@@ -146,24 +167,39 @@ impl Target {
                 path: self.socket_path.clone(),
                 namespace: if self.url.path.is_empty() { "/".to_owned() } else { self.url.path.clone() },
                 origin: self.origin.clone(),
-                words: Support {
-                    admins: self.admins,
-                    customers: self.customers,
-                    secret: self.secret.clone(),
-                    customers_only: self.as_customers,
-                    recovers: self.recovery,
-                },
+                words: self.people(),
             }),
             Dialect::Staff => Rc::new(Staff {
                 path: self.url.path.clone(),
-                token: match (&self.staff_token, &self.secret) {
-                    (Some(token), _) => token.clone(),
-                    (None, Some(secret)) => Staff::sign(secret),
+                proof: match (&self.staff_token, &self.secret) {
+                    (Some(token), _) => Proof::Token(token.clone()),
+                    (None, Some(secret)) => Proof::Secret(secret.clone()),
                     (None, None) => bail!("the staff dialect needs a token: give --secret or --staff-token"),
                 },
                 run: a_run(),
             }),
+            Dialect::Converse => bail!("over gRPC there are pairs, knee and crowd"),
         })
+    }
+
+    fn people(&self) -> Support {
+        Support {
+            admins: self.admins,
+            customers: self.customers,
+            secret: self.secret.clone(),
+            customers_only: self.as_customers,
+            recovers: self.recovery,
+        }
+    }
+
+    /// What pairs speak over.
+    fn wire(&self, server: Option<Process>) -> Result<Wire> {
+        if self.dialect != Dialect::Converse {
+            return Ok(Wire::Sockets(World::new(self.url.clone(), self.script()?, server)));
+        }
+        ensure!(self.secret.is_some(), "converse needs tokens: give --secret");
+        let converse = Converse::new(self.url.clone(), server, &self.people(), self.clients_per_connection);
+        Ok(Wire::Streams(converse))
     }
 }
 
@@ -187,18 +223,21 @@ impl Bench {
 
     async fn play(&self) -> Result<Outcome> {
         let server = self.target.pid.map(Process);
-        if let Scenario::Grpc(grpc) = &self.scenario {
-            return grpc.run(&self.target.url, server).await;
+        match &self.scenario {
+            Scenario::Grpc(grpc) => return grpc.run(&self.target.url, server).await,
+            Scenario::Pairs(pairs) => return pairs.run(&self.target.wire(server)?).await,
+            Scenario::Knee(knee) => return knee.run(&self.target.wire(server)?).await,
+            Scenario::Crowd(crowd) => return crowd.run(&self.target.wire(server)?).await,
+            _ => {}
         }
         let world = World::new(self.target.url.clone(), self.target.script()?, server);
         match &self.scenario {
             Scenario::Connect(connect) => connect.run(&world).await,
             Scenario::Idle(idle) => idle.run(&world).await,
             Scenario::Room(room) => room.run(&world).await,
-            Scenario::Pairs(pairs) => pairs.run(&world).await,
             Scenario::Eviction(eviction) => eviction.run(&world).await,
             Scenario::Cuts(cuts) => cuts.run(&world).await,
-            Scenario::Grpc(_) | Scenario::People(_) => bail!("this is no scenario over a socket"),
+            _ => bail!("this is no scenario over a socket"),
         }
     }
 }

@@ -74,6 +74,13 @@ pub fn put(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
+/// A text as a server sends it.
+pub fn text(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len() + 4);
+    put(&mut bytes, TEXT, text.as_bytes());
+    bytes
+}
+
 /// Undoes a mask in place.
 pub fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     for (byte, key) in payload.iter_mut().zip(mask.iter().cycle()) {

@@ -2,7 +2,7 @@
 
 mod compare;
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -20,7 +20,7 @@ struct Cli {
 enum Command {
     /// Run one scenario against a server; the same as `parlor bench`
     Run(Bench),
-    /// Serve as the floor does: the same frames, and nothing else
+    /// Serve as the floor does: the same frames, and nothing else; with a log, as the ceiling does
     Floor(Floor),
     /// Run scenarios against several servers in turn, and print a table
     Compare(compare::Compare),
@@ -33,6 +33,10 @@ struct Floor {
     /// The Socket.IO namespace
     #[arg(long, default_value = "/")]
     namespace: String,
+    /// Append every message to this file and flush it to the disk before it is delivered; what waits while it is
+    /// flushed goes with the next flush together
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -54,10 +58,11 @@ fn main() -> ExitCode {
 impl Floor {
     fn serve(&self) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let options = floor::Options { namespace: self.namespace.clone(), log: self.log.clone() };
         tokio::task::LocalSet::new().block_on(&runtime, async {
             let listener = floor::listen(self.listen)?;
             println!("listening on http://{}", listener.local_addr()?);
-            Ok(floor::serve(listener, &self.namespace).await?)
+            Ok(floor::serve(listener, &options).await?)
         })
     }
 }

@@ -70,6 +70,8 @@ pub struct Member {
     joined: Cell<bool>,
     /// Bytes that the kernel did not take yet.
     out: RefCell<Vec<u8>>,
+    /// How often it had to wait for the kernel to take them.
+    held: Cell<u64>,
 }
 
 impl Member {
@@ -91,6 +93,7 @@ impl Member {
             memory: RefCell::new(memory),
             joined: Cell::new(false),
             out: RefCell::default(),
+            held: Cell::new(0),
         };
         for text in member.script.greet(&person) {
             member.put(frame::TEXT, text.as_bytes());
@@ -122,6 +125,11 @@ impl Member {
             self.put(frame::TEXT, text.as_bytes());
         }
         self.flush().await
+    }
+
+    /// How often the kernel did not take at once what was said: the server reads slower than it is written to.
+    pub fn held(&self) -> u64 {
+        self.held.get()
     }
 
     /// A message in this room, in the words of the server.
@@ -200,6 +208,7 @@ impl Member {
 
     async fn flush(&self) -> io::Result<()> {
         while !self.try_flush()? {
+            self.held.set(self.held.get() + 1);
             self.stream.writable().await?;
         }
         Ok(())

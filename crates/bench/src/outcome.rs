@@ -15,6 +15,8 @@ use crate::{
 pub enum Unit {
     Count,
     PerSecond,
+    /// As many a second or more: the generator could not do more.
+    PerSecondAtLeast,
     Seconds,
     Millis,
     Micros,
@@ -35,11 +37,20 @@ pub struct Outcome {
     pub measures: Vec<Measure>,
     /// What should not have happened. A run with faults measured something else than it says.
     pub faults: Vec<String>,
+    /// How it came to its numbers.
+    pub notes: Vec<String>,
 }
 
 impl Outcome {
     pub fn add(&mut self, name: &'static str, value: f64, unit: Unit) {
         self.measures.push(Measure { name, value, unit });
+    }
+
+    /// What another scenario found of the same server.
+    pub fn join(&mut self, other: Self) {
+        self.measures.extend(other.measures);
+        self.faults.extend(other.faults);
+        self.notes.extend(other.notes);
     }
 
     pub fn add_latency(&mut self, latency: &Histogram) {
@@ -84,9 +95,12 @@ impl Outcome {
                 Unit::Micros => 1e-6,
                 _ => 1.0,
             };
-            (measure.name.replace([' ', '.'], "_"), json!(measure.value * factor))
+            let name = measure.name.replace([' ', '.'], "_");
+            let least = if measure.unit == Unit::PerSecondAtLeast { "_at_least" } else { "" };
+            (name + least, json!(measure.value * factor))
         });
-        json!({"measures": measures.collect::<Map<_, _>>(), "faults": self.faults})
+        let measures = measures.collect::<Map<_, _>>();
+        json!({"measures": measures, "faults": self.faults, "notes": self.notes})
     }
 }
 
@@ -94,6 +108,9 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for measure in &self.measures {
             writeln!(f, "{:<28} {}", measure.name, said(measure.value, measure.unit))?;
+        }
+        for note in &self.notes {
+            writeln!(f, "  {note}")?;
         }
         for fault in &self.faults {
             writeln!(f, "FAULT: {fault}")?;
@@ -109,6 +126,7 @@ pub fn said(value: f64, unit: Unit) -> String {
         Unit::Count => format!("{value:.0}"),
         Unit::PerSecond if value >= 100.0 => format!("{value:.0}/s"),
         Unit::PerSecond => format!("{value:.1}/s"),
+        Unit::PerSecondAtLeast => format!(">= {} (the generator's own bound)", said(value, Unit::PerSecond)),
         Unit::Seconds => format!("{value:.2} s"),
         Unit::Millis => format!("{value:.2} ms"),
         Unit::Micros => format!("{value:.2} µs"),
@@ -143,7 +161,20 @@ mod tests {
             outcome.to_string(),
             "p50                          1.50 ms\nFAULT: 2 deliveries missing\n"
         );
-        assert_eq!(outcome.json(), json!({"measures": {"p50": 0.0015}, "faults": ["2 deliveries missing"]}));
+        assert_eq!(
+            outcome.json(),
+            json!({"measures": {"p50": 0.0015}, "faults": ["2 deliveries missing"], "notes": []})
+        );
+    }
+
+    #[test]
+    fn what_only_the_generator_bounds_is_said_to_be_more() {
+        let mut outcome = Outcome::default();
+        outcome.add("knee", 4000.0, Unit::PerSecondAtLeast);
+        outcome.notes.push("4000/s: good".to_owned());
+        let text = outcome.to_string();
+        assert!(text.contains(">= 4000/s (the generator's own bound)\n  4000/s: good"), "{text}");
+        assert_eq!(outcome.json()["measures"], json!({"knee_at_least": 4000.0}));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! What is measured. Each scenario is a file: bounded in count and time, in open loop, every delivery counted.
 
 pub mod connect;
+pub mod crowd;
 pub mod cuts;
 pub mod eviction;
 pub mod grpc;
 pub mod idle;
+pub mod knee;
 pub mod pairs;
 pub mod room;
 
@@ -32,7 +34,7 @@ fn conclude(outcome: &mut Outcome, tally: &Tally, crowd: &mut Crowd) {
 }
 
 /// Ends with the error of whichever ends first; a task that says messages ends well when all are said.
-async fn said_all(mut speakers: tokio::task::JoinSet<Result<()>>) -> Result<()> {
+pub(crate) async fn said_all(mut speakers: tokio::task::JoinSet<Result<()>>) -> Result<()> {
     while let Some(speaker) = speakers.join_next().await {
         speaker??;
     }

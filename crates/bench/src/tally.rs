@@ -5,6 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::HashMap,
     time::Instant,
 };
 
@@ -40,7 +41,8 @@ struct Counts {
     late: u64,
     latency: Histogram,
     rooms: Vec<Room>,
-    connections: Vec<Vec<Heard>>,
+    /// By connection, then by room: most hear one of thousands.
+    connections: Vec<HashMap<u16, Heard>>,
 }
 
 /// A room: how many hear each message, and how many have.
@@ -158,7 +160,7 @@ impl Tally {
     pub fn missing(&self, connection: usize, room: u16) -> u64 {
         let counts = self.counts.borrow();
         let sent = counts.rooms[usize::from(room)].heard.len() as u64;
-        let heard = counts.connections.get(connection).and_then(|rooms| rooms.get(usize::from(room)));
+        let heard = counts.connections.get(connection).and_then(|rooms| rooms.get(&room));
         heard.map_or(sent, |heard| sent - u64::from(heard.next) + heard.holes.len() as u64)
     }
 
@@ -177,13 +179,9 @@ impl Counts {
             return false;
         }
         if self.connections.len() <= connection {
-            self.connections.resize_with(connection + 1, Vec::new);
+            self.connections.resize_with(connection + 1, HashMap::new);
         }
-        let rooms = &mut self.connections[connection];
-        if rooms.len() <= room {
-            rooms.resize_with(room + 1, Heard::default);
-        }
-        let heard = &mut rooms[room];
+        let heard = self.connections[connection].entry(stamp.room).or_default();
         if stamp.sequence >= heard.next {
             heard.holes.extend(heard.next..stamp.sequence);
             heard.next = stamp.sequence + 1;

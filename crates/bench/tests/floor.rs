@@ -9,8 +9,11 @@ use std::{net::SocketAddr, rc::Rc, sync::mpsc, thread};
 use parlor_bench::{
     cli::{Bench, Dialect, Scenario, Target},
     floor,
-    outcome::Outcome,
-    scenario::{connect::Connect, cuts::Cuts, eviction::Eviction, idle::Idle, pairs::Pairs, room::Room},
+    outcome::{Outcome, Unit},
+    scenario::{
+        connect::Connect, crowd::Crowd, cuts::Cuts, eviction::Eviction, idle::Idle, knee::Knee, pairs::Pairs,
+        room::Room,
+    },
     script::{Script as _, person::Range, socketio::SocketIo, support::Support},
 };
 use tokio::sync::oneshot;
@@ -23,7 +26,11 @@ struct Floor {
 }
 
 impl Floor {
-    fn start(namespace: &'static str) -> Self {
+    fn start(namespace: &str) -> Self {
+        Self::serve(floor::Options { namespace: namespace.to_owned(), log: None })
+    }
+
+    fn serve(options: floor::Options) -> Self {
         let (told, address) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
@@ -32,7 +39,7 @@ impl Floor {
                 let listener = floor::listen("127.0.0.1:0".parse().unwrap()).unwrap();
                 told.send(listener.local_addr().unwrap()).unwrap();
                 tokio::select! {
-                    ended = floor::serve(listener, namespace) => ended.unwrap(),
+                    ended = floor::serve(listener, &options) => ended.unwrap(),
                     _ = stopped => {}
                 }
             });
@@ -51,14 +58,21 @@ impl Floor {
             customers: Range { first: 6, last: 100 },
             as_customers: false,
             recovery: false,
-            secret: None,
+            secret: Some("nobody looks at what it signs".to_owned()),
             staff_token: None,
+            clients_per_connection: 1,
         };
         Bench { target, json: false, scenario }
     }
 
     fn measure(&self, scenario: Scenario) -> Outcome {
-        self.bench("", scenario).measure().unwrap()
+        self.measure_in(Dialect::Support, scenario)
+    }
+
+    fn measure_in(&self, dialect: Dialect, scenario: Scenario) -> Outcome {
+        let mut bench = self.bench("", scenario);
+        bench.target.dialect = dialect;
+        bench.measure().unwrap()
     }
 }
 
@@ -95,17 +109,64 @@ fn bursts_and_saturation_count_the_same_way() {
     assert_eq!(saturated.get("deliveries"), saturated.get("messages").map(|messages| messages * 20.0));
 }
 
+fn pairs() -> Pairs {
+    Pairs { pairs: 10, rate: 500.0, seconds: 0.1, warmup: 0.02, bytes: 50 }
+}
+
 #[test]
-fn pairs_hear_each_message_twice() {
-    let outcome = Floor::start("/").measure(Scenario::Pairs(Pairs {
-        pairs: 10,
-        rate: 500.0,
-        seconds: 0.1,
-        warmup: 0.02,
-        bytes: 50,
-    }));
-    assert_eq!(outcome.faults, Vec::<String>::new());
-    assert_eq!((outcome.get("messages"), outcome.get("deliveries")), (Some(50.0), Some(100.0)));
+fn pairs_hear_each_message_once_each() {
+    // Over Socket.IO the customer and the admin hear it, over the raw WebSocket only the customer.
+    for (dialect, deliveries) in [(Dialect::Support, 100.0), (Dialect::Staff, 50.0)] {
+        let outcome = Floor::start("/").measure_in(dialect, Scenario::Pairs(pairs()));
+        assert_eq!(outcome.faults, Vec::<String>::new());
+        assert_eq!((outcome.get("messages"), outcome.get("deliveries")), (Some(50.0), Some(deliveries)));
+        assert!(outcome.get("generator late, p99").is_some());
+    }
+}
+
+#[test]
+fn a_ceiling_has_every_message_on_disk_and_delivers_it() {
+    for dialect in [Dialect::Support, Dialect::Staff] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let ceiling = Floor::serve(floor::Options { namespace: "/".to_owned(), log: Some(log.clone()) });
+        let outcome = ceiling.measure_in(dialect, Scenario::Pairs(pairs()));
+        assert_eq!(outcome.faults, Vec::<String>::new());
+        // Each of the 50 messages and of those before them, at least one for each pair: its length, and its text.
+        let records = std::fs::metadata(&log).unwrap().len() / (4 + 50);
+        assert_eq!(records, 60, "{dialect}");
+    }
+}
+
+#[test]
+fn a_crowd_grows_and_is_measured_at_each_size() {
+    let crowd = Crowd { connections: vec![4, 20], rate: 200.0, seconds: 0.1, settle: 0.01, bytes: 50 };
+    for (dialect, connections) in [(Dialect::Support, [4.0, 20.0]), (Dialect::Staff, [4.0, 20.0])] {
+        let outcome = Floor::start("/").measure_in(dialect, Scenario::Crowd(crowd.clone()));
+        assert_eq!(outcome.faults, Vec::<String>::new());
+        let told = ["first", "second"].map(|step| outcome.get(&format!("connections, {step} step")).unwrap());
+        assert_eq!(told, connections);
+        assert!(outcome.get("p99, second step").is_some() && outcome.get("p99, third step").is_none());
+    }
+}
+
+#[test]
+fn a_knee_is_found_and_every_step_is_told() {
+    // With a limit that nothing keeps there is none; with one that everything keeps the generator is what ends it.
+    let knee =
+        Knee { pairs: 1, start: 8.0, most: 1e6, seconds: 0.02, settle: 0.0, limit_ms: -1.0, bytes: 50 };
+    let floor = Floor::start("/");
+    let outcome = floor.measure_in(Dialect::Staff, Scenario::Knee(knee.clone()));
+    if outcome.notes.iter().all(|note| note.contains("the server")) {
+        assert_eq!(outcome.faults, ["no rate was good"]);
+        assert!(outcome.notes[0].starts_with("8/s: too much for the server; p99 "), "{:?}", outcome.notes);
+        // 8, 4, 2 and 1 a second, each tried twice.
+        assert_eq!(outcome.notes.len(), 8);
+    }
+    let outcome = floor.measure_in(Dialect::Staff, Scenario::Knee(Knee { limit_ms: 1e9, ..knee }));
+    let knee = outcome.measures.iter().find(|measure| measure.name == "knee").unwrap();
+    assert_eq!(knee.unit, Unit::PerSecondAtLeast);
+    assert!(knee.value >= 8.0, "{outcome}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use parlor_bench::{
-    cli::{People, Target},
+    cli::{Dialect, People, Target},
     target::Url,
 };
 use tempfile::TempDir;
@@ -18,8 +18,9 @@ use super::settings::{SECRET, Settings};
 
 const TENANT: &str = "bench";
 const ISSUER: &str = "shop";
-/// The path of the mount, and so its namespace.
-const PREFIX: &str = "/support";
+/// The paths of the mounts; that of `support` is its namespace too.
+const SUPPORT: &str = "/support";
+const STAFF: &str = "/staff";
 
 /// What may wait for one client: the default, said aloud since it is judged by.
 pub const OUTBOX_BYTES: u64 = 262_144;
@@ -43,7 +44,12 @@ impl Seeded {
         let seed = format!("[[tenant]]\nslug = \"{TENANT}\"\n\n{}", people.seed(target));
         let file = seeded.folder.path().join("people.toml");
         fs::write(&file, seed)?;
-        let settings = Settings { ping_interval_ms: 25_000, ping_timeout_ms: 20_000, recovery: false };
+        let settings = Settings {
+            dialect: Dialect::Support,
+            ping_interval_ms: 25_000,
+            ping_timeout_ms: 20_000,
+            recovery: false,
+        };
         let config = seeded.configuration(seeded.folder.path(), &settings)?;
         let mut command = seeded.command(&config);
         let done = command.arg("seed").arg(file).output();
@@ -52,9 +58,9 @@ impl Seeded {
         Ok(seeded)
     }
 
-    /// Starts a server over a copy.
-    pub fn start(&self, settings: &Settings) -> Result<(Child, Url, TempDir)> {
-        let folder = TempDir::new()?;
+    /// Starts a server over a copy, which is put in this folder.
+    pub fn start(&self, settings: &Settings, within: &Path) -> Result<(Child, Url, TempDir)> {
+        let folder = TempDir::new_in(within)?;
         let data = folder.path().join("data");
         fs::create_dir(&data)?;
         for entry in fs::read_dir(self.folder.path().join("data"))? {
@@ -66,7 +72,7 @@ impl Seeded {
         let config = self.configuration(folder.path(), settings)?;
         let mut child =
             self.command(&config).arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-        match wait_until_served(&mut child, &data.join("run.json")) {
+        match wait_until_served(&mut child, &data.join("run.json"), path_of(settings.dialect)) {
             Ok(url) => Ok((child, url, folder)),
             Err(error) => {
                 let _ = child.kill();
@@ -96,15 +102,26 @@ gateway.ping_interval_ms = {ping_interval_ms}
 gateway.ping_timeout_ms = {ping_timeout_ms}
 gateway.rest_limit_requests = 0
 gateway.sessions_per_address = 0
+gateway.calls_per_address = 0
 core.caller_calls_burst = 0
 core.caller_messages_burst = 0
+core.caller_streams = 0
+core.new_conversations_burst = 0
+core.unknown_keys_burst = 0
 [[listener]]
 address = "127.0.0.1:0"
 connections_max = 20000
 connections_per_address = 0
 [[mount]]
 dialect = "support"
-prefix = "{PREFIX}"
+prefix = "{SUPPORT}"
+tenant = "{TENANT}"
+issuers = ["{ISSUER}"]
+rate_burst = 10000
+rate_per_second = 10000
+[[mount]]
+dialect = "staff"
+prefix = "{STAFF}"
 tenant = "{TENANT}"
 issuers = ["{ISSUER}"]
 rate_burst = 10000
@@ -112,8 +129,8 @@ rate_per_second = 10000
 [[issuer]]
 name = "{ISSUER}"
 tenant = "{TENANT}"
-claims = {{ subject = ["id"], email = ["email"], roles = ["role"] }}
-roles = {{ CUSTOMER = "customer", ADMIN = "admin" }}
+claims = {{ subject = ["id", "user.id"], email = ["email"], roles = ["role", "user.role"] }}
+roles = {{ CUSTOMER = "customer", ADMIN = "admin", staff = "staff" }}
 key = [{{ secret = {SECRET:?} }}]
 "#
         );
@@ -123,13 +140,22 @@ key = [{{ secret = {SECRET:?} }}]
     }
 }
 
-fn wait_until_served(child: &mut Child, run: &Path) -> Result<Url> {
+/// Where a dialect is; gRPC is at the root of every listener.
+fn path_of(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Support => SUPPORT,
+        Dialect::Staff => STAFF,
+        Dialect::Converse => "",
+    }
+}
+
+fn wait_until_served(child: &mut Child, run: &Path, path: &str) -> Result<Url> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         let told =
             fs::read(run).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
         if let Some(address) = told.as_ref().and_then(|told| told["public"].as_str()) {
-            return format!("http://{address}{PREFIX}").parse();
+            return format!("http://{address}{path}").parse();
         }
         if let Some(status) = child.try_wait()? {
             bail!("parlor ended with {status} before it served");

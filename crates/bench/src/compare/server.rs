@@ -3,13 +3,13 @@
 use std::{
     fmt,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
-use parlor_bench::target::Url;
+use parlor_bench::{cli::Dialect, target::Url};
 use tempfile::TempDir;
 
 use super::{
@@ -21,10 +21,25 @@ use super::{
 pub enum Kind {
     /// The same frames and nothing else
     Floor,
-    /// socket.io on Node
+    /// The same, with every message flushed to a log before it is delivered; what waits is flushed together
+    Ceiling,
+    /// Node, in memory: socket.io for support, ws for staff
     Node,
+    /// The same, with every message in SQLite before it is delivered; what waits is committed together
+    NodeStored,
     /// Parlor, with a database
     Parlor,
+}
+
+impl Kind {
+    /// What this server speaks where this dialect is wanted.
+    pub fn speaks(self, wanted: Dialect) -> Dialect {
+        match (self, wanted) {
+            (Self::Parlor, wanted) => wanted,
+            (_, Dialect::Converse) => Dialect::Staff,
+            (_, wanted) => wanted,
+        }
+    }
 }
 
 impl fmt::Display for Kind {
@@ -37,11 +52,14 @@ impl fmt::Display for Kind {
 pub struct Places<'a> {
     pub node: &'a Path,
     pub parlor: Option<Seeded>,
+    /// Where what servers keep is put.
+    pub data: PathBuf,
 }
 
 /// A server that runs. Dropping it ends it.
 pub struct Running {
     pub url: Url,
+    pub dialect: Dialect,
     kind: Kind,
     child: Child,
     /// What it keeps, removed with it.
@@ -60,7 +78,7 @@ impl Running {
 
     /// It takes up a lost connection by `pid` and offset.
     pub fn recovers(&self) -> bool {
-        self.kind == Kind::Node
+        matches!(self.kind, Kind::Node | Kind::NodeStored)
     }
 }
 
@@ -74,20 +92,25 @@ impl Drop for Running {
 
 /// Starts a server and waits until it listens.
 pub fn start(kind: Kind, places: &Places<'_>, settings: &Settings) -> Result<Running> {
-    let command = match kind {
-        Kind::Floor => floor()?,
-        Kind::Node => node(places.node, settings)?,
-        Kind::Parlor => {
-            let (child, url, folder) =
-                places.parlor.as_ref().context("nothing was seeded")?.start(settings)?;
-            return Ok(Running { url, kind, child, _folder: Some(folder) });
-        }
+    let dialect = kind.speaks(settings.dialect);
+    if kind == Kind::Parlor {
+        let seeded = places.parlor.as_ref().context("nothing was seeded")?;
+        let (child, url, folder) = seeded.start(settings, &places.data)?;
+        return Ok(Running { url, dialect, kind, child, _folder: Some(folder) });
+    }
+    let keeps = matches!(kind, Kind::Ceiling | Kind::NodeStored);
+    let folder = keeps.then(|| TempDir::new_in(&places.data)).transpose()?;
+    let kept = folder.as_ref().map(|folder| folder.path().join("messages"));
+    let mut command = match kind {
+        Kind::Node | Kind::NodeStored => node(places.node, dialect, settings, kept.as_deref())?,
+        _ => floor(kept.as_deref())?,
     };
-    start_and_hear(kind, command)
+    let (child, url) = start_and_hear(kind, &mut command)?;
+    Ok(Running { url, dialect, kind, child, _folder: folder })
 }
 
 /// These say on their first line where they listen.
-fn start_and_hear(kind: Kind, mut command: Command) -> Result<Running> {
+fn start_and_hear(kind: Kind, command: &mut Command) -> Result<(Child, Url)> {
     let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let mut child = started.with_context(|| format!("cannot start {}", command.get_program().display()))?;
     let said = child.stdout.take().context("its output is a pipe")?;
@@ -98,7 +121,7 @@ fn start_and_hear(kind: Kind, mut command: Command) -> Result<Running> {
         url.with_context(|| format!("{kind} does not say where it listens, but: {line}"))?.parse()
     });
     match url {
-        Ok(url) => Ok(Running { url, kind, child, _folder: None }),
+        Ok(url) => Ok((child, url)),
         Err(error) => {
             let _ = child.kill();
             let _ = child.wait();
@@ -107,17 +130,21 @@ fn start_and_hear(kind: Kind, mut command: Command) -> Result<Running> {
     }
 }
 
-fn floor() -> Result<Command> {
+fn floor(log: Option<&Path>) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("floor");
+    if let Some(log) = log {
+        command.arg("--log").arg(log);
+    }
     Ok(command)
 }
 
-fn node(folder: &Path, settings: &Settings) -> Result<Command> {
-    let installed = folder.join("node_modules/socket.io").exists();
+fn node(folder: &Path, dialect: Dialect, settings: &Settings, store: Option<&Path>) -> Result<Command> {
+    let installed = folder.join("node_modules/better-sqlite3").exists();
     ensure!(installed, "run `npm ci` in {} first", folder.display());
+    let program = if dialect == Dialect::Staff { "ws.mjs" } else { "server.mjs" };
     let mut command = Command::new("node");
-    command.arg(folder.join("server.mjs")).envs([
+    command.arg(folder.join(program)).env("NODE_STORE", store.unwrap_or(Path::new(""))).envs([
         ("PORT", "0".to_owned()),
         ("SECRET", SECRET.to_owned()),
         ("PING_INTERVAL", settings.ping_interval_ms.to_string()),

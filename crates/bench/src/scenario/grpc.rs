@@ -16,13 +16,12 @@ use parlor_api::v1::{
 };
 use tokio::task::JoinSet;
 use tonic::{
-    Request, Status,
-    metadata::{Ascii, MetadataValue},
     service::interceptor::InterceptedService,
     transport::{Channel, Endpoint},
 };
 
 use crate::{
+    converse::Bearer,
     histogram::Histogram,
     outcome::{Outcome, Spending, Unit},
     pace::Pace,
@@ -58,17 +57,6 @@ pub struct Grpc {
 }
 
 type Chat = ChatServiceClient<InterceptedService<Channel, Bearer>>;
-
-/// The token that every call carries.
-#[derive(Clone)]
-struct Bearer(MetadataValue<Ascii>);
-
-impl tonic::service::Interceptor for Bearer {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
-        Ok(request)
-    }
-}
 
 /// One conversation, and the client that writes to it.
 struct Talk {

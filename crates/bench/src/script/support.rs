@@ -44,16 +44,24 @@ fn role(person: &Person) -> &'static str {
     }
 }
 
+impl Support {
+    /// What the shop signs for this person.
+    #[must_use]
+    pub fn token(secret: &str, person: &Person) -> String {
+        let Person { number, .. } = person;
+        let claims = json!({
+            "id": number, "email": format!("user{number}@bench.example"), "role": role(person),
+            "iat": token::ISSUED, "exp": token::EXPIRES,
+        });
+        token::sign(secret, &claims)
+    }
+}
+
 impl Words for Support {
     fn auth(&self, person: &Person) -> Map<String, Value> {
         let mut auth = Map::new();
         if let Some(secret) = &self.secret {
-            let Person { number, .. } = person;
-            let claims = json!({
-                "id": number, "email": format!("user{number}@bench.example"), "role": role(person),
-                "iat": token::ISSUED, "exp": token::EXPIRES,
-            });
-            auth.insert("token".to_owned(), Value::String(token::sign(secret, &claims)));
+            auth.insert("token".to_owned(), Value::String(Self::token(secret, person)));
         }
         auth
     }

@@ -1,12 +1,7 @@
-//! The constants the floor answers with, and the template of a delivered message.
+//! The floor's words of the `support` dialect over Socket.IO: what is asked, the constants it answers with, and the template
+//! of a delivered message.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use sha1::{Digest as _, Sha1};
-
-use crate::frame;
-
-/// RFC 6455, section 1.3.
-const ACCEPT: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+use crate::frame::text;
 
 /// Engine.IO's first packet. The interval is longer than any measurement: the floor pings nobody.
 const OPEN: &str = r#"0{"sid":"floor0000000000000AAA","upgrades":[],"pingInterval":3600000,"pingTimeout":20000,"maxPayload":1000000}"#;
@@ -44,21 +39,9 @@ impl<'a> Word<'a> {
     }
 }
 
-/// The answer to an upgrade, with Engine.IO's open behind it.
-pub fn upgrade(request: &[u8]) -> Vec<u8> {
-    let request = String::from_utf8_lossy(request);
-    let key = request.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("sec-websocket-key").then(|| value.trim())
-    });
-    let accept = Sha1::new().chain_update(key.unwrap_or_default()).chain_update(ACCEPT).finalize();
-    let mut answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
-        STANDARD.encode(accept)
-    )
-    .into_bytes();
-    frame::put(&mut answer, frame::TEXT, OPEN.as_bytes());
-    answer
+/// Engine.IO's first packet, right behind the upgrade.
+pub fn open() -> Vec<u8> {
+    text(OPEN)
 }
 
 /// Socket.IO's answer to CONNECT.
@@ -77,12 +60,6 @@ pub fn message(head: &str, number: u64, content: &str) -> Vec<u8> {
     ))
 }
 
-fn text(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len() + 4);
-    frame::put(&mut bytes, frame::TEXT, text.as_bytes());
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,12 +73,5 @@ mod tests {
         assert_eq!(Word::of(br#"42["customer:getMyConversation"]"#), Word::AskOwn);
         assert_eq!(Word::of(br#"42["message:send",{"message":"hi","sender":"CUSTOMER"}]"#), Word::Say("hi"));
         assert_eq!(Word::of(b"3"), Word::Other);
-    }
-
-    #[test]
-    fn the_upgrade_is_answered_as_the_specification_says() {
-        // The example of RFC 6455, section 1.3.
-        let answer = upgrade(b"GET / HTTP/1.1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
-        assert!(String::from_utf8_lossy(&answer).contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     }
 }
