@@ -18,6 +18,8 @@ use self::refusal::Refusal;
 use crate::mount::Mount;
 
 mod ask;
+mod cookies;
+mod erased;
 mod frame;
 mod javascript;
 #[cfg(test)]

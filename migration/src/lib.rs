@@ -18,6 +18,13 @@ mod m20261129_000010_message_payload;
 mod m20261129_000011_participant;
 mod m20261129_000012_home;
 mod m20261129_000013_people;
+mod m20261129_000014_erasure;
+mod m20261129_000015_floor;
+mod m20261129_000016_people_revision;
+mod m20261129_000017_message_number;
+mod m20261130_000018_ledger;
+mod m20261130_000019_session;
+mod m20261130_000020_visit;
 
 use sea_orm_migration::{
     MigrationStatus,
@@ -58,6 +65,13 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000011_participant::Migration),
             Box::new(m20261129_000012_home::Migration),
             Box::new(m20261129_000013_people::Migration),
+            Box::new(m20261129_000014_erasure::Migration),
+            Box::new(m20261129_000015_floor::Migration),
+            Box::new(m20261129_000016_people_revision::Migration),
+            Box::new(m20261129_000017_message_number::Migration),
+            Box::new(m20261130_000018_ledger::Migration),
+            Box::new(m20261130_000019_session::Migration),
+            Box::new(m20261130_000020_visit::Migration),
         ]
     }
 }
@@ -89,6 +103,12 @@ pub async fn status(url: &str) -> Result<Vec<(String, bool)>, Error> {
         .iter()
         .map(|step| (step.name().to_owned(), matches!(step.status(), MigrationStatus::Applied)))
         .collect())
+}
+
+/// The names of the steps that this version knows, oldest first.
+#[must_use]
+pub fn steps() -> Vec<String> {
+    Migrator::migrations().iter().map(|step| step.name().to_owned()).collect()
 }
 
 /// The right to change the schema: on PostgreSQL an advisory lock on a connection of its own, which ends with it.

@@ -1,13 +1,14 @@
 //! The soak at a size of one's own: `cargo xtask soak` builds and runs it.
 //!
 //! The server and the clients are two processes, and each connection takes a file of both: the limit of open files is raised
-//! as far as it may be.
+//! as far as it may be. Of the hostile no more are connected at a time than there are files for, and the listener takes no more than
+//! 10,000; the others wait or are refused.
 
 #![allow(clippy::unwrap_used, reason = "a panic with its place is what a test wants")]
 
 use std::time::Duration;
 
-use parlor_tests::soak::{self, Sizes};
+use parlor_tests::soak::{self, Sizes, TAKEN};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Builder;
 
@@ -15,8 +16,10 @@ use tokio::runtime::Builder;
 const OTHERS: usize = 1_000;
 
 fn main() {
-    let sizes = sizes(std::env::args().skip(1));
-    raise(sizes.hostile + 2 * sizes.honest + OTHERS);
+    let mut sizes = sizes(std::env::args().skip(1));
+    let others = 2 * sizes.honest + OTHERS;
+    let files = raise(others + sizes.hostile, others + sizes.hostile.min(TAKEN));
+    sizes.at_once = sizes.hostile.min(files - others);
     let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async { soak::play(sizes).await.check() });
 }
@@ -41,17 +44,18 @@ fn sizes(mut words: impl Iterator<Item = String>) -> Sizes {
     sizes
 }
 
-/// Whom we start inherits it.
-fn raise(needed: usize) {
-    let (needed, limit) = (needed as u64, getrlimit(Resource::Nofile));
-    if limit.current.is_none_or(|current| current >= needed) {
-        return;
+/// Raises the limit of open files to what is wanted, or as far as it may be, and gives it. Whom we start inherits it.
+fn raise(wanted: usize, needed: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let maximum = limit.maximum.unwrap_or(u64::MAX);
+    let files = (wanted as u64).min(maximum);
+    assert!(
+        files >= needed as u64,
+        "it needs {needed} open files, and no more than {maximum} are allowed here: raise the hard limit (ulimit -Hn {needed}, as \
+         root), or take fewer --hostile"
+    );
+    if limit.current.is_some_and(|current| current < files) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(files), maximum: limit.maximum }).unwrap();
     }
-    if let Some(maximum) = limit.maximum.filter(|maximum| *maximum < needed) {
-        panic!(
-            "it needs {needed} open files, and no more than {maximum} are allowed here: raise the hard limit (ulimit -Hn \
-             {needed}, as root), or take fewer --hostile"
-        );
-    }
-    setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum }).unwrap();
+    usize::try_from(files).unwrap()
 }

@@ -95,6 +95,7 @@ impl Configuration {
             put(issuer, "tenant", tenant.into());
             let key = Table::from_iter([("secret".to_owned(), Value::from(secret))]);
             put(issuer, "key", vec![Value::Table(key)].into());
+            put(issuer, "mint_secret", random_secret().into());
         }
     }
 

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use parlor_api::{
     failure, metadata,
     v1::{
-        Reason, chat_service_client::ChatServiceClient, directory_service_client::DirectoryServiceClient,
-        presence_service_client::PresenceServiceClient, token_service_client::TokenServiceClient,
+        Reason, billing_service_client::BillingServiceClient, chat_service_client::ChatServiceClient,
+        directory_service_client::DirectoryServiceClient, presence_service_client::PresenceServiceClient,
+        session_service_client::SessionServiceClient, token_service_client::TokenServiceClient,
     },
 };
 use tonic::{
@@ -18,9 +19,11 @@ use tonic::{
 
 use crate::soon;
 
+pub type Billing = BillingServiceClient<InterceptedService<Channel, Credential>>;
 pub type Chat = ChatServiceClient<InterceptedService<Channel, Credential>>;
 pub type Directory = DirectoryServiceClient<InterceptedService<Channel, Credential>>;
 pub type Presence = PresenceServiceClient<InterceptedService<Channel, Credential>>;
+pub type Sessions = SessionServiceClient<InterceptedService<Channel, Credential>>;
 pub type Tokens = TokenServiceClient<InterceptedService<Channel, Credential>>;
 
 /// What every call of a client carries.
@@ -69,6 +72,10 @@ impl Clients {
         InterceptedService::new(self.channel.clone(), self.credential.clone())
     }
 
+    pub fn billing(&self) -> Billing {
+        Billing::new(self.credentialed())
+    }
+
     pub fn chat(&self) -> Chat {
         Chat::new(self.credentialed())
     }
@@ -79,6 +86,10 @@ impl Clients {
 
     pub fn presence(&self) -> Presence {
         Presence::new(self.credentialed())
+    }
+
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(self.credentialed())
     }
 
     pub fn tokens(&self) -> Tokens {

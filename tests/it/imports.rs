@@ -79,6 +79,21 @@ fn the_store_knows_no_messages_and_the_bus_only_bytes() {
 }
 
 #[test]
+fn the_formats_of_calls_tokens_know_nothing_of_ours() {
+    let packages = packages();
+    let rtc = packages.iter().find(|package| package.name == "parlor-rtc").unwrap();
+    let ours: Vec<String> = packages
+        .iter()
+        .filter(|package| package.name != rtc.name)
+        .map(|package| package.name.replace('-', "_"))
+        .collect();
+    let clocks_and_chance = ["tokio", "rand", "uuid", "http", "hyper"];
+    let foreign: Vec<&str> = ours.iter().map(String::as_str).chain(clocks_and_chance).collect();
+    let broken = rtc.names_any(&foreign);
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
 fn modules_are_named_after_themselves() {
     let broken: Vec<String> = packages()
         .iter()

@@ -37,7 +37,15 @@ fn the_services_are_the_ones_of_the_contract() {
     services.dedup();
     assert_eq!(
         services,
-        ["ChatService", "DirectoryService", "EdgeService", "PresenceService", "TokenService"]
+        [
+            "BillingService",
+            "ChatService",
+            "DirectoryService",
+            "EdgeService",
+            "PresenceService",
+            "SessionService",
+            "TokenService",
+        ]
     );
 }
 

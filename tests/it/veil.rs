@@ -26,6 +26,7 @@ use self::{
 topologies!(
     no_answer_tells_a_customer_what_is_the_staffs,
     no_event_tells_a_customer_what_is_the_staffs,
+    an_export_tells_a_customer_nothing_that_is_the_staffs,
     labels_cannot_be_asked_for,
 );
 
@@ -44,6 +45,7 @@ async fn no_answer_tells_a_customer_what_is_the_staffs(plan: Plan) {
     let scene = Scene::begin(&world).await;
     let _there = scene.attend().await;
     scene.play().await;
+    scene.pay(&world).await;
     let entrance = world.entrance();
     let (raw, of_staff) = (Raw::new(&entrance, &scene.ann).await, Raw::new(&entrance, &scene.sam).await);
     let mut native = Native::enter(&world, json!({"token": scene.ann})).await;
@@ -68,7 +70,8 @@ async fn no_answer_tells_a_customer_what_is_the_staffs(plan: Plan) {
                     let seen_by_staff = of_staff.unary(&method.name, method.encoded(&request)).await.unwrap();
                     assert!(tells(&seen_by_staff, MARK), "staff see it");
                 }
-                "ListOnline" | "GetPresence" | "ListMessages" | "ListMissedEvents" | "ListConversations" => {
+                "ListOnline" | "GetPresence" | "GetProvider" | "ListProviders" | "ListMessages"
+                | "ListMissedEvents" | "ListConversations" => {
                     assert!(tells(&answer, SAM), "{}: {answer:?}", method.name);
                 }
                 "GetUser" | "ExchangeCredential" => assert!(tells(&answer, ANN)),
@@ -92,7 +95,18 @@ async fn no_answer_tells_a_customer_what_is_the_staffs(plan: Plan) {
         "ListOnline",
         "GetPresence",
         "SetAvailability",
+        "RequestSession",
+        "EndSession",
+        "GetSession",
+        "ListSessions",
+        "GetProvider",
+        "ListProviders",
+        "RecordVisit",
         "GetUser",
+        "GetWallet",
+        "ListEntries",
+        "GetStatement",
+        "Quote",
         "ExchangeCredential",
     ] {
         assert!(called.contains(name), "{name} was refused");
@@ -120,7 +134,14 @@ async fn no_event_tells_a_customer_what_is_the_staffs(plan: Plan) {
                 json!({"number": "3", "read": {"conversation": conversation}}),
             ],
         ),
+        ("BillingService", "WatchWallet", vec![json!({})]),
         ("PresenceService", "WatchPresence", vec![json!({})]),
+        ("SessionService", "WatchSessions", vec![json!({})]),
+        (
+            "SessionService",
+            "Conduct",
+            vec![json!({"number": "1", "decline": {"session": {"id": scene.session}}})],
+        ),
         (
             "PresenceService",
             "Attend",
@@ -137,7 +158,11 @@ async fn no_event_tells_a_customer_what_is_the_staffs(plan: Plan) {
         streams.push((stream, method));
     }
     let streaming: Vec<_> = methods().into_iter().filter(Method::streams).collect();
-    assert_eq!(streaming.len(), streams.len(), "each stream is listened to");
+    assert_eq!(
+        streaming.len(),
+        streams.len() + 2,
+        "each stream is listened to, but for the one that has no events and the one that is for staff alone"
+    );
     let entering = json!({
         "token": scene.ann,
         "watch": [{"conversation": conversation}],
@@ -150,19 +175,56 @@ async fn no_event_tells_a_customer_what_is_the_staffs(plan: Plan) {
             read(stream, method, &["presenceSnapshot"]).await;
         }
     }
+    let mut heard = BTreeSet::new();
+    for (stream, method) in streams.iter_mut().filter(|(_, method)| method.is_of("SessionService")) {
+        heard.extend(read(stream, method, &["sessionsSnapshot"]).await);
+    }
 
     scene.play().await;
+    scene.pay(&world).await;
+    scene.erase(&world).await;
     let _there = scene.attend().await;
     let presence = ["presenceChanged"];
-    let chat = ["messageSent", "conversationChanged", "messagesRead", "typingState", "reactionChanged"];
-    let mut heard: BTreeSet<String> = native.until(&[&presence[..], &chat[..]].concat()).await;
+    let chat = [
+        "messageSent",
+        "conversationChanged",
+        "messagesRead",
+        "typingState",
+        "reactionChanged",
+        "messagesErased",
+    ];
+    heard.extend(native.until(&[&presence[..], &chat[..]].concat()).await);
     assert!(native.seen.contains(SAM), "who writes is shown");
     for (stream, method) in &mut streams {
-        let due = if method.is_of("ChatService") { &chat[..] } else { &presence[..] };
+        let due = match method.name.split('/').next() {
+            Some("parlor.v1.ChatService") => &chat[..],
+            Some("parlor.v1.BillingService") => &["walletChanged"],
+            Some("parlor.v1.SessionService") => &["sessionChanged"],
+            _ => &presence[..],
+        };
         heard.extend(read(stream, method, due).await);
     }
     heard.extend(["presenceSnapshot".to_owned()]);
+    // Who visits is for staff alone.
+    heard.extend(["visitSnapshot", "visitChanged"].map(str::to_owned));
     assert_eq!(heard, payloads(), "every kind of event was told");
+}
+
+async fn an_export_tells_a_customer_nothing_that_is_the_staffs(plan: Plan) {
+    let world = plan.start().await;
+    let scene = Scene::begin(&world).await;
+    scene.play().await;
+    let raw = Raw::new(&world.entrance(), &scene.ann).await;
+    let method = methods().into_iter().find(|method| method.short() == "ExportUser").unwrap();
+    let mut stream = raw.watch(&method.name, method.encoded(&asked::request(&method, &scene))).await;
+    let mut lines = String::new();
+    while !lines.contains(r#""record":"end""#) {
+        let told = stream.next().await;
+        veiled(&method.name, &told);
+        lines.push_str(method.json(&told)["lines"].as_str().unwrap());
+    }
+    assert!(lines.contains(ANN), "what is her own is told");
+    assert!(lines.contains("of una") && lines.contains(SAM), "and what staff wrote to her: {lines}");
 }
 
 async fn labels_cannot_be_asked_for(plan: Plan) {

@@ -25,9 +25,11 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 TIMEOUT_S = 15
 
 SERVICES = {
+    "parlor.v1.BillingService",
     "parlor.v1.ChatService",
     "parlor.v1.DirectoryService",
     "parlor.v1.PresenceService",
+    "parlor.v1.SessionService",
     "parlor.v1.TokenService",
 }
 

@@ -24,6 +24,9 @@ pub const URL_CHARS: usize = 2_000;
 /// Characters of a password. The hash takes more, but nobody types more.
 pub const PASSWORD_CHARS: usize = 200;
 
+/// Characters of what another server has stored of a password: an Argon2 string with the longest salt and hash has less.
+pub const PASSWORD_HASH_CHARS: usize = 256;
+
 /// Bytes of a token, or of another proof: headers that carry them are no longer.
 pub const CREDENTIAL_BYTES: usize = 16 * 1024;
 
@@ -44,6 +47,21 @@ pub const MASK_PATHS: usize = 32;
 
 /// Characters of each of them.
 pub const MASK_PATH_CHARS: usize = 64;
+
+/// Characters of a visit's key, and of what a front-end calls a visitor: they are indexed.
+pub const VISIT_KEY_CHARS: usize = 128;
+
+/// Characters of the address of a page in a visit: what every browser takes.
+pub const PAGE_CHARS: usize = 2_000;
+
+/// Characters of a short word about a visitor: a device, a system, a country.
+pub const VISIT_WORD_CHARS: usize = 64;
+
+/// Characters of a user agent, and of what an action was done to: real ones have fewer than 300.
+pub const VISIT_DETAIL_CHARS: usize = 500;
+
+/// Characters of what a visitor did: it is a name in the front-end's code.
+pub const VISIT_ACTION_CHARS: usize = 128;
 
 /// Roles of a person: there are four.
 pub const ROLES: usize = 4;
@@ -97,8 +115,40 @@ pub const PAGE_MESSAGES: usize = 500;
 /// Conversations in a page.
 pub const PAGE_CONVERSATIONS: usize = 1_000;
 
+/// Characters of what a session is about, of what is said with its end, and of what stands beside a provider's name: a line.
+pub const LINE_CHARS: usize = 200;
+
+/// Characters of what is said before a session, and of what a front-end keeps of a provider: as much as a message says.
+pub const INTAKE_CHARS: usize = TEXT_CHARS;
+
+/// States that a list of sessions can be held to: there are six.
+pub const SESSION_STATES: usize = 6;
+
+/// Kinds of sessions that a provider can offer: all but invitations.
+pub const OFFERED_KINDS: usize = 3;
+
+/// Sessions, or providers, in a page.
+pub const PAGE_SESSIONS: usize = 500;
+
+/// Milliseconds that a request for a session may wait, at least and at most: shorter nobody can answer, and longer nobody
+/// remembers.
+pub const REQUEST_LIFETIME_MS: std::ops::RangeInclusive<i64> = 5_000..=86_400_000;
+
+/// Minor units that a minute may cost. A day of it fits any counter.
+pub const RATE_PER_MINUTE: i64 = 1_000_000_000;
+
 /// Milliseconds that somebody may stay online after their last connection: more would show people who are gone.
 pub const LINGER_MS: u64 = 60_000;
+
+/// Characters of why something was booked: a line of a statement.
+pub const NOTE_CHARS: usize = 200;
+
+/// Kinds of transactions that a list of entries can be held to: there are seven.
+pub const TRANSACTION_KINDS: usize = 7;
+
+/// The highest rate of a minute, and the highest minimum and bonus: what is far above any price, and far below what a wallet
+/// can hold.
+pub const RATE_MAX: i64 = 1_000_000_000;
 
 /// Bytes of a frame, of a Socket.IO event and of a REST body that a front-end sends: the longest text as JSON may write
 /// it, with room for the names around it.
@@ -130,7 +180,12 @@ const MESSAGE_BYTES: usize =
 const CONVERSATION_BYTES: usize =
     CHAR_BYTES * (LABEL_CHARS * (TAGS + 1) + KEY_CHARS) + 2 * PERSON_BYTES + MESSAGE_BYTES + 512;
 
+/// Bytes of a session, or of a provider: its texts and its people.
+const SESSION_BYTES: usize =
+    CHAR_BYTES * (INTAKE_CHARS + 2 * LINE_CHARS + KEY_CHARS) + 2 * PERSON_BYTES + 512;
+
 const _: () = {
+    assert!(PAGE_SESSIONS * SESSION_BYTES <= ANSWER_BYTES, "a list of sessions fits an answer");
     assert!(JSON_CHAR_BYTES * TEXT_CHARS + 4 * 1024 <= FRAME_BYTES, "the longest text fits a frame");
     assert!(BATCH_MESSAGES * SENDING_BYTES <= REQUEST_BYTES, "the fullest batch fits a request");
     assert!(FRAME_BYTES <= REQUEST_BYTES, "what a frame holds fits a request");

@@ -9,7 +9,7 @@
 //! what a new message brings is decided here, or is not told.
 
 use crate::v1::{
-    self, attend_response, converse_answer::Answer, converse_response, event::Payload,
+    self, attend_response, conduct_response, converse_answer::Answer, converse_response, event::Payload,
     send_messages_result::Outcome,
 };
 
@@ -178,9 +178,15 @@ impl Veiled for Payload {
             }
             Self::MessagesRead(read) => read.reader.veil(viewer),
             Self::ReactionChanged(changed) => changed.author.veil(viewer),
+            // Who hears of a wallet may see it.
+            Self::MessagesErased(_) | Self::WalletChanged(_) => true,
             Self::TypingState(typing) => typing.authors.veil(viewer),
             Self::PresenceSnapshot(snapshot) => snapshot.presences.veil(viewer),
             Self::PresenceChanged(changed) => changed.veil(viewer),
+            Self::SessionsSnapshot(snapshot) => snapshot.sessions.veil(viewer),
+            Self::SessionChanged(changed) => changed.by.veil(viewer) && changed.session.veil(viewer),
+            // Who knows the key of a visit may record as its visitor.
+            Self::VisitSnapshot(_) | Self::VisitChanged(_) => viewer.is_staff,
         }
     }
 }
@@ -193,6 +199,7 @@ fn is_below(payload: &Payload, cleared: u64) -> bool {
     let sequence = match payload {
         Payload::MessageSent(sent) => sent.message.as_ref().map(|message| message.sequence),
         Payload::ReactionChanged(changed) => Some(changed.message_sequence),
+        Payload::MessagesErased(erased) => erased.message_sequences.iter().max().copied(),
         _ => None,
     };
     sequence.is_some_and(|sequence| sequence <= cleared)
@@ -213,14 +220,19 @@ pub fn is_about(event: &mut v1::Event, role: Option<v1::Role>) -> bool {
 
 // === Answers ===
 
-/// Messages that are veiled where these fields are; the others hold nothing that could be somebody else's, or are for
-/// those alone who may see all of it.
+/// Messages that are veiled where these fields are; those that are one event, of which nothing is left if it is not for the
+/// viewer; the others hold nothing that could be somebody else's, or are for those alone who may see all of it.
 macro_rules! veiled {
-    ($($message:ident: $($field:ident),+;)+ -; $($plain:ident;)+) => {
+    ($($message:ident: $($field:ident),+;)+ - event; $($stream:ident;)+ - nothing; $($plain:ident;)+) => {
         $(impl Veiled for v1::$message {
             fn veil(&mut self, viewer: &Viewer) -> bool {
                 $(self.$field.veil(viewer);)+
                 true
+            }
+        })+
+        $(impl Veiled for v1::$stream {
+            fn veil(&mut self, viewer: &Viewer) -> bool {
+                self.event.as_mut().is_some_and(|event| event.veil(viewer))
             }
         })+
         $(impl Veiled for v1::$plain {
@@ -250,7 +262,47 @@ veiled! {
     UpsertUserResponse: user;
     GetUserResponse: user;
     ListUsersResponse: users;
-    -;
+    ListEntriesResponse: entries;
+    LedgerEntry: transaction;
+    // Who may see a session at all is asked before.
+    Session: payer, provider;
+    RequestSessionResponse: session;
+    AcceptSessionResponse: session;
+    DeclineSessionResponse: session;
+    CancelSessionResponse: session;
+    EndSessionResponse: session;
+    GetSessionResponse: session;
+    ListSessionsResponse: sessions;
+    Provider: person;
+    UpsertProviderResponse: provider;
+    GetProviderResponse: provider;
+    ListProvidersResponse: providers;
+    SetAcceptsRequestsResponse: provider;
+    - event;
+    WatchConversationResponse;
+    WatchPresenceResponse;
+    WatchSessionsResponse;
+    WatchVisitsResponse;
+    WatchWalletResponse;
+    - nothing;
+    GetSessionPolicyResponse;
+    SetSessionPolicyResponse;
+    // Whose wallet it is was asked before.
+    GetWalletResponse;
+    GetStatementResponse;
+    QuoteResponse;
+    // For who manages the tenant.
+    CreditWalletResponse;
+    DebitWalletResponse;
+    RefundTransactionResponse;
+    GetBillingPolicyResponse;
+    SetBillingPolicyResponse;
+    VerifyLedgerResponse;
+    // For staff alone.
+    ListVisitsResponse;
+    GetVisitResponse;
+    // What a visitor is told of its own.
+    RecordVisitResponse;
     ReactToMessageResponse;
     SetTypingResponse;
     CreateTenantResponse;
@@ -260,12 +312,25 @@ veiled! {
     CreateApiKeyResponse;
     ListApiKeysResponse;
     RevokeApiKeyResponse;
+    // Its lines are written for who reads them.
+    ExportUserResponse;
+    EraseUserResponse;
     // The user is whose proof it was.
     ExchangeCredentialResponse;
     MintTokenResponse;
     InspectTokenResponse;
     RevokeTokenResponse;
     GetJwksResponse;
+}
+
+/// Who of the tenant ordered something is the tenant's business.
+impl Veiled for v1::LedgerTransaction {
+    fn veil(&mut self, viewer: &Viewer) -> bool {
+        if !viewer.is_staff {
+            self.made_by.clear();
+        }
+        true
+    }
 }
 
 impl Veiled for v1::SendMessagesResult {
@@ -277,15 +342,13 @@ impl Veiled for v1::SendMessagesResult {
     }
 }
 
-impl Veiled for v1::WatchConversationResponse {
+impl Veiled for v1::ConductResponse {
     fn veil(&mut self, viewer: &Viewer) -> bool {
-        self.event.as_mut().is_some_and(|event| event.veil(viewer))
-    }
-}
-
-impl Veiled for v1::WatchPresenceResponse {
-    fn veil(&mut self, viewer: &Viewer) -> bool {
-        self.event.as_mut().is_some_and(|event| event.veil(viewer))
+        match &mut self.body {
+            Some(conduct_response::Body::Answer(answer)) => answer.session.veil(viewer),
+            Some(conduct_response::Body::Event(event)) => event.veil(viewer),
+            Some(conduct_response::Body::Failure(_)) | None => true,
+        }
     }
 }
 
@@ -317,106 +380,4 @@ impl Veiled for v1::AttendResponse {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn person(user_id: &str, display_name: &str) -> v1::Person {
-        v1::Person {
-            user_id: user_id.to_owned(),
-            number: 7,
-            display_name: display_name.to_owned(),
-            username: "signs-in".to_owned(),
-            email: "a@x.test".to_owned(),
-            avatar_url: "https://x.test/a.png".to_owned(),
-            subject: "64b0".to_owned(),
-        }
-    }
-
-    fn seen(viewer: &Viewer, mut person: v1::Person) -> v1::Person {
-        person.veil(viewer);
-        person
-    }
-
-    #[test]
-    fn somebody_elses_sign_in_is_nobodys_business() {
-        let staff = person("s", "Sam");
-        assert_eq!(seen(&Viewer::staff(), staff.clone()), staff);
-        assert_eq!(seen(&Viewer::customer("s"), staff.clone()), staff, "what is one's own stays");
-        for viewer in [Viewer::customer("a"), Viewer::anybody()] {
-            let shown = v1::Person {
-                username: String::new(),
-                email: String::new(),
-                subject: String::new(),
-                ..staff.clone()
-            };
-            assert_eq!(seen(&viewer, staff.clone()), shown);
-            assert_eq!(seen(&viewer, person("s", "signs-in")).display_name, "", "it is the username");
-        }
-        let guest = v1::Person { display_name: "Ann".to_owned(), ..v1::Person::default() };
-        assert_eq!(seen(&Viewer::anybody(), guest.clone()), guest);
-    }
-
-    #[test]
-    fn what_was_cleared_and_what_is_for_staff_is_not_shown() {
-        let message = v1::Message { sequence: 3, ..v1::Message::default() };
-        let event = |audience: v1::Audience, cleared_sequence| v1::Event {
-            audience: audience.into(),
-            origin_connection: "c".to_owned(),
-            conversation: Some(v1::Conversation {
-                tags: vec!["label".to_owned()],
-                cleared_sequence,
-                last_message: Some(message.clone()),
-                ..v1::Conversation::default()
-            }),
-            payload: Some(Payload::MessageSent(v1::MessageSent { message: Some(message.clone()) })),
-            ..v1::Event::default()
-        };
-        let (all, staff) = (v1::Audience::Participants, v1::Audience::Staff);
-        for (audience, cleared, shown) in [(all, 0, true), (all, 2, true), (all, 3, false), (staff, 0, false)]
-        {
-            let mut told = event(audience, cleared);
-            assert_eq!(told.veil(&Viewer::anybody()), shown, "{audience:?} {cleared}");
-            let conversation = told.conversation.unwrap();
-            assert!(conversation.tags.is_empty());
-            assert_eq!(conversation.last_message.is_some(), cleared < 3);
-            let mut told = event(audience, cleared);
-            assert!(told.veil(&Viewer::staff()));
-            assert_eq!(told, v1::Event { origin_connection: String::new(), ..event(audience, cleared) });
-        }
-    }
-
-    #[test]
-    fn a_change_of_labels_is_not_named() {
-        let fields = vec!["status".to_owned(), "tags".to_owned()];
-        let changed = v1::ConversationChanged { fields, ..v1::ConversationChanged::default() };
-        let mut payload = Payload::ConversationChanged(changed);
-        assert!(payload.veil(&Viewer::anybody()));
-        let Payload::ConversationChanged(changed) = payload else { unreachable!() };
-        assert_eq!(changed.fields, ["status"]);
-    }
-
-    #[test]
-    fn who_chooses_to_be_off_leaves_for_customers() {
-        let presence = |roles: &[v1::Role], availability: v1::Availability| v1::Presence {
-            person: Some(person("s", "Sam")),
-            reachable: true,
-            availability: availability.into(),
-            connections: 2,
-            roles: roles.iter().map(|role| (*role).into()).collect(),
-            ..v1::Presence::default()
-        };
-        let mut changed = v1::PresenceChanged {
-            presence: Some(presence(&[v1::Role::Staff], v1::Availability::Off)),
-            person: Some(person("s", "Sam")),
-            ..v1::PresenceChanged::default()
-        };
-        assert!(changed.veil(&Viewer::customer("a")));
-        assert!(changed.person.unwrap().username.is_empty());
-        let shown = changed.presence.unwrap();
-        assert_eq!((shown.reachable, shown.connections), (false, 0));
-        assert!(shown.person.unwrap().username.is_empty());
-        let customer = presence(&[v1::Role::Customer], v1::Availability::Available);
-        assert!(!Viewer::customer("a").sees(&customer), "customers do not see each other");
-        assert!(Viewer::customer("s").sees(&customer) && Viewer::staff().sees(&customer));
-    }
-}
+mod tests;

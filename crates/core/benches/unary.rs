@@ -171,5 +171,6 @@ fn options() -> Options {
         edge: edge::Options::new("bench"),
         position_key: b"a position key for the benchmark".to_vec(),
         restart_linger: Some(Duration::ZERO),
+        retention: parlor_core::retention::Options::default(),
     }
 }

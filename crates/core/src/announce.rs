@@ -12,7 +12,8 @@ use crate::{
     heads::Heads,
     hub::{self, Announced, Source, StateOf, Topic, state},
     presence::{self, Presence, Seen},
-    subject::Kinds,
+    session,
+    subject::{Kinds, Subjects},
 };
 
 /// What the store calls after each commit: each event is encoded once, and published in the log of its subject and
@@ -30,15 +31,22 @@ pub fn on_commit(bus: Arc<dyn Bus>, kinds: Kinds, heads: Heads) -> OnCommit {
 fn announce(bus: &dyn Bus, kinds: &Kinds, stored: &Arc<StoredEvent>) {
     let encoded = kinds.event(stored).encode_to_vec();
     hub::publish(bus, Topic::Log(stored.tenant, stored.subject), stored.sequence, &encoded);
+    for person in kinds.told_to(stored) {
+        hub::publish(bus, Topic::State(stored.tenant, StateOf::Sessions(person)), stored.position, &encoded);
+    }
     let encoded = if kinds.is_for_staff(stored) { encoded } else { kinds.in_feed(stored).encode_to_vec() };
     hub::publish(bus, Topic::Feed(stored.tenant), stored.position, &encoded);
 }
 
-/// What presence calls after each stored edge.
+/// What presence calls after each stored edge, and of visits that changed.
 #[must_use]
 pub fn on_presence(bus: Arc<dyn Bus>) -> presence::Announce {
     Arc::new(move |tenant, revision, event| {
-        hub::publish(&*bus, Topic::State(tenant, StateOf::Presence), revision, &event.encode_to_vec());
+        let of = match &event.payload {
+            Some(v1::event::Payload::VisitChanged(_)) => StateOf::Visits,
+            _ => StateOf::Presence,
+        };
+        hub::publish(&*bus, Topic::State(tenant, of), revision, &event.encode_to_vec());
     })
 }
 
@@ -48,13 +56,15 @@ pub struct StoreSource {
     store: Store,
     presence: Presence,
     kinds: Kinds,
+    subjects: Subjects,
 }
 
 impl StoreSource {
     /// Reads from this store.
     #[must_use]
     pub fn new(store: Store, presence: Presence, kinds: Kinds) -> Self {
-        Self { store, presence, kinds }
+        let subjects = Subjects::new(store.clone(), kinds.clone());
+        Self { store, presence, kinds, subjects }
     }
 }
 
@@ -84,12 +94,29 @@ impl Source for StoreSource {
         Ok(announced)
     }
 
+    async fn floor(&self, topic: Topic) -> Result<i64> {
+        match topic {
+            Topic::Log(tenant, subject) => self.subjects.floor(tenant, subject).await,
+            Topic::Feed(tenant) => self.subjects.tenant_floor(tenant).await,
+            Topic::State(..) => Err(not_a_log(topic)),
+        }
+    }
+
     async fn state(&self, topic: Topic) -> Result<Option<(i64, v1::Event)>> {
         match topic {
             Topic::State(tenant, StateOf::Presence) => {
                 let (seen, revision) = self.presence.online(tenant).await?;
                 let presences = seen.iter().map(Seen::to_proto).collect();
                 Ok(Some((revision, state::presence_snapshot(revision, presences))))
+            }
+            Topic::State(tenant, StateOf::Sessions(person)) => {
+                let (live, position) = self.store.sessions.live_of(tenant, person).await?;
+                let live = live.iter().map(session::convert::session).collect();
+                Ok(Some((position, state::sessions_snapshot(live))))
+            }
+            Topic::State(tenant, StateOf::Visits) => {
+                let (revision, visits) = self.presence.visits().snapshot(tenant).await?;
+                Ok(Some((revision, state::visit_snapshot(revision, visits))))
             }
             Topic::State(_, StateOf::Typing(_)) | Topic::Log(..) | Topic::Feed(_) => Ok(None),
         }

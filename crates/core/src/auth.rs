@@ -7,6 +7,7 @@
 //! In steady state a call costs one look-up: no signature is checked and no row is read.
 
 pub mod access;
+mod account;
 pub mod api_key;
 pub mod cache;
 mod claim;
@@ -15,12 +16,14 @@ pub mod credential;
 pub mod handle;
 pub mod inspect;
 pub mod issuer;
+pub mod issuers;
 pub mod jwks;
 pub mod jwt;
 pub mod provenance;
 mod provision;
 pub mod records;
 pub mod revocation;
+pub mod session_cookie;
 pub mod standing;
 
 #[cfg(test)]
@@ -28,21 +31,24 @@ mod tests;
 
 use std::sync::Arc;
 
-use parlor_store::{Roles, Store, TenantId};
+use parlor_store::{MarkOf, Roles, Store, TenantId};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 pub use self::{
     access::OWN_ISSUER,
     credential::{Context, RawCredential},
-    issuer::{IssuerKey, IssuerOptions, KeyMaterial},
+    issuer::{IssuerKey, IssuerOptions, KeyMaterial, shape_of},
 };
 use self::{
     access::{Access, GUEST_SUBJECT, Grant, KEY_SUBJECT, OWN_LEEWAY_MS},
+    account::Accounts,
     handle::Named,
-    issuer::{Issuer, Issuers, Signed, Verified, nobodys},
+    issuer::{Issuer, Signed, Verified},
+    issuers::{Issuers, nobodys},
     jwt::{Unverified, invalid},
-    records::{Records, held, is_held},
+    records::{Records, held, is_held, recorded},
+    session_cookie::Sealed,
     standing::Standing,
 };
 use crate::{
@@ -81,6 +87,7 @@ pub struct Auth {
     handle_seal: Seal,
     records: Records,
     standing: Standing,
+    accounts: Accounts,
 }
 
 impl Auth {
@@ -95,6 +102,7 @@ impl Auth {
             access,
             operator_key: options.operator_key.as_deref().filter(|key| !key.is_empty()).map(api_key::hash),
             handle_seal: Seal::new(&options.handle_key, "handle"),
+            accounts: Accounts::new(&options.handle_key),
             standing,
             records: Records::new(store, clock.clone()),
             clock,
@@ -172,6 +180,12 @@ impl Auth {
         &self.standing
     }
 
+    /// What stands for the outside accounts of a tenant once they are erased.
+    #[must_use]
+    pub fn marks(&self, tenant: TenantId) -> MarkOf {
+        self.accounts.marks(tenant, self.clock.now())
+    }
+
     /// The id of a tenant, and its slug to share.
     pub async fn tenant(&self, slug: &str) -> Result<(TenantId, Arc<str>)> {
         self.records.tenant(slug).await
@@ -199,7 +213,7 @@ impl Auth {
     #[must_use]
     pub fn proof_ends(&self, principal: &Principal) -> Option<i64> {
         let issuer = self.issuers.named(&principal.proof.issuer);
-        let leeway_ms = issuer.map_or(0, |issuer| issuer.leeway_ms()).max(OWN_LEEWAY_MS);
+        let leeway_ms = issuer.map_or(0, |issuer| issuer.longest_leeway_ms()).max(OWN_LEEWAY_MS);
         principal.rights_until.map(|until| until.saturating_sub(leeway_ms))
     }
 
@@ -210,6 +224,10 @@ impl Auth {
             && context.admits(&principal)
         {
             return Ok(principal);
+        }
+        if let Some(sealed) = Sealed::parse(text) {
+            let principal = self.session(&sealed?, context, now).await?;
+            return self.standing.keep(digest, principal, now, VERIFIED_MS);
         }
         let token = Unverified::parse(text)?;
         let principal = if self.access.claims_to_be_ours(&token) {
@@ -278,21 +296,44 @@ impl Auth {
         Err(refusal.unwrap_or_else(|| nobodys(keys_away)))
     }
 
+    /// Whom a session cookie is of: whoever's secret opens it says so.
+    async fn session(&self, sealed: &Sealed<'_>, context: &Context, now: i64) -> Result<Principal> {
+        let mut refusal = None;
+        for issuer in self.issuers.iter() {
+            let options = issuer.options();
+            if !context.accepts(&options.name, &options.tenant) {
+                continue;
+            }
+            let Some(token) = issuer.opens(sealed) else { continue };
+            match issuer.read_session(&token, now) {
+                Ok(verified) => return self.person(issuer, verified, now).await,
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| nobodys(None)))
+    }
+
     async fn person(&self, issuer: &Issuer, verified: Verified, now: i64) -> Result<Principal> {
         let (tenant, tenant_slug) = self.records.tenant(&issuer.options().tenant).await?;
-        let Verified { profile, subject, roles, times, names, made } = verified;
-        let user = provision::user(&self.records.store, tenant, issuer, &subject, &profile, now).await?;
+        let Verified { profile, subject, roles, times, leeway_ms, names, made } = verified;
+        let account = self.accounts.shown(tenant, issuer, &subject, times.issued_at);
+        let user =
+            provision::user(&self.records.store, tenant, issuer, &subject, &profile, account, now).await?;
         let made = made.unwrap_or_default();
-        let roles = if made.held { held(roles, &user) } else { roles };
+        let (roles, is_held) = match issuer.options().roles_of_records {
+            true => (recorded(&user), true),
+            false if made.held => (held(roles, &user), true),
+            false => (roles, false),
+        };
         let proof = Proof {
             issuer: issuer.options().name.clone(),
             subject,
             names,
             issued_at: times.issued_at,
             made_with: made.made_with,
-            held: made.held,
+            held: is_held,
         };
-        let rights_until = Some(times.expires_at.saturating_add(issuer.leeway_ms()));
+        let rights_until = Some(times.expires_at.saturating_add(leeway_ms));
         let actor = Actor::User(user);
         self.still_made_with(Principal { tenant, tenant_slug, actor, roles, proof, rights_until }).await
     }

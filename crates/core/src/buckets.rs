@@ -37,7 +37,7 @@ impl Rate {
     }
 
     /// How long until one comes back.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub const fn refill_ms(self) -> i64 {
         self.refill_us / MS
     }
@@ -106,9 +106,14 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         Ok(())
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub fn len(&self) -> usize {
         lock(&self.kept).full_at.len()
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    pub fn len_in_order(&self) -> usize {
+        lock(&self.kept).order.len()
     }
 }
 

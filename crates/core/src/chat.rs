@@ -181,7 +181,9 @@ impl Chat {
     ) -> Result<MessagePage> {
         let principal = caller.principal()?;
         let conversation = self.find.accessible(principal, &caller.peer, named).await?;
-        let hidden = if principal.is_staff() { 0 } else { conversation.cleared_sequence };
+        let cleared = if principal.is_staff() { 0 } else { conversation.cleared_sequence };
+        // The range is of what is kept, so whoever reads on from earlier sees that something is gone.
+        let hidden = cleared.max(conversation.floor_sequence - 1);
         let span = Span::of(&filter, cursor, hidden, conversation.last_sequence);
         filter.after_sequence = span.from;
         filter.through_sequence = Some(span.through);
@@ -193,6 +195,9 @@ impl Chat {
         };
         let more = cut(&mut messages, limit);
         let last = messages.last().map(|message| message.sequence).filter(|_| more);
+        // What went since the conversation was read lacks in the page, so the range begins above it.
+        let floor = self.store.log.subject_floor(tenant, id).await?;
+        messages.retain(|message| message.sequence >= floor);
         let (shown, next) = span.shown(last, filter.descending);
         if filter.descending {
             messages.reverse();
@@ -203,7 +208,7 @@ impl Chat {
             conversation,
             messages,
             reactions,
-            from_sequence: shown.from,
+            from_sequence: shown.from.max(floor - 1).min(shown.through),
             through_sequence: shown.through,
             next,
         })
@@ -241,10 +246,9 @@ impl Chat {
         let alone =
             MessageFilter { after_sequence: sequence - 1, through_sequence, ..MessageFilter::default() };
         let (tenant, conversation_id) = (principal.tenant, conversation.id);
-        // Messages never change, so it is there when the store looks too.
-        if sequence <= hidden
-            || self.store.chat.list_messages(tenant, conversation_id, &alone, 1).await?.is_empty()
-        {
+        let found = self.store.chat.list_messages(tenant, conversation_id, &alone, 1).await?;
+        // Whether it is still kept and was not erased, the store looks again.
+        if sequence <= hidden || found.first().is_none_or(|message| message.erased) {
             return Err(Error::field("message_sequence", "must be a message's"));
         }
         Ok(Mutation::react(Reacting {

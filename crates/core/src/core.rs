@@ -11,8 +11,9 @@ use std::{sync::Arc, time::Duration};
 use parlor_api::{
     limits::REQUEST_BYTES,
     v1::{
-        chat_service_server::ChatServiceServer, directory_service_server::DirectoryServiceServer,
-        presence_service_server::PresenceServiceServer, token_service_server::TokenServiceServer,
+        billing_service_server::BillingServiceServer, chat_service_server::ChatServiceServer,
+        directory_service_server::DirectoryServiceServer, presence_service_server::PresenceServiceServer,
+        session_service_server::SessionServiceServer, token_service_server::TokenServiceServer,
     },
 };
 use parlor_bus::Bus;
@@ -24,13 +25,14 @@ use uuid::Uuid;
 use crate::{
     Error, Result, Service, announce,
     auth::{self, Auth},
+    billing::{BillingRpc, Ears, subject::Wallets},
     chat::{
         Chat, ChatRpc,
         guesses::{self, Guesses},
         subject::Conversations,
     },
     clock::Clock,
-    directory::{Directory, DirectoryRpc},
+    directory::{Depart, Directory, DirectoryRpc, Eraser},
     edge::{self, Edge, Past},
     heads::Heads,
     health::Health,
@@ -40,6 +42,12 @@ use crate::{
     password::Passwords,
     presence::{self, NotStarted, Presence, PresenceRpc},
     request::Requests,
+    retention::{self, Retention},
+    session::{
+        SessionRpc, Sessions,
+        expiry::{Expiry, Nudge},
+        subject::SessionEvents,
+    },
     share::{Pace, Shares},
     stack,
     subject::{Kind, Kinds, Subjects},
@@ -65,6 +73,8 @@ pub struct Options {
     pub messages: Pace,
     /// How many conversations guests of a client address may create.
     pub new_conversations: guesses::Options,
+    /// How long what is kept.
+    pub retention: retention::Options,
     /// How the links of gateways behave.
     pub edge: edge::Options,
 }
@@ -81,8 +91,13 @@ struct Parts {
     clock: Clock,
     hub: Hub,
     presence: Presence,
+    eraser: Eraser,
     edge: Edge,
     health: Arc<Health>,
+    retention: Retention,
+    expiry: Expiry,
+    /// Says that a session was asked for.
+    requested: Nudge,
     lost: CancellationToken,
 }
 
@@ -130,6 +145,8 @@ impl Core {
         let hub = Hub::start(bus, source, clock.clone());
         let health = Health::start(store.clone(), clock.clone(), lost.clone()).await;
 
+        let retention = Retention::start(options.retention, store.clone(), clock.clone(), lost.clone());
+
         let pages = Pages::new(&options.position_key);
         let requests = Requests::new(&options.position_key, clock.clone());
         let chat = Chat::new(
@@ -138,17 +155,43 @@ impl Core {
             clock.clone(),
             auth.clone(),
             requests.clone(),
-            offsets,
+            offsets.clone(),
             Guesses::new(options.unknown_keys, options.new_conversations),
         );
         let past = Past::recall(store.clone(), clock.clone(), heads, &options.position_key).await?;
         let subjects = Subjects::new(store.clone(), kinds);
         let (finder, rights) = (chat.finder(), auth.clone());
         let edge = Edge::new(options.edge, finder, presence.clone(), hub.clone(), rights, past, subjects);
-        let parts = Parts { store, auth, clock, hub, presence, edge, health, lost };
+        let leaving = presence.clone();
+        let depart: Depart = Arc::new(move |tenant, user| {
+            let presence = leaving.clone();
+            Box::pin(async move { presence.expel(tenant, user).await })
+        });
+        let eraser = Eraser::start(store.clone(), auth.clone(), clock.clone(), depart);
+        let requested = Nudge::default();
+        let expiry = Expiry::start(store.clone(), clock.clone(), requested.clone(), lost.clone());
+        let parts = Parts {
+            store,
+            auth,
+            clock,
+            hub,
+            presence,
+            eraser,
+            edge,
+            health,
+            retention,
+            expiry,
+            requested,
+            lost,
+        };
         let kept = Arc::new(Shares::new(options.messages, parts.clock.clone()));
-        let routes =
-            parts.services(ChatRpc::new(chat, requests.clone(), pages.clone(), kept), requests, pages)?;
+        let routes = parts.services(
+            ChatRpc::new(chat, requests.clone(), pages.clone(), kept.clone()),
+            kept,
+            requests,
+            pages,
+            offsets,
+        )?;
         let service = stack::wrap(routes, &parts.auth, &parts.clock, &options.stack);
         Ok(Arc::new(Self { parts, service }))
     }
@@ -181,6 +224,12 @@ impl Core {
         &self.parts.auth
     }
 
+    /// When the last run of retention began that has ended.
+    #[cfg(test)]
+    pub(crate) fn retention_ran(&self) -> tokio::sync::watch::Receiver<parlor_store::Millis> {
+        self.parts.retention.ran()
+    }
+
     /// What is remembered.
     #[cfg(test)]
     pub(crate) fn store(&self) -> &Store {
@@ -207,6 +256,10 @@ impl Core {
     /// Ends streams, keeps who is online as they are, finishes what is queued for the database, and closes it.
     pub async fn shutdown(&self) {
         self.parts.health.end().await;
+        // Who is being erased is gone on with by the next core.
+        self.parts.eraser.shutdown().await;
+        self.parts.retention.end().await;
+        self.parts.expiry.end().await;
         self.parts.hub.shutdown().await;
         // Before the links end, so that nobody whose gateway goes on is counted out.
         self.parts.presence.shutdown().await;
@@ -219,15 +272,37 @@ impl Core {
 
 /// The kinds of subjects that there are.
 pub(crate) fn kinds() -> Vec<(SubjectKind, Arc<dyn Kind>)> {
-    vec![(SubjectKind::CONVERSATION, Arc::new(Conversations))]
+    vec![
+        (SubjectKind::CONVERSATION, Arc::new(Conversations)),
+        (SubjectKind::SESSION, Arc::new(SessionEvents)),
+        (SubjectKind::WALLET, Arc::new(Wallets)),
+    ]
 }
 
 impl Parts {
-    fn services(&self, chat: ChatRpc, requests: Requests, pages: Pages) -> Result<Routes> {
+    fn services(
+        &self,
+        chat: ChatRpc,
+        kept: Arc<Shares>,
+        requests: Requests,
+        pages: Pages,
+        offsets: Offsets,
+    ) -> Result<Routes> {
         let (store, auth, clock) = (self.store.clone(), self.auth.clone(), self.clock.clone());
         let passwords = Passwords::default();
         let tokens = Tokens::new(store.clone(), auth.clone(), clock.clone(), passwords.clone());
-        let directory = Directory::new(store, auth.clone(), clock, passwords);
+        let sessions = Sessions::new(
+            store.clone(),
+            self.hub.clone(),
+            clock.clone(),
+            auth.clone(),
+            self.requested.clone(),
+        );
+        let sessions = SessionRpc::new(sessions, requests.clone(), pages.clone(), kept);
+        let sessions = SessionServiceServer::new(sessions);
+        let ears = Ears { hub: self.hub.clone(), auth: auth.clone(), offsets };
+        let billing = BillingRpc::new(store.clone(), clock.clone(), requests.clone(), pages.clone(), ears);
+        let directory = Directory::new(store, auth.clone(), clock, passwords, self.eraser.clone());
         let directory = DirectoryRpc::new(directory, requests, pages.clone());
         let presence = PresenceRpc::new(self.presence.clone(), self.hub.clone(), auth, pages);
 
@@ -244,7 +319,9 @@ impl Parts {
         Ok(Routes::new(directory.max_decoding_message_size(REQUEST_BYTES))
             .add_service(tokens.max_decoding_message_size(REQUEST_BYTES))
             .add_service(chat.max_decoding_message_size(REQUEST_BYTES))
+            .add_service(sessions.max_decoding_message_size(REQUEST_BYTES))
             .add_service(presence.max_decoding_message_size(REQUEST_BYTES))
+            .add_service(BillingServiceServer::new(billing).max_decoding_message_size(REQUEST_BYTES))
             .add_service(self.edge.service().max_decoding_message_size(REQUEST_BYTES))
             .add_service(self.health.service())
             .add_service(reflection().build_v1().map_err(unreadable)?)

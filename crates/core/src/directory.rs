@@ -5,9 +5,12 @@
 
 mod convert;
 mod decode;
+mod erase;
+mod export;
 mod keys;
 mod rpc;
 mod tenants;
+mod turns;
 mod users;
 
 #[cfg(test)]
@@ -17,11 +20,14 @@ use std::sync::Arc;
 
 use parlor_store::Store;
 
-pub use self::rpc::DirectoryRpc;
 pub(crate) use self::{
     convert::user as user_message,
     decode::{MAX_USERNAME_CHARS, password, roles, username},
     users::found,
+};
+pub use self::{
+    erase::{Depart, Eraser},
+    rpc::DirectoryRpc,
 };
 use crate::{auth::Auth, clock::Clock, password::Passwords};
 
@@ -32,12 +38,14 @@ pub struct Directory {
     auth: Arc<Auth>,
     clock: Clock,
     passwords: Passwords,
+    eraser: Eraser,
+    turns: turns::Turns,
 }
 
 impl Directory {
     /// Over a store.
     #[must_use]
-    pub fn new(store: Store, auth: Arc<Auth>, clock: Clock, passwords: Passwords) -> Self {
-        Self { store, auth, clock, passwords }
+    pub fn new(store: Store, auth: Arc<Auth>, clock: Clock, passwords: Passwords, eraser: Eraser) -> Self {
+        Self { store, auth, clock, passwords, eraser, turns: turns::Turns::default() }
     }
 }

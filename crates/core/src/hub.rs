@@ -152,10 +152,11 @@ impl Hub {
         Ok(())
     }
 
-    /// The events of a log above a number, in order, and its head when they were read.
+    /// The events of a log above a number, in order, and its head before they were read: a page that is not full has all
+    /// that is kept up to there.
     pub async fn fetch(&self, topic: Topic, after: i64, limit: u64) -> Result<(Vec<Announced>, i64)> {
-        let events = self.shared.source.tail(topic, after, limit).await?;
         let head = self.shared.source.head(topic).await?;
+        let events = self.shared.source.tail(topic, after, limit).await?;
         Ok((events, head))
     }
 

@@ -5,6 +5,7 @@
 
 pub mod announce;
 pub mod auth;
+pub mod billing;
 mod buckets;
 pub mod caller;
 pub mod chat;
@@ -24,7 +25,9 @@ pub mod page;
 pub mod password;
 pub mod presence;
 pub mod request;
+pub mod retention;
 pub mod seal;
+pub mod session;
 pub mod share;
 pub mod stack;
 pub mod status;

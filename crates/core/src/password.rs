@@ -1,15 +1,20 @@
 //! Passwords: hashed with Argon2id, off the threads that serve calls, and only so many at once, because each takes 19 MiB
-//! and a good part of a core.
+//! and a good part of a core. What another server has hashed is checked by its own rule (`stored`) and renewed.
+
+mod kinds;
+pub mod stored;
 
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex},
 };
 
-use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Argon2, PasswordHasher as _};
+use parlor_store::{Store, TenantId};
 use tokio::sync::Semaphore;
 
+use self::{kinds::Kinds, stored::Kind};
 use crate::{Error, Result, locked::lock};
 
 pub const MIN_CHARS: usize = 8;
@@ -41,7 +46,17 @@ pub struct Passwords {
     places: Arc<Semaphore>,
     known_places: Arc<Semaphore>,
     shares: Arc<Shares>,
-    nobodys: Arc<OnceLock<String>>,
+    kinds: Arc<Kinds>,
+}
+
+/// What came of a password that was shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked {
+    Wrong,
+    /// With a hash of our own to take the place of one that is not.
+    Right {
+        renewed: Option<String>,
+    },
 }
 
 impl Default for Passwords {
@@ -51,7 +66,7 @@ impl Default for Passwords {
             places: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
             known_places: Arc::new(Semaphore::new(WAITING_KNOWN)),
             shares: Arc::default(),
-            nobodys: Arc::default(),
+            kinds: Arc::default(),
         }
     }
 }
@@ -62,19 +77,47 @@ impl Passwords {
         self.run(client, move || hash(&password)).await?
     }
 
-    /// True if the password has this hash. Without a hash it takes as long and is false, so that nobody learns from the
-    /// time who has an account.
-    pub async fn verify(&self, client: Client, password: String, stored: Option<String>) -> Result<bool> {
-        let nobodys = self.nobodys.clone();
-        self.run(client, move || match stored {
-            Some(stored) => matches(&password, &stored),
-            None => {
-                let nobodys = nobodys.get_or_init(|| hash("nobody's password").unwrap_or_default());
-                let _ = matches(&password, nobodys);
-                false
+    /// Whether the password has this hash. One that is wrong takes as long as every other that is wrong in the same tenant,
+    /// so that nobody learns from the time who has an account, nor of which kind their hash is: `kinds` are those that
+    /// people there have beside our own.
+    pub async fn check(
+        &self,
+        client: Client,
+        password: String,
+        stored: Option<String>,
+        kinds: Vec<Kind>,
+    ) -> Result<Checked> {
+        self.run(client, move || {
+            if let Some(stored) = stored.as_deref().filter(|stored| stored::matches(&password, stored)) {
+                let is_own = Kind::of(stored) == Ok(Kind::own());
+                let renewed = if is_own { None } else { Some(hash(&password)?) };
+                return Ok(Checked::Right { renewed });
             }
+            for kind in left(stored.as_deref(), &kinds) {
+                kind.spend(&password);
+            }
+            Ok(Checked::Wrong)
+        })
+        .await?
+    }
+
+    /// True if it is for certain the password that somebody has.
+    pub async fn is_same(&self, client: Client, password: String, stored: String) -> Result<bool> {
+        self.run(client, move || {
+            stored::is_told_by(&password, &stored) && stored::matches(&password, &stored)
         })
         .await
+    }
+
+    /// The kinds of hashes that people of a tenant have, beside our own.
+    pub async fn kinds(&self, store: &Store, tenant: TenantId) -> Result<Vec<Kind>> {
+        self.kinds.of(store, tenant).await
+    }
+
+    /// Takes in what another server has hashed, before it is stored; fails if it cannot be.
+    pub async fn admit(&self, store: &Store, tenant: TenantId, hash: &str) -> Result<()> {
+        let kind = Kind::of(hash).map_err(|problem| Error::field("password_hash", problem))?;
+        self.kinds.admit(store, tenant, kind).await
     }
 
     async fn run<T: Send + 'static>(
@@ -141,15 +184,23 @@ fn hash(password: &str) -> Result<String> {
         .map_err(|error| Error::Internal(format!("hashing a password failed: {error}")))
 }
 
-fn matches(password: &str, stored: &str) -> bool {
-    Argon2::default().verify_password(password.as_bytes(), stored).is_ok()
+/// The work that is left once a hash was checked, so that it is the same for every one: one check of each kind, and of our
+/// own.
+fn left(stored: Option<&str>, kinds: &[Kind]) -> Vec<Kind> {
+    let done = stored.and_then(|stored| Kind::of(stored).ok());
+    let all = std::iter::once(Kind::own()).chain(kinds.iter().copied());
+    all.filter(|kind| Some(*kind) != done).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{stored::OWN_PREFIX, *};
 
     const NOBODY: Client = Client { network: None, is_known: false };
+
+    async fn guess(passwords: &Passwords, client: Client) -> Result<Checked> {
+        passwords.check(client, String::new(), None, Vec::new()).await
+    }
 
     #[tokio::test]
     async fn one_network_does_not_fill_the_queue_of_all() {
@@ -159,22 +210,22 @@ mod tests {
         let busy = Err(Error::RateLimited { retry_after_ms: RETRY_AFTER_MS });
         let mut waiting = Vec::new();
         for _ in 0..WAITING_OF_NETWORK {
-            waiting.push(Box::pin(passwords.verify(from("192.0.2.1"), String::new(), None)));
+            waiting.push(Box::pin(guess(&passwords, from("192.0.2.1"))));
             assert!(futures::poll!(waiting.last_mut().unwrap()).is_pending());
         }
-        assert_eq!(passwords.verify(from("192.0.2.1"), String::new(), None).await, busy);
-        let other = passwords.verify(from("192.0.2.2"), String::new(), None);
+        assert_eq!(guess(&passwords, from("192.0.2.1")).await, busy);
+        let other = guess(&passwords, from("192.0.2.2"));
         tokio::pin!(other);
         assert!(futures::poll!(&mut other).is_pending());
         // Whoever leaves gives the place back.
         waiting.pop();
-        let next = passwords.verify(from("192.0.2.1"), String::new(), None);
+        let next = guess(&passwords, from("192.0.2.1"));
         tokio::pin!(next);
         assert!(futures::poll!(&mut next).is_pending());
         // Who is not polled takes no turn.
         drop(waiting);
         drop(turns);
-        assert_eq!((other.await, next.await), (Ok(false), Ok(false)));
+        assert_eq!((other.await, next.await), (Ok(Checked::Wrong), Ok(Checked::Wrong)));
         assert!(passwords.shares.0.lock().unwrap().is_empty());
     }
 
@@ -184,13 +235,13 @@ mod tests {
         let turns = passwords.turns.clone().acquire_many_owned(2).await.unwrap();
         let _places = passwords.places.clone().acquire_many_owned(66).await.unwrap();
         let client = |is_known| Client { network: "192.0.2.1".parse().ok(), is_known };
-        let refused = passwords.verify(client(false), String::new(), None).await;
+        let refused = guess(&passwords, client(false)).await;
         assert_eq!(refused, Err(Error::RateLimited { retry_after_ms: RETRY_AFTER_MS }));
-        let known = passwords.verify(client(true), String::new(), None);
+        let known = guess(&passwords, client(true));
         tokio::pin!(known);
         assert!(futures::poll!(&mut known).is_pending());
         drop(turns);
-        assert_eq!(known.await, Ok(false));
+        assert_eq!(known.await, Ok(Checked::Wrong));
     }
 
     #[tokio::test]
@@ -198,9 +249,33 @@ mod tests {
         let passwords = Passwords::default();
         let hash = passwords.hash(NOBODY, "correct horse".to_owned()).await.unwrap();
         assert!(hash.starts_with("$argon2id$"), "{hash}");
-        assert!(passwords.verify(NOBODY, "correct horse".to_owned(), Some(hash.clone())).await.unwrap());
-        assert!(!passwords.verify(NOBODY, "wrong horse".to_owned(), Some(hash)).await.unwrap());
-        assert!(!passwords.verify(NOBODY, "nobody's password".to_owned(), None).await.unwrap());
+        assert!(hash.starts_with(OWN_PREFIX) && Kind::of(&hash) == Ok(Kind::own()), "{hash}");
+        let check = async |password: &str, hash: Option<&str>| {
+            passwords.check(NOBODY, password.to_owned(), hash.map(str::to_owned), Vec::new()).await.unwrap()
+        };
+        assert_eq!(check("correct horse", Some(&hash)).await, Checked::Right { renewed: None });
+        assert_eq!(check("wrong horse", Some(&hash)).await, Checked::Wrong);
+        assert_eq!(check("nobody's password", None).await, Checked::Wrong);
+    }
+
+    /// A clock would tell of other things too, so what is counted is the work.
+    #[test]
+    fn a_sign_in_that_fails_does_the_same_work_whomever_it_names() {
+        let bcrypt = "$2b$04$Pb17o3jZEZYq1QcVwm6Ff.g7gRiyfgXBoUMgFda4kwx18WkKSfdYO";
+        let kinds = [Kind::Bcrypt { cost: 4 }, Kind::Bcrypt { cost: 10 }];
+        let all = |stored: Option<&str>| {
+            let checked = stored.map(|stored| Kind::of(stored).unwrap());
+            let mut work: Vec<String> =
+                left(stored, &kinds).into_iter().chain(checked).map(|kind| format!("{kind:?}")).collect();
+            work.sort();
+            work
+        };
+        let own = hash("correct horse").unwrap();
+        let nobodys = all(None);
+        assert_eq!(nobodys.len(), 3);
+        for stored in [bcrypt.to_owned(), bcrypt.replace("$04$", "$10$"), own] {
+            assert_eq!(all(Some(&stored)), nobodys, "{stored}");
+        }
     }
 
     #[tokio::test]
@@ -208,10 +283,10 @@ mod tests {
         let passwords = Passwords::default();
         let _all = passwords.turns.clone().acquire_many_owned(2).await.unwrap();
         let _places = passwords.places.clone().acquire_many_owned(65).await.unwrap();
-        let waiting = passwords.verify(NOBODY, String::new(), None);
+        let waiting = guess(&passwords, NOBODY);
         tokio::pin!(waiting);
         assert!(futures::poll!(&mut waiting).is_pending());
-        let refused = passwords.verify(NOBODY, String::new(), None).await;
+        let refused = guess(&passwords, NOBODY).await;
         assert_eq!(refused, Err(Error::RateLimited { retry_after_ms: RETRY_AFTER_MS }));
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! Reachable (connections) and available (what a person chose) are two things, stored apart.
 
+mod announcing;
 mod attend;
 mod elsewhere;
 mod keeper;
@@ -18,17 +19,18 @@ mod rpc;
 mod seen;
 #[cfg(test)]
 mod tests;
+mod visits;
 mod watch;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parlor_api::v1;
-use parlor_store::{PresenceRow, TenantId, User, UserId, What};
+use parlor_store::{Availability, PresenceRow, TenantId, User, UserId, What};
 
-pub(crate) use self::seen::Seen;
 pub use self::{
+    announcing::Announce,
     elsewhere::{NotStarted, Occupied},
-    keeper::{Announce, Presence},
+    keeper::Presence,
     life::Options,
     present::Present,
     roster::Counted,
@@ -38,6 +40,7 @@ use self::{
     keeper::MAX_LINGER,
     seen::{availability_from_proto, unseen},
 };
+pub(crate) use self::{seen::Seen, visits::Visiting};
 use crate::{
     Error, Result,
     caller::{Caller, Principal},
@@ -91,10 +94,16 @@ impl Presence {
         }
         self.store.directory.user(principal.tenant, id).await?;
         let choice = availability_from_proto(choice);
-        let revision = self.store.presence.set_availability(principal.tenant, id, choice).await?;
-        let seen = self.person(principal.tenant, id).await?;
-        self.tell(&seen, revision);
-        Ok(seen.to_proto())
+        // What is stored is told, whether or not who asked waits for it.
+        let chosen = self.tasks.spawn(self.clone().show(principal.tenant, id, choice));
+        Ok(chosen.await.map_err(|_stopped| Error::TryAgain)??.to_proto())
+    }
+
+    async fn show(self, tenant: TenantId, id: UserId, choice: Availability) -> Result<Seen> {
+        let revised = self.store.presence.set_availability(tenant, id, choice).await?;
+        let seen = self.person(tenant, id).await;
+        self.tell(tenant, revised, seen.as_ref());
+        seen
     }
 
     fn seen(&self, user: Arc<User>, row: PresenceRow) -> Seen {

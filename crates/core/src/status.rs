@@ -3,7 +3,7 @@
 use std::{collections::HashMap, future::Future, sync::Arc};
 
 use parlor_api::{bound::Exceeded, failure, v1::Reason};
-use parlor_store::{Unique, What};
+use parlor_store::{SessionId, SessionState, Side, Unique, What};
 use tonic::{Code, Status};
 
 /// Why a rule refused, or a call could not be served.
@@ -37,6 +37,16 @@ pub enum Error {
     RequestIdReused,
     #[error("too many calls")]
     RateLimited { retry_after_ms: u64 },
+    #[error("{available} is available, and {required} is needed")]
+    InsufficientFunds { available: i64, required: i64 },
+    #[error("it was refunded before")]
+    AlreadyRefunded,
+    #[error("a transaction of this kind cannot be refunded")]
+    NotRefundable,
+    #[error("the tenant counts in {unit}")]
+    UnitMismatch { unit: String },
+    #[error("nothing is held any more for this, or something is already")]
+    HoldState,
     #[error("{limit} is at most {maximum}")]
     LimitReached { limit: &'static str, maximum: u64 },
     #[error("not known to be stored, try again")]
@@ -54,6 +64,37 @@ pub enum Error {
     /// The text is for the log, never for the caller.
     #[error("internal error")]
     Internal(String),
+    #[error("the session is {}", state_name(*.0).to_lowercase())]
+    SessionState(SessionState),
+    #[error("the caller is not the party of the session that may do this")]
+    NotParty,
+    #[error("the {} is in another session", side_name(*.0))]
+    PartyBusy(Side),
+    #[error("the two have a session already")]
+    SessionExists(SessionId),
+    #[error("the provider takes no requests")]
+    TakesNoRequests,
+    #[error("the provider does not offer this kind of session")]
+    NotOffered,
+}
+
+/// As the contract calls it, without its prefix.
+fn state_name(state: SessionState) -> &'static str {
+    match state {
+        SessionState::Pending => "PENDING",
+        SessionState::Active => "ACTIVE",
+        SessionState::Ended => "ENDED",
+        SessionState::Declined => "DECLINED",
+        SessionState::Cancelled => "CANCELLED",
+        SessionState::Expired => "EXPIRED",
+    }
+}
+
+fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Payer => "payer",
+        Side::Provider => "provider",
+    }
 }
 
 tokio::task_local! {
@@ -95,6 +136,24 @@ impl Error {
             Self::NotFound(What::User) => (Code::NotFound, Reason::UserNotFound),
             Self::NotFound(What::ApiKey) => (Code::NotFound, Reason::ApiKeyNotFound),
             Self::NotFound(What::Conversation) => (Code::NotFound, Reason::ConversationNotFound),
+            Self::NotFound(What::Session) => (Code::NotFound, Reason::SessionNotFound),
+            Self::NotFound(What::Provider) => (Code::NotFound, Reason::ProviderNotFound),
+            Self::SessionState(_) => (Code::FailedPrecondition, Reason::SessionState),
+            Self::NotParty => (Code::PermissionDenied, Reason::NotParty),
+            Self::PartyBusy(_) => (Code::FailedPrecondition, Reason::PartyBusy),
+            Self::SessionExists(_) => (Code::AlreadyExists, Reason::SessionExists),
+            Self::TakesNoRequests => (Code::FailedPrecondition, Reason::TakesNoRequests),
+            Self::NotOffered => (Code::FailedPrecondition, Reason::KindNotOffered),
+            // One that is no longer kept.
+            Self::NotFound(What::Message) => (Code::InvalidArgument, Reason::FieldInvalid),
+            Self::NotFound(What::Transaction) => (Code::NotFound, Reason::TransactionNotFound),
+            Self::NotFound(What::BillingPolicy) => (Code::NotFound, Reason::BillingPolicyNotFound),
+            Self::NotFound(What::Hold) | Self::HoldState => (Code::FailedPrecondition, Reason::HoldState),
+            Self::InsufficientFunds { .. } => (Code::FailedPrecondition, Reason::InsufficientFunds),
+            Self::AlreadyRefunded => (Code::FailedPrecondition, Reason::AlreadyRefunded),
+            Self::NotRefundable => (Code::FailedPrecondition, Reason::NotRefundable),
+            Self::UnitMismatch { .. } => (Code::FailedPrecondition, Reason::UnitMismatch),
+            Self::NotFound(What::Visit) => (Code::NotFound, Reason::VisitNotFound),
             // A core's own lease: no client names one.
             Self::NotFound(What::NodeEpoch) => (Code::NotFound, Reason::Internal),
             Self::AlreadyExists(Unique::Email) => (Code::AlreadyExists, Reason::EmailTaken),
@@ -121,7 +180,14 @@ impl Error {
             Self::LimitReached { limit, maximum } => {
                 vec![("limit", (*limit).to_owned()), ("maximum", maximum.to_string())]
             }
+            Self::InsufficientFunds { available, required } => {
+                vec![("available", available.to_string()), ("required", required.to_string())]
+            }
+            Self::UnitMismatch { unit } => vec![("unit", unit.clone())],
             Self::PositionTrimmed { floor } => vec![("floor", floor.to_string())],
+            Self::SessionState(state) => vec![("state", state_name(*state).to_owned())],
+            Self::PartyBusy(side) => vec![("party", side_name(*side).to_owned())],
+            Self::SessionExists(id) => vec![("session_id", id.to_string())],
             Self::Internal(_) => vec![("request_id", request_id())],
             _ => Vec::new(),
         };
@@ -156,9 +222,22 @@ impl From<parlor_store::Error> for Error {
         match error {
             Store::NotFound(what) => Self::NotFound(what),
             Store::NotOwner => Self::NotOwner,
+            Store::Withdrawn => Self::CredentialRevoked,
             Store::AlreadyExists(field) => Self::AlreadyExists(field),
             Store::RequestIdReused => Self::RequestIdReused,
+            Store::InsufficientFunds { available, required } => {
+                Self::InsufficientFunds { available, required }
+            }
+            Store::AlreadyRefunded => Self::AlreadyRefunded,
+            Store::NotRefundable => Self::NotRefundable,
+            Store::HoldState => Self::HoldState,
             Store::LimitReached { limit, maximum } => Self::LimitReached { limit, maximum },
+            Store::SessionState(state) => Self::SessionState(state),
+            Store::NotParty => Self::NotParty,
+            Store::PartyBusy(side) => Self::PartyBusy(side),
+            Store::SessionExists(id) => Self::SessionExists(id),
+            Store::TakesNoRequests => Self::TakesNoRequests,
+            Store::NotOffered => Self::NotOffered,
             Store::Unavailable(detail) => {
                 tracing::warn!(detail, "the database did not answer");
                 Self::TryAgain

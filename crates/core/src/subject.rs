@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use parlor_api::v1;
-use parlor_store::{Shown, Store, StoredEvent, Subject, SubjectKind, TenantId};
+use parlor_store::{Shown, Store, StoredEvent, Subject, SubjectKind, TenantId, UserId};
 use uuid::Uuid;
 
 use crate::{
@@ -25,6 +25,11 @@ pub trait Kind: Send + Sync + 'static {
     /// True if all staff see the subject of this event, and so hear in their tenant's feed what happened.
     fn is_for_staff(&self, _stored: &StoredEvent) -> bool {
         true
+    }
+
+    /// Who is told what happened without having opened the subject.
+    fn told_to(&self, _stored: &StoredEvent) -> Vec<UserId> {
+        Vec::new()
     }
 
     /// Fails unless the principal may hear a subject; `by_key` if whoever opened it knew its key.
@@ -73,6 +78,12 @@ impl Kinds {
         if self.is_for_staff(stored) { self.event(stored) } else { envelope(&self.offsets, stored) }
     }
 
+    /// Who is told of this event by themselves.
+    #[must_use]
+    pub fn told_to(&self, stored: &StoredEvent) -> Vec<UserId> {
+        self.known.get(&stored.subject.kind).map(|kind| kind.told_to(stored)).unwrap_or_default()
+    }
+
     /// True if all staff may know what this event says.
     #[must_use]
     pub fn is_for_staff(&self, stored: &StoredEvent) -> bool {
@@ -97,7 +108,7 @@ impl Subjects {
     pub async fn may_hear_on(&self, principal: &Principal, subject: Subject, by_key: bool) -> Result<bool> {
         match self.kind(subject)?.may_hear(&self.store, principal, subject.id, by_key).await {
             Ok(()) => Ok(true),
-            Err(Error::NotFound(_) | Error::NotOwner | Error::RoleRequired(_)) => Ok(false),
+            Err(Error::NotFound(_) | Error::NotOwner | Error::NotParty | Error::RoleRequired(_)) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -105,6 +116,11 @@ impl Subjects {
     /// The sequence of the oldest event of a subject that is still kept.
     pub async fn floor(&self, tenant: TenantId, subject: Subject) -> Result<i64> {
         self.kind(subject)?.floor(&self.store, tenant, subject.id).await
+    }
+
+    /// The position of the oldest event from which on everything of a tenant is kept.
+    pub async fn tenant_floor(&self, tenant: TenantId) -> Result<i64> {
+        Ok(self.store.log.tenant_floor(tenant).await?)
     }
 
     fn kind(&self, subject: Subject) -> Result<&dyn Kind> {

@@ -11,7 +11,8 @@ use std::{
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use parlor_api::v1::{
-    self, directory_service_client::DirectoryServiceClient, token_service_client::TokenServiceClient,
+    self, billing_service_client::BillingServiceClient, directory_service_client::DirectoryServiceClient,
+    token_service_client::TokenServiceClient,
 };
 use parlor_bus::{Bus, Subscription, memory::Memory};
 use parlor_store::SubjectKind;
@@ -86,9 +87,15 @@ impl World {
 
     /// Over a database that outlives it, and may have the tenants.
     pub async fn at(url: &str, clock: &Clock) -> Self {
+        Self::at_with(url, clock, |_| {}).await
+    }
+
+    pub async fn at_with(url: &str, clock: &Clock, change: impl FnOnce(&mut Options)) -> Self {
         let store = parlor_store::Options { url: url.to_owned(), read_connections: 2 };
         let bus = Arc::new(Memory::new(1024 * 1024));
-        Self::of(Core::start(options(), store, bus, clock.clone()).await.unwrap(), clock.clone()).await
+        let mut options = options();
+        change(&mut options);
+        Self::of(Core::start(options, store, bus, clock.clone()).await.unwrap(), clock.clone()).await
     }
 
     async fn of(core: Arc<Core>, clock: Clock) -> Self {
@@ -104,6 +111,10 @@ impl World {
 
     pub fn directory(&self) -> DirectoryServiceClient<Service> {
         DirectoryServiceClient::new(self.core.routes())
+    }
+
+    pub fn billing(&self) -> BillingServiceClient<Service> {
+        BillingServiceClient::new(self.core.routes())
     }
 
     pub fn tokens(&self) -> TokenServiceClient<Service> {
@@ -229,5 +240,6 @@ pub fn options() -> Options {
         new_conversations: guesses::Options::of_creations(),
         position_key: b"the position key of these tests".to_vec(),
         restart_linger: Some(Duration::from_secs(1)),
+        retention: crate::retention::Options::default(),
     }
 }

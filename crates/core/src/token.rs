@@ -15,6 +15,8 @@ use std::{sync::Arc, time::Duration};
 use parlor_store::{Roles, Store, User, UserId};
 
 use self::attempts::Attempts;
+#[cfg(any(test, feature = "testing"))]
+pub use self::attempts::story::sign_in as story_of_sign_ins;
 pub use self::rpc::TokenRpc;
 use crate::{
     Error, Result,

@@ -1,23 +1,33 @@
 //! The command line. Each command is a file; this one says what there is, and how a process ends.
 //!
 //! Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 refused or unhealthy (a configuration that cannot be
-//! meant, a database that another core serves, a call the server declined, a doctor's finding, a server that cannot be
+//! meant, a database that another core serves, a backup that is damaged or in the way, a call the server declined, a doctor's finding, a server that cannot be
 //! reached).
 
+mod backup;
 mod bench;
 mod config;
 mod doctor;
+mod erase;
 mod exit;
+mod export;
 mod flags;
+mod held;
 mod key;
+mod ledger;
 mod migrate;
 mod output;
 mod password;
+mod person;
+mod postgres;
 mod reach;
+mod restore;
 mod seed;
 mod serve;
+mod session;
 mod token;
 mod user;
+mod wallet;
 
 use std::process::ExitCode;
 
@@ -61,17 +71,30 @@ enum Command {
     /// Bring the database's tables up to date, or look at where they are
     #[command(subcommand)]
     Migrate(migrate::Migrate),
-    /// Apply a seed file: tenants, people and API keys
+    /// Apply a seed file: tenants, people, API keys and what is in wallets
     Seed(seed::Seed),
+    /// Write all that is stored into a file, while a server runs or not
+    Backup(backup::Backup),
+    /// Put a backup in the database's place, while no server runs
+    Restore(restore::Restore),
     /// Make tokens
     #[command(subcommand)]
     Token(token::Token),
-    /// People: list, show, add, password
+    /// People: list, show, add, password, disable, export, erase
     #[command(subcommand)]
     User(user::User),
+    /// Sessions between people: list, end
+    #[command(subcommand)]
+    Session(session::Session),
     /// API keys: list, create, revoke
     #[command(subcommand)]
     Key(key::Key),
+    /// What people have: show, credit
+    #[command(subcommand)]
+    Wallet(wallet::Wallet),
+    /// That the books are right: verify
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Show),
@@ -109,9 +132,14 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(serve) => Box::pin(serve.run(&common)).await?,
         Command::Migrate(migrate) => Box::pin(migrate.run(&common)).await?,
         Command::Seed(seed) => Box::pin(seed.run(&common)).await?,
+        Command::Backup(backup) => Box::pin(backup.run(&common)).await?,
+        Command::Restore(restore) => Box::pin(restore.run(&common)).await?,
         Command::Token(token) => Box::pin(token.run(&common)).await?,
         Command::User(user) => Box::pin(user.run(&common)).await?,
+        Command::Session(session) => Box::pin(session.run(&common)).await?,
         Command::Key(key) => Box::pin(key.run(&common)).await?,
+        Command::Wallet(wallet) => Box::pin(wallet.run(&common)).await?,
+        Command::Ledger(ledger) => Box::pin(ledger.run(&common)).await?,
         Command::Config(show) => show.run(&common).await?,
         Command::Doctor(doctor) => return Box::pin(doctor.run(&common)).await,
         Command::Bench(bench) => return bench.run().await,

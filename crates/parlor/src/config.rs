@@ -12,6 +12,7 @@ mod load;
 mod mount;
 mod node;
 mod refusal;
+mod retention;
 mod secret;
 mod secrets;
 mod tenants;
@@ -23,12 +24,13 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     core::Core,
     gateway::Gateway,
-    issuer::{Issuer, Key, MintIds, RoleName},
+    issuer::{Issuer, Key, MintIds, RoleName, RolesFrom},
     listener::Listener,
     load::{Flags, load},
     mount::{Identity, Mount},
     node::{Bus, BusKind, Database, Log, LogFormat, Probes, Shutdown},
     refusal::{Refusal, Refused},
+    retention::Retention,
     secret::Secret,
     secrets::Secrets,
     tenants::Named,
@@ -81,6 +83,7 @@ pub struct Config {
     pub bus: Bus,
     pub core: Core,
     pub gateway: Gateway,
+    pub retention: Retention,
     pub secrets: Secrets,
     pub probes: Probes,
     pub shutdown: Shutdown,

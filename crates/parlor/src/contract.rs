@@ -5,7 +5,10 @@
 use anyhow::{Context, Result};
 use parlor_api::{
     metadata,
-    v1::{self, directory_service_client::DirectoryServiceClient, token_service_client::TokenServiceClient},
+    v1::{
+        self, billing_service_client::BillingServiceClient, directory_service_client::DirectoryServiceClient,
+        session_service_client::SessionServiceClient, token_service_client::TokenServiceClient,
+    },
 };
 use tonic::{
     Code, Request, Status,
@@ -44,10 +47,22 @@ impl Contract {
         DirectoryServiceClient::new(self.service.clone())
     }
 
+    /// Money.
+    #[must_use]
+    pub fn billing(&self) -> BillingServiceClient<Inner> {
+        BillingServiceClient::new(self.service.clone())
+    }
+
     /// Tokens.
     #[must_use]
     pub fn tokens(&self) -> TokenServiceClient<Inner> {
         TokenServiceClient::new(self.service.clone())
+    }
+
+    /// Sessions, and who can be asked for them.
+    #[must_use]
+    pub fn sessions(&self) -> SessionServiceClient<Inner> {
+        SessionServiceClient::new(self.service.clone())
     }
 
     /// Whether there is a tenant of this slug that the key opens.

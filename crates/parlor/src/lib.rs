@@ -5,6 +5,7 @@ pub mod config;
 pub mod contract;
 pub mod data_dir;
 pub mod development;
+mod fresh;
 pub mod log;
 pub mod secrets;
 pub mod seed;

@@ -1,15 +1,19 @@
-//! Seed files: tenants, people and keys as TOML, applied through the contract as often as one likes.
+//! Seed files: tenants, people, keys and providers as TOML, applied through the contract as often as one likes.
 //!
-//! What is there already is brought in line with the file, but for passwords and key secrets: those are set when
-//! somebody or something is made, and never again, so that a seed applied at each start undoes no change of password.
+//! What is there already is brought in line with the file, but for passwords, their hashes and key secrets: those are set
+//! when somebody or something is made, and never again, so that a seed applied at each start undoes no change of password.
+
+mod provider;
 
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result, anyhow};
 use parlor_api::v1;
+use parlor_core::password::stored::Kind;
 use serde::Deserialize;
 use tonic::Code;
 
+pub use self::provider::Provider;
 use crate::{
     config::RoleName,
     contract::{Contract, Refusal},
@@ -25,6 +29,8 @@ pub struct Seed {
     pub tenant: Vec<Tenant>,
     pub user: Vec<User>,
     pub api_key: Vec<ApiKey>,
+    pub provider: Vec<Provider>,
+    pub wallet: Vec<Wallet>,
 }
 
 /// A `[[tenant]]`, found by its slug.
@@ -55,9 +61,27 @@ pub struct User {
     /// Set when the person is made.
     #[serde(default)]
     pub password: String,
+    /// Instead of it, what another server has stored of one; set when the person is made.
+    #[serde(default)]
+    pub password_hash: String,
     /// What outside issuers call the person, by issuer.
     #[serde(default)]
     pub identities: BTreeMap<String, String>,
+}
+
+impl User {
+    /// What would be refused for half of the people is refused before anybody is made.
+    fn check(&self) -> Result<()> {
+        let problem = match (self.password.is_empty(), self.password_hash.is_empty()) {
+            (_, true) => return Ok(()),
+            (false, false) => "must be left out where a password is given".to_owned(),
+            (true, false) => match Kind::of(&self.password_hash) {
+                Ok(_) => return Ok(()),
+                Err(problem) => problem,
+            },
+        };
+        Err(anyhow!("[[user]] {}/{}: password_hash: {problem}", self.tenant, self.username))
+    }
 }
 
 impl std::fmt::Debug for User {
@@ -76,6 +100,15 @@ pub struct ApiKey {
     pub tenants: Vec<String>,
     #[serde(default)]
     pub all_tenants: bool,
+}
+
+/// A `[[wallet]]`: what somebody is given, once.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wallet {
+    pub tenant: String,
+    pub username: String,
+    pub amount: i64,
 }
 
 /// What a key may do.
@@ -121,10 +154,12 @@ impl Seed {
 
     /// Reads a seed. Its errors name the line but never quote it, since it may hold a password.
     pub fn parse(text: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|error| {
+        let seed: Self = toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             anyhow!("line {}: {}", before.matches('\n').count() + 1, error.message())
-        })
+        })?;
+        seed.user.iter().try_for_each(User::check)?;
+        Ok(seed)
     }
 
     /// Brings what is stored in line with the file.
@@ -144,6 +179,14 @@ impl Seed {
             let secret = apply_key(key, contract).await;
             let secret = secret.with_context(|| format!("[[api_key]] {}", key.display_name))?;
             applied.keys_created.extend(secret.map(|secret| (key.display_name.clone(), secret)));
+        }
+        for provider in &self.provider {
+            let done = provider.apply(contract).await;
+            done.with_context(|| format!("[[provider]] {}/{}", provider.tenant, provider.user))?;
+        }
+        for wallet in &self.wallet {
+            let credited = apply_wallet(wallet, contract).await;
+            credited.with_context(|| format!("[[wallet]] {}/{}", wallet.tenant, wallet.username))?;
         }
         Ok(applied)
     }
@@ -186,13 +229,7 @@ async fn apply_tenant(seed: &Tenant, contract: &Contract) -> Result<bool> {
 }
 
 async fn apply_user(seed: &User, contract: &Contract) -> Result<bool> {
-    let selector = v1::get_user_request::Selector::Username(seed.username.clone());
-    let read = v1::GetUserRequest { selector: Some(selector) };
-    let exists = match contract.directory().get_user(contract.request_in(&seed.tenant, read)?).await {
-        Ok(_) => true,
-        Err(status) if status.code() == Code::NotFound => false,
-        Err(status) => return Err(Refusal::from(status).into()),
-    };
+    let exists = user(contract, &seed.tenant, &seed.username).await?.is_some();
     let identities = seed
         .identities
         .iter()
@@ -205,11 +242,38 @@ async fn apply_user(seed: &User, contract: &Contract) -> Result<bool> {
         identities: identities.collect(),
         ..v1::User::default()
     };
-    let password = if exists { String::new() } else { seed.password.clone() };
-    let upsert = v1::UpsertUserRequest { user: Some(user), password, request_id: String::new() };
+    let mut upsert = v1::UpsertUserRequest { user: Some(user), ..v1::UpsertUserRequest::default() };
+    if !exists {
+        upsert.password.clone_from(&seed.password);
+        upsert.password_hash.clone_from(&seed.password_hash);
+    }
     let request = contract.request_in(&seed.tenant, upsert)?;
     let answer = contract.directory().upsert_user(request).await.map_err(Refusal::from)?;
     Ok(answer.into_inner().created)
+}
+
+/// Credited once for the person, as often as the file is applied; another amount is refused then.
+async fn apply_wallet(seed: &Wallet, contract: &Contract) -> Result<()> {
+    let user = user(contract, &seed.tenant, &seed.username).await?;
+    let user_id = user.ok_or_else(|| anyhow!("there is no such person"))?.id;
+    let request_id = format!("seed:{user_id}");
+    let note = "seed".to_owned();
+    let credit =
+        v1::CreditWalletRequest { user_id, amount: seed.amount, note, request_id, ..Default::default() };
+    let request = contract.request_in(&seed.tenant, credit)?;
+    contract.billing().credit_wallet(request).await.map_err(Refusal::from)?;
+    Ok(())
+}
+
+/// Who has a username, if anybody has.
+async fn user(contract: &Contract, tenant: &str, username: &str) -> Result<Option<v1::User>> {
+    let selector = v1::get_user_request::Selector::Username(username.to_owned());
+    let read = v1::GetUserRequest { selector: Some(selector) };
+    match contract.directory().get_user(contract.request_in(tenant, read)?).await {
+        Ok(found) => Ok(found.into_inner().user),
+        Err(status) if status.code() == Code::NotFound => Ok(None),
+        Err(status) => Err(Refusal::from(status).into()),
+    }
 }
 
 /// The new key's secret, or nothing if a key like it is there.
@@ -282,6 +346,27 @@ mod tests {
         let error = Seed::parse(text).unwrap_err().to_string();
         assert!(error.starts_with("line 4: ") && error.contains("passwrod"), "{error}");
         assert!(!error.contains("precious"), "{error}");
+    }
+
+    #[test]
+    fn a_hash_that_cannot_be_taken_is_told_by_person_and_key_and_not_quoted() {
+        let hash = "$2b$10$7/f07vdmWccRnG423V8eo.zNVM/TACX/SKXu1vQ9SbBPaRVZ2pkwC";
+        let parse =
+            |words: &str| Seed::parse(&format!("[[user]]\ntenant = \"t\"\nusername = \"ann\"\n{words}\n"));
+        parse(&format!("password_hash = '{hash}'")).unwrap();
+        for words in [
+            format!("password_hash = '{}'", hash.replace("$10$", "$20$")),
+            format!("password_hash = '{}'", &hash[..59]),
+            "password_hash = '482c811da5d5b4bc6d497ffa98491e38'".to_owned(),
+            format!("password_hash = '{hash}'\npassword = \"precious\""),
+        ] {
+            let error = parse(&words).unwrap_err().to_string();
+            assert!(error.starts_with("[[user]] t/ann: password_hash: "), "{error}");
+            assert!(
+                !error.contains("zNVM") && !error.contains("482c") && !error.contains("precious"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Every command there is.
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 36] = [
     &[],
     &["serve"],
     &["migrate"],
@@ -14,6 +14,8 @@ const COMMANDS: [&[&str]; 24] = [
     &["migrate", "status"],
     &["migrate", "down"],
     &["seed"],
+    &["backup"],
+    &["restore"],
     &["token"],
     &["token", "mint"],
     &["user"],
@@ -23,10 +25,20 @@ const COMMANDS: [&[&str]; 24] = [
     &["user", "password"],
     &["user", "disable"],
     &["user", "enable"],
+    &["user", "export"],
+    &["user", "erase"],
+    &["session"],
+    &["session", "list"],
+    &["session", "end"],
     &["key"],
     &["key", "list"],
     &["key", "create"],
     &["key", "revoke"],
+    &["wallet"],
+    &["wallet", "show"],
+    &["wallet", "credit"],
+    &["ledger"],
+    &["ledger", "verify"],
     &["config"],
     &["config", "print"],
     &["config", "check"],
@@ -167,6 +179,49 @@ fn a_person_can_be_added_without_a_server() {
 }
 
 #[test]
+fn a_person_is_written_down_and_erased_without_a_server() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("seed.toml"), "[[tenant]]\nslug = \"shop\"\n").unwrap();
+    assert_eq!(parlor(folder.path(), &["seed", "seed.toml"]).status.code(), Some(0));
+    let name = "needle-of-the-haystack";
+    let add = parlor(folder.path(), &["user", "add", "--tenant", "shop", "--username", name]);
+    assert_eq!(add.status.code(), Some(0), "{}", err(&add));
+    let of_them = |command: &str, more: &[&str]| {
+        parlor(folder.path(), &[&["user", command, "--tenant", "shop", name], more].concat())
+    };
+    let printed = of_them("export", &[]);
+    assert_eq!(printed.status.code(), Some(0), "{}", err(&printed));
+    let records: Vec<serde_json::Value> =
+        out(&printed).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records[0]["record"], "export");
+    assert_eq!((&records[1]["record"], &records[1]["username"]), (&"person".into(), &name.into()));
+    assert_eq!(records.last().unwrap()["record"], "end");
+
+    let written = of_them("export", &["--out", "person.jsonl"]);
+    assert_eq!(written.status.code(), Some(0), "{}", err(&written));
+    let file = folder.path().join("person.jsonl");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(std::fs::read_to_string(&file).unwrap().contains(name));
+    let over = of_them("export", &["--out", "person.jsonl"]);
+    assert_eq!(over.status.code(), Some(1));
+    assert!(err(&over).contains("never written over"), "{}", err(&over));
+
+    let unasked = of_them("erase", &[]);
+    assert_eq!(unasked.status.code(), Some(1));
+    assert!(err(&unasked).contains("give --yes"), "{}", err(&unasked));
+    let erased = of_them("erase", &["--yes"]);
+    assert_eq!(erased.status.code(), Some(0), "{}", err(&erased));
+    let again = of_them("erase", &["--yes"]);
+    assert_eq!(again.status.code(), Some(1), "{}", err(&again));
+    for entry in std::fs::read_dir(folder.path().join("parlor-data")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        assert!(!bytes.windows(name.len()).any(|part| part == name.as_bytes()), "{}", path.display());
+    }
+}
+
+#[test]
 fn keys_are_made_listed_and_withdrawn() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("seed.toml"), "[[tenant]]\nslug = \"shop\"\n").unwrap();
@@ -181,6 +236,33 @@ fn keys_are_made_listed_and_withdrawn() {
     let id = keys[0]["id"].as_str().unwrap();
     let revoked = parlor(folder.path(), &["key", "revoke", id]);
     assert_eq!(revoked.status.code(), Some(0), "{}", err(&revoked));
+}
+
+#[test]
+fn wallets_are_filled_once_and_the_ledger_is_proven() {
+    let folder = tempfile::tempdir().unwrap();
+    let seed = "[[tenant]]\nslug = \"shop\"\n[[user]]\ntenant = \"shop\"\nusername = \"ann\"\n\
+                [[wallet]]\ntenant = \"shop\"\nusername = \"ann\"\namount = 40\n";
+    std::fs::write(folder.path().join("seed.toml"), seed).unwrap();
+    for _ in 0..2 {
+        let seeded = parlor(folder.path(), &["seed", "seed.toml"]);
+        assert_eq!(seeded.status.code(), Some(0), "{}", err(&seeded));
+    }
+    let credit = ["wallet", "credit", "--tenant", "shop", "ann", "2", "--request-id", "pay-1", "--json"];
+    for _ in 0..2 {
+        let credited = parlor(folder.path(), &credit);
+        let wallet: serde_json::Value = serde_json::from_slice(&credited.stdout).unwrap();
+        assert_eq!((&wallet["available"], &wallet["unit"]), (&42.into(), &"coin".into()));
+    }
+    let show = parlor(folder.path(), &["wallet", "show", "--tenant", "shop", "ann"]);
+    assert!(out(&show).contains("AVAILABLE") && out(&show).contains("42"), "{}{}", out(&show), err(&show));
+    let negative = parlor(folder.path(), &["wallet", "credit", "--tenant", "shop", "ann", "0"]);
+    assert_eq!(negative.status.code(), Some(2));
+    let proof = parlor(folder.path(), &["ledger", "verify", "--tenant", "shop", "--json"]);
+    let proof: serde_json::Value = serde_json::from_slice(&proof.stdout).unwrap();
+    assert_eq!((&proof["sound"], &proof["transactions"]), (&true.into(), &2.into()));
+    let table = parlor(folder.path(), &["ledger", "verify", "--tenant", "shop"]);
+    assert!(out(&table).contains("sound"), "{}", out(&table));
 }
 
 #[test]

@@ -5,17 +5,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on has failed")]
 
+mod shared;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use parlor_store::{
-    Author, AuthorKind, Cause, ConversationId, EnsureConversation, NewMessage, Options, Store, Tenant,
-    TenantId,
+    Author, AuthorKind, Cause, ConversationId, EnsureConversation, NewMessage, Options, Store, TenantId,
 };
 use parlor_testdb::Database;
 use tokio::task::JoinSet;
+
+use self::shared::new_tenant;
 
 /// As in the program.
 #[global_allocator]
@@ -83,17 +86,6 @@ async fn round(store: &Store, tenant: TenantId, rooms: &Arc<[ConversationId]>, p
     }
     let stored: u32 = running.join_all().await.into_iter().sum();
     f64::from(stored) / began.elapsed().as_secs_f64()
-}
-
-fn new_tenant() -> Tenant {
-    Tenant {
-        id: TenantId(0),
-        slug: "bench".into(),
-        number: None,
-        display_name: String::new(),
-        origins: Vec::new(),
-        created_at: 1,
-    }
 }
 
 fn guest() -> Author {

@@ -5,11 +5,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on has failed")]
 
+mod shared;
+
 use std::time::{Duration, Instant};
 
-use parlor_store::{Begun, NewLife, Options, Store, Tenant, TenantId, UserId};
+use parlor_store::{Begun, NewLife, Options, Store, TenantId, UserId};
 use parlor_testdb::Database;
 use sea_orm::ConnectionTrait as _;
+
+use self::shared::new_tenant;
 
 /// As in the program.
 #[global_allocator]
@@ -108,15 +112,4 @@ async fn leave_online(url: &str, tenant: TenantId, id: &str, people: usize) {
         db.execute_unprepared(&insert).await.unwrap();
     }
     db.close().await.unwrap();
-}
-
-fn new_tenant() -> Tenant {
-    Tenant {
-        id: TenantId(0),
-        slug: "bench".into(),
-        number: None,
-        display_name: String::new(),
-        origins: Vec::new(),
-        created_at: 1,
-    }
 }

@@ -1,13 +1,12 @@
-//! The two ways into the database: a pool that reads, and the writer.
+//! The two ways into the database: connections that read, and the writer.
 
-use sea_orm::DatabaseConnection;
-
-use crate::{Mutation, Result, writer::Writer};
+use crate::{Mutation, Result, connect::Target, readers::Readers, writer::Writer};
 
 /// What every part of the store goes through.
 pub(crate) struct Database {
-    pub readers: DatabaseConnection,
+    pub readers: Readers,
     pub writer: Writer,
+    pub target: Target,
 }
 
 impl Database {

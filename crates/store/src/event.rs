@@ -8,7 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Author, Conversation, ConversationId, Error, Message, Millis, Result, TenantId};
+use crate::{
+    Author, Conversation, ConversationId, Error, Message, Millis, Result, Session, SessionId, TenantId,
+};
 
 /// What kind of thing has events. The numbers are stored and never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +18,8 @@ pub struct SubjectKind(pub i16);
 
 impl SubjectKind {
     pub const CONVERSATION: Self = Self(1);
+    pub const SESSION: Self = Self(2);
+    pub const WALLET: Self = Self(4);
 }
 
 /// What an event happened to.
@@ -30,6 +34,18 @@ impl Subject {
     #[must_use]
     pub fn as_conversation(self) -> Option<ConversationId> {
         (self.kind == SubjectKind::CONVERSATION).then_some(ConversationId(self.id))
+    }
+
+    /// The session that this is.
+    #[must_use]
+    pub fn as_session(self) -> Option<SessionId> {
+        (self.kind == SubjectKind::SESSION).then_some(SessionId(self.id))
+    }
+}
+
+impl From<SessionId> for Subject {
+    fn from(id: SessionId) -> Self {
+        Self { kind: SubjectKind::SESSION, id: id.0 }
     }
 }
 
@@ -61,6 +77,8 @@ pub struct StoredEvent {
     pub shown: Shown,
     /// The conversation, at least as new as the event; of other subjects there is none.
     pub conversation: Option<Arc<Conversation>>,
+    /// The session, likewise.
+    pub session: Option<Arc<Session>>,
 }
 
 /// What a numbered event says.
@@ -87,6 +105,8 @@ pub enum ConversationChange {
         removed: bool,
         count: i64,
     },
+    /// Whoever wrote the messages of these sequences was erased, and with them what they said.
+    Erased(Vec<i64>),
 }
 
 /// Fields of a conversation that only the staff see change.
@@ -102,6 +122,7 @@ impl ConversationChange {
             Self::Reacted { sequence, emoji, removed, count } => {
                 Ok((4, to_json(&(sequence, emoji, removed, count))?))
             }
+            Self::Erased(sequences) => Ok((5, to_json(sequences)?)),
         }
     }
 
@@ -117,6 +138,7 @@ impl ConversationChange {
                 removed,
                 count,
             }),
+            5 => from_json(bytes).map(Self::Erased),
             unknown => Err(Error::Defect(format!("conversation event of kind {unknown}"))),
         }
     }
@@ -126,15 +148,17 @@ impl ConversationChange {
             Self::Changed(fields) if fields.iter().all(|field| STAFF_FIELDS.contains(&field.as_str())) => {
                 Shown::Staff
             }
-            Self::Created | Self::Changed(_) | Self::Read(_) | Self::Reacted { .. } => Shown::Participants,
+            Self::Created | Self::Changed(_) | Self::Read(_) | Self::Reacted { .. } | Self::Erased(_) => {
+                Shown::Participants
+            }
         }
     }
 }
 
-fn to_json(said: &impl Serialize) -> Result<Vec<u8>> {
+pub(crate) fn to_json(said: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(said).map_err(|error| Error::Defect(format!("an event cannot be written: {error}")))
 }
 
-fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
+pub(crate) fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|error| Error::Defect(format!("an event cannot be read: {error}")))
 }

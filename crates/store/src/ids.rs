@@ -54,6 +54,16 @@ uuid_id! {
     MessageId,
     /// An API key.
     ApiKeyId,
+    /// A session.
+    SessionId,
+    /// An account of the ledger.
+    AccountId,
+    /// A transaction of the ledger.
+    TransactionId,
+    /// A person's accounts of one unit.
+    WalletId,
+    /// A visit.
+    VisitId,
 }
 
 /// Names the conversations that have a key; with the tenant it makes their ids.
@@ -73,6 +83,33 @@ impl ConversationId {
     pub fn own(tenant: TenantId, owner: UserId, kind: &str, before: Option<Self>) -> Self {
         let before = before.map(|before| before.to_string()).unwrap_or_default();
         Self(Uuid::new_v5(&KEYED, format!("{}/own/{owner}/{before}/{kind}", tenant.0).as_bytes()))
+    }
+}
+
+/// Names what is in the ledger.
+const LEDGER: Uuid = Uuid::from_u128(0x1c5e_9d07_42b6_4f0e_8f5d_7061_726c_6f72);
+
+impl WalletId {
+    /// The id of somebody's wallet, known before anything is booked on it.
+    #[must_use]
+    pub fn of(tenant: TenantId, owner: UserId, unit: &str) -> Self {
+        Self(Uuid::new_v5(&LEDGER, format!("{}/wallet/{owner}/{unit}", tenant.0).as_bytes()))
+    }
+}
+
+impl TransactionId {
+    /// The id of the transaction of a key.
+    #[must_use]
+    pub fn of(tenant: TenantId, key: &str) -> Self {
+        Self(Uuid::new_v5(&LEDGER, format!("{}/transaction/{key}", tenant.0).as_bytes()))
+    }
+}
+
+impl AccountId {
+    /// The id of an account of a wallet, or of the tenant's own; `kind` is how it is stored.
+    pub(crate) fn of(tenant: TenantId, wallet: Option<WalletId>, kind: i16, unit: &str) -> Self {
+        let wallet = wallet.map(|wallet| wallet.to_string()).unwrap_or_default();
+        Self(Uuid::new_v5(&LEDGER, format!("{}/account/{wallet}/{kind}/{unit}", tenant.0).as_bytes()))
     }
 }
 

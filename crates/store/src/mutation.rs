@@ -13,7 +13,10 @@ use futures::future::BoxFuture;
 use crate::{
     Result, TenantId,
     failure::Failure,
-    query::idempotency::{self, RequestKey},
+    query::{
+        idempotency::{self, RequestKey},
+        users,
+    },
     tx::{Change, Tx},
 };
 
@@ -108,6 +111,10 @@ impl<T: Send> Change<Once> for Recorded<T> {
             tx.lock([self.key.tenant]).await?;
             if let Some(response) = idempotency::first_answer(tx.db(), &self.key).await? {
                 return Ok(Once { response, replayed: true, position: tx.position(self.key.tenant) });
+            }
+            if let Some(person) = self.key.person() {
+                // What was under way when they were erased leaves no trace of their request.
+                users::require_standing(tx.db(), self.key.tenant, person).await?;
             }
             let response = (self.encode)(&self.change.make(tx).await?);
             idempotency::record(tx.db(), &self.key, response.clone()).await?;

@@ -1,6 +1,10 @@
 //! What queries give and take: plain values, no entity and no message of the contract.
 
-use crate::{Access, ApiKeyId, ConversationId, MessageId, Millis, SeenBy, TenantId, UserId};
+mod session;
+
+pub use session::*;
+
+use crate::{Access, ApiKeyId, ConversationId, MessageId, Millis, SeenBy, TenantId, UserId, VisitId};
 
 /// A set of roles, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -87,14 +91,27 @@ pub struct UserUpsert {
     pub numbered: Option<Numbered>,
     /// Fail with `AlreadyExists` instead of changing a user who is there.
     pub create_only: bool,
+    /// Fail with `NotFound` instead of creating a user who is not there.
+    pub change_only: bool,
+    /// Who is created was let in by an outside token, issued then: not if that is from before they were erased.
+    pub account: Option<OutsideAccount>,
     /// Fail with `AlreadyExists` if another user signs in, by username or e-mail address, with one of these two.
     pub unique_names: bool,
+}
+
+/// An outside account, by what stands for it once it is erased, and when the token was issued that shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutsideAccount {
+    pub mark: [u8; 32],
+    pub issued_at: Millis,
 }
 
 /// An issuer's way to call people by their number in the tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Numbered {
     pub issuer: String,
+    /// An issuer whose people are not called so either: front-ends know both by the number alone.
+    pub beside: String,
     /// Added to the number.
     pub from: i64,
 }
@@ -228,6 +245,8 @@ pub struct Message {
     pub author: Author,
     pub text: String,
     pub created_at: Millis,
+    /// Whoever wrote it was erased: there is no text, and of the author only the side.
+    pub erased: bool,
 }
 
 /// Who does something, when, and from where.
@@ -335,6 +354,7 @@ pub enum Availability {
     Available,
     Busy,
     Off,
+    Away,
 }
 
 /// What is remembered of a person's presence over restarts.
@@ -346,4 +366,63 @@ pub struct PresenceRow {
     pub last_seen: Option<Millis>,
     /// The nodes whose lease says they are there: (node, epoch, since).
     pub leases: Vec<(String, String, Millis)>,
+}
+
+/// Whether a visitor is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VisitState {
+    Active,
+    Idle,
+    Left,
+}
+
+/// How a visitor came, and with what. What is empty is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VisitProfile {
+    pub landing_page: String,
+    pub referrer: String,
+    pub device: String,
+    pub browser: String,
+    pub os: String,
+    pub ip_address: String,
+    pub country: String,
+    pub city: String,
+}
+
+/// A visit of a site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Visit {
+    pub tenant: TenantId,
+    pub id: VisitId,
+    pub number: i64,
+    pub key: String,
+    pub visitor_key: String,
+    pub person: Option<UserId>,
+    pub state: VisitState,
+    pub connected: bool,
+    pub first_seen: Millis,
+    pub last_seen: Millis,
+    pub profile: VisitProfile,
+    pub current_page: String,
+    pub page_count: i64,
+    pub action_count: i64,
+    pub spent_ms: i64,
+}
+
+/// A page that was seen in a visit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VisitPage {
+    pub number: i64,
+    pub page: String,
+    pub at: Millis,
+    pub spent_ms: i64,
+}
+
+/// Something that was done in a visit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VisitAction {
+    pub number: i64,
+    pub action: String,
+    pub element: String,
+    pub at: Millis,
 }

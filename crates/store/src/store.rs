@@ -1,4 +1,4 @@
-//! The handle to everything stored, a part for each service. Reads go to the pool, changes to the writer.
+//! The handle to everything stored, a part for each service. Reads go to connections that read, changes to the writer.
 
 #[cfg(test)]
 mod disk_full;
@@ -12,7 +12,11 @@ use crate::{
     connect::Target,
     database::Database,
     failure::Failure,
-    query::{chat::Chat, directory::Directory, event::Log, idempotency, presence::Presence, token::Tokens},
+    query::{
+        billing::Billing, chat::Chat, directory::Directory, event::Log, idempotency, person::Persons,
+        presence::Presence, session::Sessions, token::Tokens, visit::Visits,
+    },
+    scrub::Scrubbed,
     tx::Tx,
     writer::Writer,
 };
@@ -33,8 +37,12 @@ pub struct Store {
     pub log: Log,
     pub directory: Directory,
     pub tokens: Tokens,
+    pub persons: Persons,
     pub presence: Presence,
-    db: Arc<Database>,
+    pub sessions: Sessions,
+    pub billing: Billing,
+    pub visits: Visits,
+    pub(crate) db: Arc<Database>,
 }
 
 impl Store {
@@ -42,13 +50,17 @@ impl Store {
     pub async fn open(options: Options, on_commit: OnCommit) -> Result<Self> {
         let target = Target::parse(&options.url)?;
         let writer = Writer::start(target.clone(), on_commit).await?;
-        let db = Arc::new(Database { readers: target.readers(options.read_connections), writer });
+        let db = Arc::new(Database { readers: target.readers(options.read_connections), writer, target });
         Ok(Self {
             chat: Chat { db: Arc::clone(&db) },
             log: Log { db: Arc::clone(&db) },
             directory: Directory { db: Arc::clone(&db) },
             tokens: Tokens { db: Arc::clone(&db) },
+            persons: Persons { db: Arc::clone(&db) },
             presence: Presence { db: Arc::clone(&db) },
+            sessions: Sessions { db: Arc::clone(&db) },
+            billing: Billing { db: Arc::clone(&db) },
+            visits: Visits { db: Arc::clone(&db) },
             db,
         })
     }
@@ -76,9 +88,15 @@ impl Store {
     /// Takes no more work, finishes what is queued, and closes the connections.
     pub async fn close(&self) {
         self.db.writer.close().await;
-        if let Err(error) = self.db.readers.clone().close().await {
+        if let Err(error) = self.db.readers.close().await {
             tracing::warn!(%error, "read connections did not close");
         }
+    }
+
+    /// Leaves nothing in the files of what was removed or changed, as far as it can be done beside others; where `compacts`,
+    /// also in the unused space of a database that is small.
+    pub async fn scrub(&self, compacts: bool) -> Result<Scrubbed> {
+        Ok(self.db.target.scrub(compacts).await?)
     }
 
     /// A read and a write that change nothing both succeed.

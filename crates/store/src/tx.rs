@@ -4,12 +4,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::future::BoxFuture;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Statement,
 };
 
 use crate::{
-    Error, Millis, Result, StoredEvent, TenantId, What, bulk, entity::tenant_counter, failure::Failure,
+    Error, Millis, Result, StoredEvent, TenantId, What, bulk,
+    connection::{Connection, Gave, Script},
+    entity::tenant_counter,
+    failure::Failure,
 };
 
 /// Makes a change inside a transaction. Run again if the transaction has to be; so it keeps what it was given.
@@ -19,7 +22,9 @@ pub(crate) trait Change<T>: Send + Sync {
 
 /// A transaction that is going on.
 pub(crate) struct Tx {
-    db: DatabaseTransaction,
+    db: Arc<Connection>,
+    /// What is to be written and nobody in this transaction reads: it goes to the database with what ends it.
+    unwritten: Script,
     /// The counters of every locked tenant: as they were, and as they will be.
     counters: BTreeMap<TenantId, Locked>,
     events: Vec<Arc<StoredEvent>>,
@@ -40,19 +45,68 @@ pub(crate) struct Mark {
     events: usize,
 }
 
+/// A transaction that did not begin.
+#[derive(Debug)]
+pub(crate) enum NotBegun {
+    /// There is none: its connection is of no use.
+    Nothing(Failure),
+    /// It was begun, and has been taken back.
+    TakenBack(Failure),
+}
+
 impl Tx {
-    pub(crate) async fn begin(connection: &DatabaseConnection) -> Result<Self, Failure> {
-        // SQLite takes its one write lock at once; a lock taken later could fail when it is too late to wait.
-        let immediate = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
+    /// Begins, and locks these tenants; one that is not there is left out.
+    pub(crate) async fn begin(
+        connection: &Arc<Connection>,
+        tenants: impl IntoIterator<Item = TenantId>,
+    ) -> Result<Self, NotBegun> {
+        let mut tx = Self {
+            db: Arc::clone(connection),
+            unwritten: Script::default(),
+            counters: BTreeMap::new(),
+            events: Vec::new(),
+            purge_at: None,
+            living: None,
         };
-        let db = connection.begin_with_options(immediate).await?;
-        Ok(Self { db, counters: BTreeMap::new(), events: Vec::new(), purge_at: None, living: None })
+        let backend = tx.db.get_database_backend();
+        let begin = match backend {
+            // It takes SQLite's one write lock at once; a lock taken later could fail when it is too late to wait.
+            DbBackend::Sqlite => "BEGIN IMMEDIATE",
+            _ => "BEGIN",
+        };
+        let mut script = Script::default();
+        script.add(Statement::from_string(backend, begin));
+        let tenants = tenants.into_iter().map(|tenant| tenant.0).collect();
+        let counters = script.read(vec![locking(backend, tenants)]);
+        match tx.db.run(script).await {
+            Ok(gave) => match gave.rows(counters) {
+                Ok(rows) => {
+                    tx.locked(rows);
+                    Ok(tx)
+                }
+                Err(failure) => Err(NotBegun::TakenBack(tx.roll_back().await.err().unwrap_or(failure))),
+            },
+            Err(stopped) if stopped.at == 0 => Err(NotBegun::Nothing(stopped.failure)),
+            Err(stopped) => Err(NotBegun::TakenBack(tx.roll_back().await.err().unwrap_or(stopped.failure))),
+        }
     }
 
-    pub(crate) fn db(&self) -> &DatabaseTransaction {
+    pub(crate) fn db(&self) -> &Connection {
         &self.db
+    }
+
+    /// Writes this at the end, when whatever else the transaction does has been done.
+    pub(crate) fn later(&mut self, statements: impl IntoIterator<Item = Statement>) {
+        statements.into_iter().for_each(|statement| self.unwritten.add(statement));
+    }
+
+    /// Writes what was to be written later.
+    pub(crate) async fn write(&mut self) -> Result<(), Failure> {
+        if !self.unwritten.is_empty() {
+            let unwritten = std::mem::take(&mut self.unwritten);
+            self.db.run(unwritten).await.map_err(|stopped| stopped.failure)?;
+        }
+        Ok(())
     }
 
     /// Locks tenants to the end of the transaction, and reads their counters. A tenant that is not there is left out.
@@ -65,16 +119,21 @@ impl Tx {
         if wanted.is_empty() {
             return Ok(());
         }
-        let rows = tenant_counter::Entity::find()
-            .filter(tenant_counter::Column::Tenant.is_in(bulk::padded(wanted)))
-            .order_by_asc(tenant_counter::Column::Tenant)
-            .lock_exclusive()
-            .all(&self.db)
-            .await?;
+        let locking = locking(self.db.get_database_backend(), wanted);
+        let rows = tenant_counter::Model::find_by_statement(locking).all(self.db()).await?;
+        self.locked(rows);
+        Ok(())
+    }
+
+    fn locked(&mut self, rows: Vec<tenant_counter::Model>) {
         for row in rows {
             self.counters.insert(TenantId(row.tenant), Locked { stored: row.clone(), now: row });
         }
-        Ok(())
+    }
+
+    /// Reads several things at once.
+    pub(crate) async fn read(&self, script: Script) -> Result<Gave, Failure> {
+        self.db.run(script).await.map_err(|stopped| stopped.failure)
     }
 
     /// The counters of a locked tenant. What is changed here is written before the commit.
@@ -112,43 +171,62 @@ impl Tx {
         self.living.as_ref() == Some(life)
     }
 
-    pub(crate) async fn mark(&self) -> Result<Mark, Failure> {
-        self.savepoint("SAVEPOINT piece").await?;
+    pub(crate) async fn mark(&mut self) -> Result<Mark, Failure> {
+        self.write().await?;
+        self.say("SAVEPOINT piece").await?;
         Ok(Mark { counters: self.counters.clone(), events: self.events.len() })
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "a mark is used once")]
     pub(crate) async fn keep(&self, _mark: Mark) -> Result<(), Failure> {
-        self.savepoint("RELEASE SAVEPOINT piece").await
+        self.say("RELEASE SAVEPOINT piece").await
     }
 
     pub(crate) async fn take_back(&mut self, mark: Mark) -> Result<(), Failure> {
-        self.savepoint("ROLLBACK TO SAVEPOINT piece").await?;
-        self.savepoint("RELEASE SAVEPOINT piece").await?;
+        self.unwritten = Script::default();
+        self.say("ROLLBACK TO SAVEPOINT piece").await?;
+        self.say("RELEASE SAVEPOINT piece").await?;
         self.counters = mark.counters;
         self.events.truncate(mark.events);
         Ok(())
     }
 
-    /// Makes it durable, and gives back what is to be told, in the order of positions.
-    pub(crate) async fn commit(self) -> Result<Vec<Arc<StoredEvent>>, Failure> {
-        let changed: Vec<_> = self
-            .counters
+    /// Makes it durable, and gives back what is to be told, in the order of positions. If something was still to be
+    /// written and was refused, all has been taken back.
+    pub(crate) async fn commit(mut self) -> Result<Vec<Arc<StoredEvent>>, Failure> {
+        let changed: Vec<_> = std::mem::take(&mut self.counters)
             .into_values()
             .filter(|locked| locked.now != locked.stored)
             .map(|locked| locked.now)
             .collect();
-        bulk::update_counters(&self.db, &changed).await?;
-        self.db.commit().await.map_err(|error| Failure::from(error).of_transaction())?;
-        Ok(self.events)
+        let backend = self.db.get_database_backend();
+        self.later(bulk::update_counters(backend, &changed));
+        let mut script = std::mem::take(&mut self.unwritten);
+        let last = script.len();
+        script.add(Statement::from_string(backend, "COMMIT"));
+        match self.db.run(script).await {
+            Ok(_) => Ok(self.events),
+            Err(stopped) if stopped.at == last => Err(stopped.failure.of_transaction()),
+            Err(stopped) => Err(self.roll_back().await.err().unwrap_or(stopped.failure)),
+        }
     }
 
     pub(crate) async fn roll_back(self) -> Result<(), Failure> {
-        self.db.rollback().await.map_err(|error| Failure::from(error).of_transaction())
+        self.say("ROLLBACK").await
     }
 
-    async fn savepoint(&self, sql: &str) -> Result<(), Failure> {
+    /// Says something of the transaction itself.
+    async fn say(&self, sql: &str) -> Result<(), Failure> {
         let done = self.db.execute_unprepared(sql).await;
         done.map(|_| ()).map_err(|error| Failure::from(error).of_transaction())
     }
+}
+
+/// Reads the counters of tenants for whoever will change them.
+fn locking(backend: DbBackend, tenants: Vec<i64>) -> Statement {
+    tenant_counter::Entity::find()
+        .filter(tenant_counter::Column::Tenant.is_in(bulk::padded(tenants)))
+        .order_by_asc(tenant_counter::Column::Tenant)
+        .lock_exclusive()
+        .build(backend)
 }

@@ -6,6 +6,8 @@
 //! conversation that was created in the same batch. After the commit, and before anybody is answered, `on_commit` hears the
 //! events in the order of their positions.
 //!
+//! - Whether a message repeats one that is stored is not looked at first; if the unique key says so, the batch goes around
+//!   again, and they are read.
 //! - A change that refuses before it writes needs no savepoint. If it, or a message, fails in the database after all, the
 //!   batch goes around again, with each piece under a savepoint of its own.
 //! - A lost race (deadlock, serialization) sends the batch around again.
@@ -14,14 +16,13 @@
 //!   up, and the next batch opens a new one; so a database that comes back is found without a restart.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
-use sea_orm::DatabaseConnection;
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout},
@@ -31,15 +32,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Appended, Error, Mutation, NewMessage, Result, StoredEvent, TenantId,
     connect::Target,
+    connection::Connection,
     failure::Failure,
     query::{
         chat::{
-            append,
-            recent::{Left, Recent},
+            append::{self, Learnt, Repeats},
+            recent::Recent,
         },
         idempotency,
     },
-    tx::{Change, Tx},
+    tx::{Change, NotBegun, Tx},
 };
 
 /// Work that may wait; then callers wait before they are queued. Some batches' worth, so that the writer never idles.
@@ -123,7 +125,7 @@ impl Writer {
         let (closing, task) = (CancellationToken::new(), TaskTracker::new());
         let hand = Hand {
             target,
-            connection: Some(connection),
+            connection: Some(Arc::new(connection)),
             on_commit,
             purge_from: i64::MIN,
             recent: Recent::default(),
@@ -168,7 +170,7 @@ fn gone() -> Error {
 /// What the task owns.
 struct Hand {
     target: Target,
-    connection: Option<DatabaseConnection>,
+    connection: Option<Arc<Connection>>,
     on_commit: OnCommit,
     purge_from: i64,
     recent: Recent,
@@ -181,12 +183,14 @@ struct Batch {
     messages: Vec<NewMessage>,
     replies: Vec<oneshot::Sender<Result<Appended>>>,
     appended: Vec<Result<Appended>>,
-    left: BTreeMap<i64, Left>,
+    learnt: Learnt,
 }
 
 /// How the pieces of a batch are stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pieces {
+    /// Together, and no message is thought to repeat one that is stored.
+    Trusting,
     /// Together, as far as they can be.
     Together,
     /// Each under a savepoint of its own: what becomes of them is not known until each has been tried.
@@ -214,9 +218,8 @@ impl Batch {
     }
 
     async fn run(&mut self, tx: &mut Tx, recent: &Recent, pieces: Pieces) -> Result<(), Failure> {
-        tx.lock(self.tenants()).await?;
         for (operation, refused) in &mut self.changes {
-            if pieces == Pieces::Together && operation.refuses_first() {
+            if pieces != Pieces::OneByOne && operation.refuses_first() {
                 *refused = match operation.run(tx).await {
                     Ok(()) => None,
                     // It was the database that refused, and something may have been written.
@@ -227,20 +230,28 @@ impl Batch {
                 continue;
             }
             let mark = tx.mark().await?;
-            *refused = match operation.run(tx).await {
+            let made = match operation.run(tx).await {
+                Ok(()) => tx.write().await,
+                Err(failure) => Err(failure),
+            };
+            *refused = match made {
                 Ok(()) => tx.keep(mark).await.map(|()| None)?,
                 Err(Failure::Refused(error)) => tx.take_back(mark).await.map(|()| Some(error))?,
                 Err(grave) => return Err(grave),
             };
         }
-        (self.appended, self.left) = match pieces {
-            Pieces::Together => {
-                let done = append::append(tx, recent, &self.messages).await?;
-                (done.answers, done.left)
-            }
+        let repeats = match pieces {
+            Pieces::Trusting => Repeats::LeftToTheKey,
+            Pieces::Together => Repeats::LookedFor,
             // This is rare.
-            Pieces::OneByOne => (append_one_by_one(tx, recent, &self.messages).await?, BTreeMap::new()),
+            Pieces::OneByOne => {
+                self.appended = append_one_by_one(tx, recent, &self.messages).await?;
+                self.learnt = Learnt::default();
+                return Ok(());
+            }
         };
+        let done = append::append(tx, recent, &self.messages, repeats).await?;
+        (self.appended, self.learnt) = (done.answers, done.learnt);
         Ok(())
     }
 
@@ -271,10 +282,15 @@ async fn append_one_by_one(
     let mut answers = Vec::with_capacity(messages.len());
     for message in messages {
         let mark = tx.mark().await?;
-        match append::append(tx, recent, std::slice::from_ref(message)).await {
-            Ok(answer) => {
+        let appended =
+            match append::append(tx, recent, std::slice::from_ref(message), Repeats::LookedFor).await {
+                Ok(done) => tx.write().await.map(|()| done),
+                Err(failure) => Err(failure),
+            };
+        match appended {
+            Ok(done) => {
                 tx.keep(mark).await?;
-                answers.extend(answer.answers);
+                answers.extend(done.answers);
             }
             Err(Failure::Refused(error)) => {
                 tx.take_back(mark).await?;
@@ -324,7 +340,7 @@ impl Hand {
 
     /// Brings the batch into the database, and tells of it.
     async fn commit(&mut self, batch: &mut Batch) -> Result<()> {
-        let mut pieces = Pieces::Together;
+        let mut pieces = Pieces::Trusting;
         let mut reason = String::new();
         for _ in 0..ATTEMPTS_MAX {
             let attempt = timeout(BATCH_TIMEOUT, self.attempt(batch, pieces));
@@ -336,6 +352,7 @@ impl Hand {
             match attempt.unwrap_or_else(|_| Err(Failure::Lost("it took too long".to_owned()))) {
                 Ok(()) => return Ok(()),
                 Err(Failure::Refused(error)) if pieces == Pieces::OneByOne => return Err(error),
+                Err(Failure::Refused(_)) if pieces == Pieces::Trusting => pieces = Pieces::Together,
                 Err(Failure::Refused(_)) => pieces = Pieces::OneByOne,
                 Err(Failure::Conflict(why)) => reason = why,
                 Err(Failure::Lost(why)) => {
@@ -348,18 +365,15 @@ impl Hand {
     }
 
     async fn attempt(&mut self, batch: &mut Batch, pieces: Pieces) -> Result<(), Failure> {
-        let mut tx = self.begin().await?;
-        if let Err(failure) = batch.run(&mut tx, &self.recent, pieces).await {
-            return Err(tx.roll_back().await.err().unwrap_or(failure));
-        }
-        let purged = match tx.purges_at().filter(|at| *at >= self.purge_from) {
-            Some(at) => Some((at, idempotency::purge(tx.db(), at).await?)),
-            None => None,
+        let mut tx = self.begin(batch.tenants()).await?;
+        let purged = match self.carry_out_in(&mut tx, batch, pieces).await {
+            Ok(purged) => purged,
+            Err(failure) => return Err(tx.roll_back().await.err().unwrap_or(failure)),
         };
         let events = tx.commit().await?;
-        for (tenant, left) in std::mem::take(&mut batch.left) {
-            self.recent.keep(tenant, left);
-        }
+        let Learnt { conversations, people } = std::mem::take(&mut batch.learnt);
+        conversations.into_iter().for_each(|(tenant, left)| self.recent.conversations.keep(tenant, left));
+        people.into_iter().for_each(|(tenant, left)| self.recent.people.keep(tenant, left));
         if let Some((at, more)) = purged {
             self.purge_from = if more { at } else { at.saturating_add(PURGE_EVERY_MS) };
         }
@@ -370,20 +384,39 @@ impl Hand {
         Ok(())
     }
 
-    /// Begins a transaction; on a new connection if the one at hand has died meanwhile, since nothing is lost by that.
-    async fn begin(&mut self) -> Result<Tx, Failure> {
-        if let Some(connection) = &self.connection {
-            if let Ok(tx) = Tx::begin(connection).await {
-                return Ok(tx);
-            }
-            self.give_up_connection().await;
+    /// What the batch does; and if expired answers were removed, when that was, and whether there are more.
+    async fn carry_out_in(
+        &self,
+        tx: &mut Tx,
+        batch: &mut Batch,
+        pieces: Pieces,
+    ) -> Result<Option<(i64, bool)>, Failure> {
+        batch.run(tx, &self.recent, pieces).await?;
+        match tx.purges_at().filter(|at| *at >= self.purge_from) {
+            Some(at) => Ok(Some((at, idempotency::purge(tx.db(), at).await?))),
+            None => Ok(None),
         }
-        let connection = self.connection.insert(self.target.writer().await?);
-        Tx::begin(connection).await
+    }
+
+    /// Begins a transaction; on a new connection if the one at hand has died meanwhile, since nothing is lost by that.
+    async fn begin(&mut self, tenants: BTreeSet<TenantId>) -> Result<Tx, Failure> {
+        if let Some(connection) = &self.connection {
+            match Tx::begin(connection, tenants.iter().copied()).await {
+                Ok(tx) => return Ok(tx),
+                Err(NotBegun::TakenBack(failure)) => return Err(failure),
+                Err(NotBegun::Nothing(_)) => self.give_up_connection().await,
+            }
+        }
+        let connection = self.connection.insert(Arc::new(self.target.writer().await?));
+        Tx::begin(connection, tenants).await.map_err(|not_begun| match not_begun {
+            NotBegun::Nothing(failure) => failure.of_transaction(),
+            NotBegun::TakenBack(failure) => failure,
+        })
     }
 
     async fn give_up_connection(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
+        // Whatever was done on it is over, so nobody else has it.
+        let Some(connection) = self.connection.take().and_then(Arc::into_inner) else { return };
         match timeout(CLOSE_TIMEOUT, connection.close()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the writing connection did not close well"),

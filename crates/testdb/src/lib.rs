@@ -86,12 +86,28 @@ impl Database {
             Server::Own(cluster) => cluster.url("postgres"),
             Server::Given(url) => url.clone(),
         };
-        let done = Command::new(program("psql"))
-            .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command", sql, &url])
-            .output()
-            .map_err(|error| format!("psql: {error}"))?;
-        if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned()) }
+        psql(sql, &url).map(drop)
     }
+
+    /// What a query finds: a line for each row, its columns with '|' between them.
+    ///
+    /// # Panics
+    /// If it fails.
+    #[must_use]
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        let said = psql(sql, &self.url()).expect("an answer");
+        said.lines().map(str::to_owned).collect()
+    }
+}
+
+fn psql(sql: &str, url: &str) -> Result<String, String> {
+    let done = Command::new(program("psql"))
+        .args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"])
+        .args(["--command", sql, url])
+        .output()
+        .map_err(|error| format!("psql: {error}"))?;
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if done.status.success() { Ok(said(&done.stdout)) } else { Err(said(&done.stderr)) }
 }
 
 impl Drop for Database {

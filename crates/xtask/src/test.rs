@@ -44,15 +44,19 @@ pub fn run(arguments: &[String]) -> Result<()> {
     execute(&mut tests)
 }
 
+/// Where there are Node packages that tests use: the official clients, and what Parlor is measured beside.
+const NODE_FOLDERS: [&str; 2] = ["tests/js", "crates/bench/node"];
+
 /// Installs the Node packages the suites and the checks use, unless they are there already.
 pub fn install_node_packages() -> Result<()> {
-    let folder = root().join("tests/js");
-    let lock = folder.join("package-lock.json");
-    let stamp = folder.join("node_modules/.installed-lock");
-    once(&lock, &stamp, || {
-        execute(
-            command("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&folder),
-        )
+    NODE_FOLDERS.into_iter().try_for_each(|folder| {
+        let folder = root().join(folder);
+        let lock = folder.join("package-lock.json");
+        let stamp = folder.join("node_modules/.installed-lock");
+        once(&lock, &stamp, || {
+            let arguments = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
+            execute(command("npm").args(arguments).current_dir(&folder))
+        })
     })
 }
 

@@ -170,6 +170,20 @@ mod tests {
         assert_eq!(page.fetch, Some(KEPT_WHILE_CATCHING as u64 + 1));
     }
 
+    #[test]
+    fn what_the_core_does_not_keep_any_more_is_asked_for_once() {
+        let mut log = Log::new(3);
+        assert_eq!(log.head(9).fetch, Some(3));
+        let nothing = log.fetched(Page { after: 3, events: vec![], through: 9, head: 9 });
+        assert_eq!((nothing, log.seen()), (Step { deliver: vec![], fetch: None }, 9));
+        let rest = log.event(10, "ten");
+        assert_eq!((rest.deliver, rest.fetch), (vec![(10, "ten")], None));
+        log.head(14);
+        let from_the_floor =
+            log.fetched(Page { after: 10, events: vec![(13, "thirteen")], through: 14, head: 14 });
+        assert_eq!((from_the_floor.deliver, from_the_floor.fetch), (vec![(13, "thirteen")], None));
+    }
+
     /// What the network does next.
     #[derive(Clone, Debug)]
     enum Move {

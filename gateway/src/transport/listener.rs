@@ -25,7 +25,7 @@ pub(crate) use self::apart::take_apart;
 pub use self::place::Place;
 use self::{
     guarded::{Begun, Guarded},
-    place::Places,
+    place::{Full, Places},
 };
 pub use crate::transport::tls::Tls;
 use crate::{backend, transport::tls::Certificate};
@@ -74,6 +74,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// After an error of accept itself (no more file handles), it is tried again after this.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// While no place is free, it refuses one in so long: whoever comes back at once takes no more of the processor than that.
+const REFUSE_AGAIN: Duration = Duration::from_millis(1);
 
 /// What a listener is told.
 #[derive(Clone, Debug)]
@@ -266,18 +269,28 @@ async fn accept(socket: TcpListener, port: Port) {
             () = port.running.draining.cancelled() => return,
         };
         match accepted {
-            Ok((stream, peer)) => take(&port, stream, peer),
+            Ok((stream, peer)) => match port.places.take(peer.ip()) {
+                Ok(place) => take(&port, stream, peer, place),
+                // Closed at once, so that its client can go elsewhere.
+                Err(Full::OfAddress) => drop(stream),
+                Err(Full::OfAll) => {
+                    drop(stream);
+                    tokio::time::sleep(REFUSE_AGAIN).await;
+                }
+            },
             Err(error) => {
                 tracing::warn!(listener = %port.name, %error, "accept failed");
                 tokio::time::sleep(ACCEPT_AGAIN).await;
             }
         }
+        // Whatever is ready to run goes first. However many connect at once, they come in only as fast as those who are there
+        // are served, and the rest wait with the kernel.
+        tokio::task::yield_now().await;
     }
 }
 
-/// Gives a connection its place; without one it is closed at once, so that its client can go elsewhere.
-fn take(port: &Arc<Port>, stream: TcpStream, peer: SocketAddr) {
-    let Some(place) = port.places.take(peer.ip()) else { return };
+/// Serves a connection that has its place.
+fn take(port: &Arc<Port>, stream: TcpStream, peer: SocketAddr, place: Place) {
     let connection = Connection { peer, proxies: Arc::clone(&port.proxies), place: Arc::new(place) };
     let (port, aborted) = (Arc::clone(port), port.running.aborted.clone());
     port.running.tasks.clone().spawn(async move {

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use parlor_api::v1;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use toml::{Table, Value};
 
@@ -21,6 +22,16 @@ pub struct Ground {
     pub configuration: Configuration,
     pub entrance: Entrance,
     probes: Rest,
+}
+
+/// What was seen of it from outside.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The most that it held, in bytes.
+    pub most: u64,
+    /// How often it was asked whether it is ready, and when it was not.
+    pub probes: u64,
+    pub unready: Vec<(Duration, String)>,
 }
 
 impl Ground {
@@ -62,19 +73,21 @@ impl Ground {
         line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
     }
 
-    /// Looks at it until the end: it is ready each time. Gives the most that it held, and how often it was looked at.
-    pub async fn watch(self: Arc<Self>, ended: CancellationToken) -> (u64, u64) {
-        let (mut most, mut looks) = (0, 0);
-        let mut look = tokio::time::interval(LOOK);
+    /// Looks at it until the end.
+    pub async fn watch(self: Arc<Self>, ended: CancellationToken) -> Seen {
+        let mut seen = Seen::default();
+        let (began, mut look) = (Instant::now(), tokio::time::interval(LOOK));
         loop {
             tokio::select! {
-                () = ended.cancelled() => return (most, looks),
+                () = ended.cancelled() => return seen,
                 _ = look.tick() => {}
             }
             let reply = self.probes.get("/readyz").await;
-            assert_eq!(reply.status.as_u16(), 200, "it is ready: {}", reply.text());
-            most = most.max(self.resident());
-            looks += 1;
+            if reply.status.as_u16() != 200 {
+                seen.unready.push((began.elapsed(), reply.text()));
+            }
+            seen.most = seen.most.max(self.resident());
+            seen.probes += 1;
         }
     }
 }

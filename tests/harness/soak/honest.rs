@@ -121,7 +121,14 @@ impl Room {
 
     async fn hear(&mut self) -> u64 {
         let text = match &mut *self.0 {
-            Wire::Staff { customer, .. } => customer.next().await["message"].clone(),
+            Wire::Staff { staff, customer, .. } => {
+                // What other customers say is heard by all of the staff.
+                let refused = next_but(staff, |came| came["type"] != "error");
+                tokio::select! {
+                    heard = customer.next() => heard["message"].clone(),
+                    refused = refused => panic!("the staff hear {refused}"),
+                }
+            }
             Wire::Support(socket) => {
                 let heard = socket.next().await;
                 assert_eq!(heard[0], "message:received", "{heard}");

@@ -13,12 +13,14 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
+    runtime::{Builder, Runtime},
+    sync::Semaphore,
     task::JoinSet,
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Sizes, ground::Ground};
+use super::{Sizes, TAKEN, ground::Ground};
 
 /// Between an end and the next attempt of one of them.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -55,6 +57,13 @@ pub enum Kind {
     NeverReads,
 }
 
+impl Kind {
+    /// It hears something before it is silent.
+    pub fn is_answered(self) -> bool {
+        !matches!(self, Self::HeadOnly | Self::BodyNever)
+    }
+}
+
 const KINDS: [Kind; 6] = [
     Kind::HeadOnly,
     Kind::BodyNever,
@@ -79,8 +88,9 @@ struct Counters {
     longest_ms: AtomicU64,
 }
 
-/// An attack that is under way.
+/// An attack that is under way. It has a thread of its own, so that how late the honest hear is not how busy the attackers are.
 pub struct Attack {
+    runtime: Runtime,
     attackers: JoinSet<()>,
     counters: Arc<[Counters; KINDS.len()]>,
 }
@@ -107,8 +117,7 @@ pub fn may_hold(sizes: &Sizes) -> u64 {
                 Kind::NeverReads => 256 * KIB + 64 * KIB,
             }
     };
-    // A listener has 10,000 connections, by default.
-    let of_each = sizes.hostile.min(10_000).div_ceil(KINDS.len()) as u64;
+    let of_each = sizes.hostile.min(TAKEN).div_ceil(KINDS.len()) as u64;
     // What the honest need, and what an allocator keeps.
     let others = (64 << 20) + sizes.honest as u64 * 2 * CONNECTION;
     others + KINDS.map(each).iter().sum::<u64>() * of_each
@@ -118,23 +127,27 @@ pub fn may_hold(sizes: &Sizes) -> u64 {
 pub fn attack(ground: &Arc<Ground>, sizes: &Sizes, ended: &CancellationToken) -> Attack {
     let target = ground.entrance.address;
     let counters = Arc::new(std::array::from_fn(|_| Counters::default()));
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let places = Arc::new(Semaphore::new(sizes.at_once));
     let mut attackers = JoinSet::new();
     for number in 0..sizes.hostile {
         let attacker = Attacker {
             kind: number % KINDS.len(),
             source: source(number % sizes.addresses),
             target,
+            places: Arc::clone(&places),
             counters: Arc::clone(&counters),
         };
-        attackers.spawn(attacker.run(number, ended.clone()));
+        attackers.spawn_on(attacker.run(number, ended.clone()), runtime.handle());
     }
-    Attack { attackers, counters }
+    Attack { runtime, attackers, counters }
 }
 
 impl Attack {
     /// What became of each kind, when all of them have ended.
     pub async fn count(self) -> Vec<(Kind, Count)> {
         self.attackers.join_all().await;
+        self.runtime.shutdown_background();
         let count = |counters: &Counters| Count {
             opened: counters.opened.load(Ordering::Relaxed),
             refused: counters.refused.load(Ordering::Relaxed),
@@ -155,6 +168,7 @@ struct Attacker {
     kind: usize,
     source: SocketAddr,
     target: SocketAddr,
+    places: Arc<Semaphore>,
     counters: Arc<[Counters; KINDS.len()]>,
 }
 
@@ -171,14 +185,16 @@ impl Attacker {
     }
 
     async fn once(&self, round: usize) {
+        let Ok(_place) = self.places.acquire().await else { return };
         let counters = &self.counters[self.kind];
         let Ok(mut stream) = self.connect().await else {
             counters.refused.fetch_add(1, Ordering::Relaxed);
             return;
         };
         counters.opened.fetch_add(1, Ordering::Relaxed);
-        let began = Instant::now();
-        let _over = timeout(GIVES_UP, self.misbehave(&mut stream, round)).await;
+        // Since it was answered, or since it was connected if it is never answered.
+        let mut began = Instant::now();
+        let _over = timeout(GIVES_UP, self.misbehave(&mut stream, round, &mut began)).await;
         let lived = u64::try_from(began.elapsed().as_millis()).unwrap();
         counters.longest_ms.fetch_max(lived, Ordering::Relaxed);
     }
@@ -194,7 +210,7 @@ impl Attacker {
     }
 
     /// Does what its kind does, and holds on until the server ends it.
-    async fn misbehave(&self, stream: &mut TcpStream, round: usize) -> io::Result<()> {
+    async fn misbehave(&self, stream: &mut TcpStream, round: usize, began: &mut Instant) -> io::Result<()> {
         match KINDS[self.kind] {
             Kind::HeadOnly => stream.write_all(b"GET /staff HTTP/1.1\r\nHost: x\r\nx-rest: ").await?,
             Kind::BodyNever => {
@@ -203,7 +219,7 @@ impl Attacker {
                 stream.write_all(&[b' '; 30_000]).await?;
             }
             Kind::AttachmentsNever => {
-                upgrade(stream, "/socket.io/?EIO=4&transport=websocket").await?;
+                *began = upgrade(stream, "/socket.io/?EIO=4&transport=websocket").await?;
                 stream.write_all(&frame(0x81, b"40/support,")).await?;
                 stream.write_all(&frame(0x81, b"459-/support,[\"x\"]")).await?;
                 // Now and then it sends more than may come.
@@ -215,7 +231,7 @@ impl Attacker {
                 stream.write_all(&attachment[..ATTACHMENT / 2]).await?;
             }
             Kind::FragmentsNever => {
-                upgrade(stream, "/staff").await?;
+                *began = upgrade(stream, "/staff").await?;
                 let register =
                     format!("{{\"type\":\"register\",\"sessionId\":\"session_of_nobody_{round}\"}}");
                 stream.write_all(&frame(0x81, register.as_bytes())).await?;
@@ -225,10 +241,10 @@ impl Attacker {
             }
             Kind::NeverJoins => {
                 let paths = ["/staff", "/native", "/socket.io/?EIO=4&transport=websocket"];
-                upgrade(stream, paths[round % paths.len()]).await?;
+                *began = upgrade(stream, paths[round % paths.len()]).await?;
             }
             Kind::NeverReads => {
-                upgrade(stream, "/staff").await?;
+                *began = upgrade(stream, "/staff").await?;
                 let pings = frame(0x89, &[b'x'; 100]).repeat(PINGS);
                 let mut beat = tokio::time::interval(AGAIN);
                 loop {
@@ -241,8 +257,8 @@ impl Attacker {
     }
 }
 
-/// Opens a WebSocket.
-async fn upgrade(stream: &mut TcpStream, path: &str) -> io::Result<()> {
+/// Opens a WebSocket; answers when that was.
+async fn upgrade(stream: &mut TcpStream, path: &str) -> io::Result<Instant> {
     let head = format!(
         "GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -252,7 +268,11 @@ async fn upgrade(stream: &mut TcpStream, path: &str) -> io::Result<()> {
     while !came.ends_with(b"\r\n\r\n") {
         came.push(stream.read_u8().await?);
     }
-    if came.starts_with(b"HTTP/1.1 101 ") { Ok(()) } else { Err(ErrorKind::ConnectionRefused.into()) }
+    if came.starts_with(b"HTTP/1.1 101 ") {
+        Ok(Instant::now())
+    } else {
+        Err(ErrorKind::ConnectionRefused.into())
+    }
 }
 
 /// A frame with an empty mask.

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+/// What a listener takes by default (`listener.connections_max`).
+pub const TAKEN: usize = 10_000;
+
 /// Everything that can be said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sizes {
     pub hostile: usize,
+    /// How many of them may be connected, or wait for it, at a time: each takes a file of this process.
+    pub at_once: usize,
     /// Addresses that they come from.
     pub addresses: usize,
     pub honest: usize,
@@ -27,6 +32,7 @@ impl Sizes {
     pub const fn short() -> Self {
         Self {
             hostile: 1_500,
+            at_once: 1_500,
             addresses: 50,
             honest: 30,
             calm: Duration::from_secs(6),
@@ -44,6 +50,7 @@ impl Sizes {
     pub const fn campaign() -> Self {
         Self {
             hostile: 20_000,
+            at_once: 20_000,
             addresses: 200,
             honest: 500,
             calm: Duration::from_secs(60),
@@ -61,5 +68,12 @@ impl Sizes {
     pub fn unfinished(&self) -> Duration {
         let socketio = self.join_timeout + Duration::from_secs(10);
         socketio.max(Duration::from_secs(15)) + self.message_timeout
+    }
+
+    /// More connect than a listener takes by default: the others wait with the kernel, which no client can tell from being
+    /// taken before it has an answer.
+    #[must_use]
+    pub const fn overflows(&self) -> bool {
+        self.hostile > TAKEN
     }
 }

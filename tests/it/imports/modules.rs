@@ -19,14 +19,16 @@ pub const CORE: Order = Order {
         &["buckets", "field"],
         &["caller"],
         &["seal", "share"],
-        &["wire", "page", "health", "offset", "heads"],
+        &["wire", "page", "health", "offset", "heads", "retention"],
         &["auth"],
         &["stack"],
         &["hub", "subject"],
         &["password", "request"],
         &["directory"],
         &["token"],
+        &["billing"],
         &["chat", "presence"],
+        &["session"],
         &["announce"],
         &["edge"],
     ],
@@ -129,7 +131,7 @@ mod tests {
             broken("src/edge/link.rs", "use crate::core::Core;"),
             ["src/edge/link.rs: edge imports core"]
         );
-        assert_eq!(broken("src/billing.rs", "").len(), 1);
+        assert_eq!(broken("src/weather.rs", "").len(), 1);
     }
 
     #[test]

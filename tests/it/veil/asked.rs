@@ -104,16 +104,42 @@ pub fn request(method: &Method, scene: &Scene) -> Value {
         "SetTyping" => json!({"conversation": conversation, "typing": true}),
         "GetPresence" => json!({"userId": scene.sam_id}),
         "SetAvailability" => json!({"availability": "AVAILABILITY_BUSY"}),
+        "RequestSession" => {
+            json!({"kind": "SESSION_KIND_CHAT", "provider": {"userId": scene.sam_id}})
+        }
+        "AcceptSession" | "DeclineSession" | "CancelSession" | "EndSession" | "GetSession" => {
+            json!({"session": {"id": scene.session}})
+        }
+        "ListSessions" | "ListProviders" | "GetSessionPolicy" | "WatchSessions" => json!({}),
+        "UpsertProvider" => json!({"provider": {"person": {"userId": scene.ann_id}}}),
+        "GetProvider" => json!({"provider": {"userId": scene.sam_id}}),
+        "SetAcceptsRequests" => json!({"acceptsRequests": true}),
+        "SetSessionPolicy" => json!({"policy": {"requestLifetime": "10s"}}),
+        "RecordVisit" => json!({"visitKey": "ses_ann", "connected": {"page": "/"}}),
+        "ListVisits" | "WatchVisits" => json!({}),
+        "GetVisit" => json!({"key": "ses_ann"}),
         "GetTenant" => json!({"slug": "another"}),
         "CreateTenant" | "UpdateTenant" => json!({"tenant": {"slug": "another"}}),
         "UpsertUser" => json!({"user": {"id": scene.sam_id, "displayName": "Eve"}}),
         "GetUser" => json!({"id": scene.ann_id}),
+        "ExportUser" => json!({}),
+        "EraseUser" => json!({"userId": scene.sam_id}),
         "CreateApiKey" => json!({"apiKey": {"kind": "API_KEY_KIND_WIDGET"}}),
         "RevokeApiKey" => json!({"id": scene.sam_id}),
         "ExchangeCredential" => json!({"bearer": scene.ann}),
         "MintToken" => json!({"userId": scene.sam_id}),
         "InspectToken" => json!({"token": scene.sam}),
         "RevokeToken" => json!({"userId": scene.sam_id}),
+        "GetWallet" | "WatchWallet" | "ListEntries" | "GetStatement" | "GetBillingPolicy"
+        | "VerifyLedger" => json!({}),
+        "Quote" => json!({"ratePerMinute": "10", "seconds": "61"}),
+        "CreditWallet" | "DebitWallet" => {
+            json!({"userId": scene.ann_id, "amount": "7", "requestId": "mine"})
+        }
+        "RefundTransaction" => json!({"transactionId": scene.sam_id, "requestId": "mine"}),
+        "SetBillingPolicy" => {
+            json!({"policy": {"unit": "coin", "rounding": "ROUNDING_SECOND", "holdSeconds": "60"}})
+        }
         unknown => panic!("{unknown} is not asked here: say what a customer is told by it"),
     }
 }

@@ -20,6 +20,8 @@ pub const ANN: &str = "ann-signs-in-so";
 
 /// A conversation of Ann's.
 pub struct Scene {
+    /// Of staff who write, and are erased in the end.
+    una_id: String,
     /// Tokens.
     pub ann: String,
     pub sam: String,
@@ -31,7 +33,10 @@ pub struct Scene {
     pub offset: String,
     /// A message of Ann's.
     pub sequence: u64,
+    /// What Ann has asked of Una.
+    pub session: String,
     clients: parlor_tests::Clients,
+    of_una: parlor_tests::Clients,
     chats: [Chat; 3],
 }
 
@@ -52,7 +57,7 @@ impl Scene {
         )
         .await;
         // Has no other name than the one to sign in with.
-        let (_, una) = somebody(
+        let (una_id, una) = somebody(
             world,
             v1::User {
                 username: "mark-sign-in-of-una".to_owned(),
@@ -83,7 +88,39 @@ impl Scene {
         let sent = chats[0].send_message(message(&conversation, "hello")).await.unwrap().into_inner();
         let clients = world.clients(&sam).await;
         let sequence = sent.message.unwrap().sequence;
-        Self { ann, sam, ann_id, sam_id, conversation, offset, sequence, clients, chats }
+        for id in [&sam_id, &una_id] {
+            let rate = v1::SessionRate { kind: v1::SessionKind::Chat.into(), per_minute: 1 };
+            let provider = v1::Provider {
+                person: Some(v1::Person { user_id: id.clone(), ..v1::Person::default() }),
+                rates: vec![rate],
+                ..v1::Provider::default()
+            };
+            let request = v1::UpsertProviderRequest { provider: Some(provider), request_id: String::new() };
+            world.operator().await.sessions().upsert_provider(request).await.unwrap();
+        }
+        let name = Some(v1::provider_ref::Name::UserId(una_id.clone()));
+        let ask = v1::RequestSessionRequest {
+            kind: v1::SessionKind::Chat.into(),
+            responder: Some(v1::request_session_request::Responder::Provider(v1::ProviderRef { name })),
+            ..v1::RequestSessionRequest::default()
+        };
+        let asked = world.clients(&ann).await.sessions().request_session(ask).await.unwrap();
+        let session = asked.into_inner().session.unwrap().id;
+        let of_una = world.clients(&una).await;
+        Self {
+            una_id,
+            ann,
+            sam,
+            ann_id,
+            sam_id,
+            conversation,
+            offset,
+            sequence,
+            session,
+            clients,
+            of_una,
+            chats,
+        }
     }
 
     /// The staff do everything that there is to do to a conversation.
@@ -104,6 +141,12 @@ impl Scene {
             ..v1::UpdateConversationRequest::default()
         };
         sam.update_conversation(change).await.unwrap();
+        let name = Some(v1::session_ref::Name::Id(self.session.clone()));
+        let accept = v1::AcceptSessionRequest {
+            session: Some(v1::SessionRef { name }),
+            ..v1::AcceptSessionRequest::default()
+        };
+        self.of_una.sessions().accept_session(accept).await.unwrap();
         una.send_message(message(&self.conversation, "of una")).await.unwrap();
         sam.send_message(message(&self.conversation, "of sam")).await.unwrap();
         let reaction = v1::ReactToMessageRequest {
@@ -120,6 +163,24 @@ impl Scene {
             let typing = v1::SetTypingRequest { conversation: conversation(), typing: true };
             chat.set_typing(typing).await.unwrap();
         }
+    }
+
+    /// Ann is given money, by the operator.
+    pub async fn pay(&self, world: &World) {
+        let credit = v1::CreditWalletRequest {
+            user_id: self.ann_id.clone(),
+            amount: 7,
+            request_id: "a payment".to_owned(),
+            ..v1::CreditWalletRequest::default()
+        };
+        world.operator().await.billing().credit_wallet(credit).await.unwrap();
+    }
+
+    /// Una is erased, with what she wrote.
+    pub async fn erase(&self, world: &World) {
+        let request =
+            v1::EraseUserRequest { user_id: self.una_id.clone(), ..v1::EraseUserRequest::default() };
+        world.operator().await.directory().erase_user(request).await.unwrap();
     }
 
     /// Sam comes online, for as long as what is returned is held.

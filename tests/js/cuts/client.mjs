@@ -16,6 +16,14 @@ const CONVERSATIONS = 3;
 /** With every so manieth message somebody was seen to type. */
 const TYPES_EVERY = 5;
 
+/** Whoever goes on typing says so this often. */
+const TYPES_AGAIN_MS = 2_000;
+
+const typing = (id) => ({ conversation: { id }, typing: true });
+
+/** So much of what was told of the staff is kept. */
+const TOLD_OF_STAFF = 6;
+
 /** How a client connects: `delay` is for how long it waits before its first attempt to come back, and a fifth of the longest. */
 export const options = (delay) => ({
   transports: ['websocket'],
@@ -60,8 +68,12 @@ export class Client {
   #conversations;
   #first = true;
   #cut = false;
-  #heardTyping = false;
+  /** The conversations in which somebody is shown to type. */
+  #typing = new Set();
+  #seesTyping = false;
   #availability;
+  /** What was last told of the staff: for whoever looks for the reason of a fault. */
+  #toldOfStaff = [];
   #changed = () => {};
 
   constructor(index, staff, tally) {
@@ -103,6 +115,8 @@ export class Client {
 
   #connected(recovered) {
     this.#tally.connects += 1;
+    // States are told anew to whoever comes back.
+    this.#typing.clear();
     this.#cut = false;
     if (this.#first) this.#first = false;
     else if (recovered && this.#reader.recovered) this.#tally.recovered += 1;
@@ -114,7 +128,7 @@ export class Client {
     if (event.sequence) this.#hearStored(event, offset);
     else {
       this.#tally.state(event, offset);
-      this.#heardTyping ||= event.typingState?.authors?.length > 0;
+      this.#seeTyping(event);
       this.#seePresence(event);
     }
     this.#changed();
@@ -133,11 +147,22 @@ export class Client {
     conversation.heard.push(event.messageSent.message.text);
   }
 
+  #seeTyping({ conversationId, typingState }) {
+    if (!typingState) return;
+    if (typingState.authors?.length > 0) this.#typing.add(conversationId);
+    else this.#typing.delete(conversationId);
+  }
+
   /** The staff are seen by everybody: in a snapshot after each connect, and with each change. */
   #seePresence({ presenceSnapshot, presenceChanged }) {
-    const told = presenceChanged ? [presenceChanged.presence] : (presenceSnapshot?.presences ?? []);
+    if (!presenceSnapshot && !presenceChanged) return;
+    const told = presenceChanged ? [presenceChanged.presence] : (presenceSnapshot.presences ?? []);
     const staff = told.find(({ person }) => person.userId === this.#staff);
     if (staff) this.#availability = staff.availability;
+    const revision = (presenceChanged ?? presenceSnapshot).revision;
+    const of = presenceChanged ? 'change' : `snapshot of ${told.length}`;
+    this.#toldOfStaff.push(`${revision} ${of}: ${staff?.availability ?? 'not them'}`);
+    this.#toldOfStaff.splice(0, this.#toldOfStaff.length - TOLD_OF_STAFF);
   }
 
   async cut(away) {
@@ -152,35 +177,32 @@ export class Client {
   async write(number) {
     const ids = [...this.#conversations.keys()];
     const id = ids[number % ids.length];
-    if (number % TYPES_EVERY === 0) this.#writer.emit('SetTyping', { conversation: { id }, typing: true });
+    if (number % TYPES_EVERY === 0) this.#writer.emit('SetTyping', typing(id));
     const text = `client ${this.#index} message ${number}`;
     await call(this.#writer, 'SendMessage', { conversation: { id }, text, requestId: randomUUID() });
     this.#conversations.get(id).sent.push(text);
   }
 
   /**
-   * Everything sent was heard, and what the staff show last, and who types; or it was waited for long enough. What is
-   * shown in passing may go by while a road is cut: so it types once more when the roads stand, and must be seen.
+   * Everything sent was heard, and what the staff show last, and who types; or it was waited for long enough. Whoever goes
+   * on typing says so again and again, since a mark is over after a few seconds.
    */
   async settled(availability) {
-    await this.#type(false);
-    this.#heardTyping = false;
-    await this.#type(true);
+    const [first] = this.#conversations.keys();
+    const goesOnTyping = setInterval(() => this.#writer.emit('SetTyping', typing(first)), TYPES_AGAIN_MS);
+    await call(this.#writer, 'SetTyping', typing(first));
     await new Promise((resolve) => {
       const late = setTimeout(resolve, PATIENCE_MS);
       this.#changed = () => {
         const all = [...this.#conversations.values()].every((conversation) => conversation.isSettled);
-        if (this.#cut || !all || !this.#heardTyping || this.#availability !== availability) return;
+        if (this.#cut || !all || !this.#typing.has(first) || this.#availability !== availability) return;
         clearTimeout(late);
         resolve();
       };
       this.#changed();
     });
-  }
-
-  #type(typing) {
-    const [id] = this.#conversations.keys();
-    return call(this.#writer, 'SetTyping', { conversation: { id }, typing });
+    clearInterval(goesOnTyping);
+    this.#seesTyping = this.#typing.has(first);
   }
 
   /** Says what did not hold. */
@@ -189,9 +211,10 @@ export class Client {
       if (heard.join('\n') === sent.join('\n')) continue;
       this.#tally.fault(`client ${this.#index}: sent ${sent.length}, heard ${heard.length} or in another order`);
     }
-    if (!this.#heardTyping) this.#tally.fault(`client ${this.#index} never saw anybody type`);
+    if (!this.#seesTyping) this.#tally.fault(`client ${this.#index} does not see who types`);
     if (this.#availability !== availability) {
-      this.#tally.fault(`client ${this.#index}: the staff are ${availability}, and it sees ${this.#availability}`);
+      const told = this.#toldOfStaff.join('; ');
+      this.#tally.fault(`client ${this.#index}: the staff are ${availability}, and it sees ${this.#availability} (${told})`);
     }
   }
 

@@ -2,6 +2,7 @@
 
 use parlor_store::Roles;
 
+use super::issuer::shape_of;
 use crate::caller::Principal;
 
 /// A credential as it was shown.
@@ -49,7 +50,7 @@ impl Context {
     #[must_use]
     pub fn accepts(&self, issuer: &str, tenant: &str) -> bool {
         self.tenant.as_deref().is_none_or(|own| own == tenant)
-            && (self.issuers.is_empty() || self.issuers.iter().any(|accepted| accepted == issuer))
+            && (self.issuers.is_empty() || self.issuers.iter().any(|accepted| accepted == shape_of(issuer)))
     }
 
     /// True if what a principal was proven by may be used here.

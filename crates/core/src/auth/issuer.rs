@@ -3,7 +3,7 @@
 //! The algorithm belongs to the key in the configuration. A token's header only chooses among keys, so it can neither
 //! switch the check off nor have a public key used as a secret.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use parlor_store::Roles;
@@ -15,6 +15,7 @@ use super::{
     jwks::Jwks,
     jwt::{self, Algorithm, Times, Unverified, VerifyingKey, invalid},
     provenance::{self, Provenance},
+    session_cookie::{self, Sealed, SessionKey},
 };
 use crate::{Error, Result, clock::Clock};
 
@@ -38,6 +39,12 @@ pub struct IssuerOptions {
     pub expected_issuer: Option<String>,
     /// What `aud` must be or contain, if it is checked.
     pub expected_audience: Option<String>,
+    /// What `azp` must be one of, where a token has it; any if empty.
+    pub authorized_parties: Vec<String>,
+    /// The session cookies of NextAuth v4 are accepted too, sealed with its secrets.
+    pub session_cookies: bool,
+    /// Its tokens say who somebody is; what they may is what our records say, whatever else is in there.
+    pub roles_of_records: bool,
     pub claims: ClaimPaths,
     pub roles: RoleMap,
     pub leeway: Duration,
@@ -51,6 +58,19 @@ pub struct IssuerOptions {
     pub mint_ttl: Duration,
     /// The tokens made call people by integers: by their number, with this added.
     pub mint_numbers: Option<i64>,
+    /// Signs the tokens of those who have their id in this issuer's shape from Parlor, instead of the issuer's own key: to
+    /// whoever else has that one, such an id would mean somebody of theirs.
+    pub mint_secret: Option<Vec<u8>>,
+}
+
+/// Stands before an issuer's name where Parlor has given the id: an id that the issuer gave is another's, though it is
+/// written alike.
+pub(super) const GIVEN_HERE: &str = "parlor:";
+
+/// The issuer that a name is of, whoever has given the id.
+#[must_use]
+pub fn shape_of(name: &str) -> &str {
+    name.strip_prefix(GIVEN_HERE).unwrap_or(name)
 }
 
 impl IssuerOptions {
@@ -65,6 +85,9 @@ impl IssuerOptions {
             jwks_url: None,
             expected_issuer: None,
             expected_audience: None,
+            authorized_parties: Vec::new(),
+            session_cookies: false,
+            roles_of_records: false,
             claims: ClaimPaths::default(),
             roles: RoleMap::default(),
             leeway: DEFAULT_LEEWAY,
@@ -73,7 +96,28 @@ impl IssuerOptions {
             mint: false,
             mint_ttl: Duration::from_secs(3600),
             mint_numbers: None,
+            mint_secret: None,
         }
+    }
+
+    /// The same shape with a secret of its own, for those who have their id from Parlor.
+    pub(super) fn given_here(&self) -> Result<Option<Self>, String> {
+        let Some(secret) = self.mint_secret.clone() else { return Ok(None) };
+        let is_shared =
+            |key: &IssuerKey| matches!(&key.material, KeyMaterial::Secret(other) if *other == secret);
+        if self.keys.iter().any(is_shared) {
+            return Err(format!("issuer {}: mint_secret is the secret of one of its keys", self.name));
+        }
+        Ok(Some(Self {
+            name: format!("{GIVEN_HERE}{}", self.name),
+            algorithms: vec![Algorithm::Hs256],
+            keys: vec![IssuerKey { kid: None, material: KeyMaterial::Secret(secret) }],
+            jwks_url: None,
+            session_cookies: false,
+            provision: false,
+            mint_secret: None,
+            ..self.clone()
+        }))
     }
 }
 
@@ -106,6 +150,7 @@ pub struct Issuer {
     options: IssuerOptions,
     keys: Vec<VerifyingKey>,
     jwks: Option<Jwks>,
+    session_keys: Vec<SessionKey>,
     mint_key: Option<(Option<String>, EncodingKey)>,
 }
 
@@ -116,6 +161,8 @@ pub struct Verified {
     pub subject: String,
     pub roles: Roles,
     pub times: Times,
+    /// How far past its end it is good.
+    pub leeway_ms: i64,
     /// What withdrawals may call it by: its own names, then those of what it was made from.
     pub names: Vec<String>,
     /// How it was made, if that was here.
@@ -165,7 +212,19 @@ impl Issuer {
         if options.mint && mint_key.is_none() {
             return Err(format!("issuer {}: mint needs a key that is a secret", options.name));
         }
-        Ok(Self { options, keys, jwks, mint_key })
+        let session_keys: Vec<SessionKey> = options
+            .keys
+            .iter()
+            .filter(|_| options.session_cookies)
+            .filter_map(|key| match &key.material {
+                KeyMaterial::Secret(secret) => Some(SessionKey::new(secret)),
+                KeyMaterial::Pem { .. } => None,
+            })
+            .collect();
+        if options.session_cookies && session_keys.is_empty() {
+            return Err(format!("issuer {}: session cookies need a key that is a secret", options.name));
+        }
+        Ok(Self { options, keys, jwks, session_keys, mint_key })
     }
 
     #[must_use]
@@ -177,6 +236,22 @@ impl Issuer {
     #[must_use]
     pub fn leeway_ms(&self) -> i64 {
         i64::try_from(self.options.leeway.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// The longest leeway that any of its tokens is given, in milliseconds.
+    #[must_use]
+    pub fn longest_leeway_ms(&self) -> i64 {
+        if self.session_keys.is_empty() {
+            self.leeway_ms()
+        } else {
+            self.leeway_ms().max(session_cookie::LEEWAY_MS)
+        }
+    }
+
+    /// What a session cookie says, if one of its secrets opens it.
+    #[must_use]
+    pub fn opens<'c>(&self, sealed: &Sealed<'c>) -> Option<Unverified<'c>> {
+        self.session_keys.iter().find_map(|key| key.open(sealed))
     }
 
     /// Whether one of its keys signed the token.
@@ -220,6 +295,10 @@ impl Issuer {
     /// What a token grants, if it is good.
     #[must_use]
     pub fn granted(&self, token: &Unverified<'_>) -> Roles {
+        if self.options.roles_of_records {
+            // Which of them the records give is not asked here; they may be any.
+            return Roles::ADMIN;
+        }
         self.options.roles.roles(&self.options.claims.read(&token.claims).roles)
     }
 
@@ -232,7 +311,23 @@ impl Issuer {
 
     /// Reads a token that one of its keys has signed.
     pub fn read(&self, token: &Unverified<'_>, now_ms: i64) -> Result<Verified> {
-        let mut times = token.times(self.leeway_ms(), now_ms)?;
+        let times = token.times(self.leeway_ms(), now_ms)?;
+        self.read_in_time(token, times, self.leeway_ms(), now_ms)
+    }
+
+    /// Reads a session cookie that one of its secrets has opened, by the clock rules of the library that makes them.
+    pub fn read_session(&self, token: &Unverified<'_>, now_ms: i64) -> Result<Verified> {
+        let times = token.span(session_cookie::LEEWAY_MS, now_ms)?;
+        self.read_in_time(token, times, session_cookie::LEEWAY_MS, now_ms)
+    }
+
+    fn read_in_time(
+        &self,
+        token: &Unverified<'_>,
+        mut times: Times,
+        leeway_ms: i64,
+        now_ms: i64,
+    ) -> Result<Verified> {
         if !self.is_named_by(token) {
             return Err(invalid("iss is another"));
         }
@@ -241,23 +336,32 @@ impl Issuer {
         {
             return Err(invalid("aud is another"));
         }
+        // A token that names no party was not made for a page.
+        let parties = &self.options.authorized_parties;
+        if !parties.is_empty()
+            && let Some(party) = token.claims.get("azp")
+            && !parties.iter().any(|accepted| party.as_str() == Some(accepted))
+        {
+            return Err(invalid("azp is another"));
+        }
         let profile = self.options.claims.read(&token.claims);
         let subject = profile.subject.clone().ok_or_else(|| invalid("it names no subject"))?;
         let roles = self.options.roles.roles(&profile.roles);
         let made = self.made_here(token);
         times.issued_at = match (&made, token.moment("iat")?) {
             (Some(made), _) => made.issued_at,
+            (None, Some(issued_at)) if jwt::is_ahead(issued_at, leeway_ms, now_ms) => 0,
             (None, Some(issued_at)) => issued_at,
             (None, None) => self.oldest(times, now_ms)?,
         };
         let names = match &made {
             Some(made) => made.names(),
             None => {
-                let id = token.id().map(str::to_owned);
-                std::iter::once(self.name_of(token)).chain(id).collect()
+                let own = token.id().into_iter().chain(token.session()).map(str::to_owned);
+                std::iter::once(self.name_of(token)).chain(own).collect()
             }
         };
-        Ok(Verified { profile, subject, roles, times, names, made })
+        Ok(Verified { profile, subject, roles, times, leeway_ms, names, made })
     }
 
     /// When a token without `iat` may have been issued at the earliest; 0 if that cannot be told.
@@ -296,57 +400,6 @@ impl Issuer {
         let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, Algorithm::Hs256.into())
             .map_err(|error| Error::Internal(format!("minting failed: {error}")))?;
         Ok(format!("{message}.{signature}"))
-    }
-}
-
-/// All configured issuers, in the order of the configuration.
-#[derive(Clone, Debug, Default)]
-pub struct Issuers(Vec<Arc<Issuer>>);
-
-impl Issuers {
-    /// Readies all; two with one name are refused.
-    pub fn new(options: Vec<IssuerOptions>, clock: &Clock) -> Result<Self, String> {
-        let mut issuers: Vec<Arc<Issuer>> = Vec::with_capacity(options.len());
-        for option in options {
-            if issuers.iter().any(|issuer| issuer.options.name == option.name) {
-                return Err(format!("issuer {}: there are two of this name", option.name));
-            }
-            issuers.push(Arc::new(Issuer::new(option, clock)?));
-        }
-        Ok(Self(issuers))
-    }
-
-    /// The issuer with a name.
-    #[must_use]
-    pub fn named(&self, name: &str) -> Option<&Arc<Issuer>> {
-        self.0.iter().find(|issuer| issuer.options.name == name)
-    }
-
-    /// The first that has signed a token.
-    pub(super) async fn signer(&self, token: &Unverified<'_>) -> Result<&Issuer> {
-        let algorithm = token.algorithm()?;
-        let mut unknown = None;
-        for issuer in &self.0 {
-            match issuer.has_signed(token, algorithm).await {
-                Signed::Yes => return Ok(issuer),
-                Signed::No => {}
-                Signed::Unknown { retry_after_ms } => unknown = Some(retry_after_ms),
-            }
-        }
-        Err(nobodys(unknown))
-    }
-
-    /// All, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Issuer>> {
-        self.0.iter()
-    }
-}
-
-/// Why a token is refused that none is known to have signed. While somebody's keys are away, it may be theirs.
-pub(super) fn nobodys(keys_away_for_ms: Option<u64>) -> Error {
-    match keys_away_for_ms {
-        Some(retry_after_ms) => Error::KeysAway { retry_after_ms },
-        None => invalid("no accepted issuer has signed it"),
     }
 }
 

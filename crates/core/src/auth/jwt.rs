@@ -101,6 +101,11 @@ impl<'t> Unverified<'t> {
         Ok(Self { message, signature, header: object(header, "header")?, claims: object(claims, "claims")? })
     }
 
+    /// One that came encrypted and was opened, which proves more than any signature of its own.
+    pub(super) fn opened(text: &'t str, header: Map<String, Value>, claims: Map<String, Value>) -> Self {
+        Self { message: text, signature: "", header, claims }
+    }
+
     /// The algorithm the token names; an error for `none`, for one we do not know, and for headers that bring keys.
     pub fn algorithm(&self) -> Result<Algorithm> {
         if let Some(name) = FORBIDDEN_HEADERS.iter().find(|name| self.header.contains_key(**name)) {
@@ -141,9 +146,19 @@ impl<'t> Unverified<'t> {
     /// The id that its maker gave it, if every store can keep it.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
+        self.usable("jti")
+    }
+
+    /// The session at its issuer that it is of, if it names one.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        self.usable("sid")
+    }
+
+    fn usable(&self, claim: &str) -> Option<&str> {
         let usable =
             |id: &&str| !id.is_empty() && !id.contains('\0') && id.chars().count() <= MAX_TOKEN_ID_CHARS;
-        self.text("jti").filter(usable)
+        self.text(claim).filter(usable)
     }
 
     /// A claim that is text.
@@ -154,6 +169,15 @@ impl<'t> Unverified<'t> {
 
     /// Checks the times: `exp` is required and over at its second, `nbf` is honoured, `iat` is not in the future.
     pub fn times(&self, leeway_ms: i64, now_ms: i64) -> Result<Times> {
+        let times = self.span(leeway_ms, now_ms)?;
+        if is_ahead(times.issued_at, leeway_ms, now_ms) {
+            return Err(invalid("it was issued in the future"));
+        }
+        Ok(times)
+    }
+
+    /// As `times`, whatever `iat` says: one that lies ahead counts as none, or the token would outlive a withdrawal.
+    pub(super) fn span(&self, leeway_ms: i64, now_ms: i64) -> Result<Times> {
         let expires_at = self.moment("exp")?.ok_or_else(|| invalid("it has no exp"))?;
         if now_ms >= expires_at.saturating_add(leeway_ms) {
             return Err(Error::CredentialExpired);
@@ -162,9 +186,6 @@ impl<'t> Unverified<'t> {
             return Err(invalid("it is not good yet"));
         }
         let issued_at = self.moment("iat")?.unwrap_or_default();
-        if issued_at > now_ms.saturating_add(leeway_ms).saturating_add(MAX_CLOCK_SKEW_MS) {
-            return Err(invalid("it was issued in the future"));
-        }
         Ok(Times { issued_at, expires_at })
     }
 
@@ -178,6 +199,11 @@ impl<'t> Unverified<'t> {
         #[allow(clippy::cast_possible_truncation, reason = "a float saturates, and no date is near the ends")]
         Ok(Some((seconds * 1000.0) as i64))
     }
+}
+
+/// True if nothing could be issued at that moment by now.
+pub(super) fn is_ahead(issued_at: i64, leeway_ms: i64, now_ms: i64) -> bool {
+    issued_at > now_ms.saturating_add(leeway_ms).saturating_add(MAX_CLOCK_SKEW_MS)
 }
 
 /// Signs nothing itself: joins the parts the way RFC 7515 wants them signed.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use parlor_store::{Error as StoreError, Identity, Store, TenantId, User, UserUpsert};
+use parlor_store::{Error as StoreError, Identity, OutsideAccount, Store, TenantId, User, UserUpsert, What};
 
 use super::{claims::Profile, issuer::Issuer, jwt::invalid, records::enabled};
 use crate::{Error, Result, field};
@@ -17,20 +17,33 @@ pub async fn user(
     issuer: &Issuer,
     subject: &str,
     profile: &Profile,
+    account: OutsideAccount,
     now_ms: i64,
 ) -> Result<Arc<User>> {
     let known = known(store, tenant, issuer, subject).await?.map(enabled).transpose()?;
+    if let Some(user) = &known
+        // A token that is younger than the person was never somebody else's.
+        && account.issued_at <= user.created_at
+        && let Some(erased_at) = store.persons.departed_at(tenant, account.mark).await?
+        && account.issued_at <= erased_at
+    {
+        return Err(Error::CredentialRevoked);
+    }
     let profile = &unclaimed(store, tenant, known.as_ref(), profile).await?;
     match known {
         Some(user) if follows(&user, profile) => Ok(Arc::new(user)),
         Some(user) => {
-            let change = UserUpsert { id: Some(user.id), ..said(profile) };
+            let change = UserUpsert { id: Some(user.id), change_only: true, ..said(profile) };
             write(store, tenant, change, now_ms).await.map(Arc::new)
         }
         None => {
             let identity = identity(issuer, subject);
-            let newcomer =
-                UserUpsert { identities: vec![identity.clone()], create_only: true, ..said(profile) };
+            let newcomer = UserUpsert {
+                identities: vec![identity.clone()],
+                create_only: true,
+                account: Some(account),
+                ..said(profile)
+            };
             match write(store, tenant, newcomer, now_ms).await {
                 // Somebody was quicker with the same person.
                 Err(Error::AlreadyExists(_)) => {
@@ -101,6 +114,8 @@ async fn write(store: &Store, tenant: TenantId, upsert: UserUpsert, now_ms: i64)
             let nameless = UserUpsert { username: None, ..upsert };
             Ok(store.directory.upsert_user(tenant, nameless, now_ms).await?.0)
         }
+        // They were erased since they were looked up.
+        Err(StoreError::NotFound(What::User)) => Err(Error::CredentialRevoked),
         other => Ok(other?.0),
     }
 }

@@ -101,6 +101,11 @@ pub(super) fn held(granted: Roles, user: &User) -> Roles {
     granted.and(user.roles.with(Roles::CUSTOMER))
 }
 
+/// What our records say of somebody. A person of whom they say nothing is a customer.
+pub(super) fn recorded(user: &User) -> Roles {
+    if user.roles.is_empty() { Roles::CUSTOMER } else { user.roles }
+}
+
 fn working(found: Result<ApiKey, StoreError>) -> Result<ApiKey> {
     match found {
         Ok(key) if key.revoked_at.is_some() => Err(Error::CredentialRevoked),

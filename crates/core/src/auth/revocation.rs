@@ -72,11 +72,19 @@ pub struct Revocations {
     announcements: broadcast::Sender<Withdrawal>,
 }
 
+/// All that somebody was given up to a moment.
+#[derive(Clone, Copy, Debug)]
+struct UpTo {
+    at: i64,
+    keep_until: i64,
+}
+
 #[derive(Debug, Default)]
 struct Index {
     /// By token, with the moment the withdrawal may be forgotten.
     tokens: HashMap<(TenantId, String), i64>,
-    users: HashMap<(TenantId, UserId), i64>,
+    /// By person, up to when, and the moment it may be forgotten: no token from before is good then.
+    users: HashMap<(TenantId, UserId), UpTo>,
     keys: HashMap<ApiKeyId, i64>,
 }
 
@@ -96,6 +104,7 @@ impl Revocations {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         index.tokens.retain(|_, keep_until| now_ms < *keep_until);
         index.keys.retain(|_, keep_until| now_ms < *keep_until);
+        index.users.retain(|_, up_to| now_ms < up_to.keep_until);
         index.insert(withdrawal, keep_until_ms);
     }
 
@@ -126,7 +135,14 @@ impl Revocations {
     #[must_use]
     pub fn of_user(&self, tenant: TenantId, user: UserId) -> Option<i64> {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        index.users.get(&(tenant, user)).copied()
+        index.users.get(&(tenant, user)).map(|up_to| up_to.at)
+    }
+
+    /// True if a token is known by this name to be withdrawn.
+    #[must_use]
+    pub fn has_token(&self, tenant: TenantId, name: &str) -> bool {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.tokens.contains_key(&(tenant, name.to_owned()))
     }
 
     /// True if a token with one of these names was withdrawn.
@@ -134,7 +150,7 @@ impl Revocations {
     pub fn name(&self, tenant: TenantId, names: &[String], user: Option<UserId>, issued_at: i64) -> bool {
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         let user_at = user.and_then(|user| index.users.get(&(tenant, user)));
-        user_at.is_some_and(|at| issued_at <= *at)
+        user_at.is_some_and(|up_to| issued_at <= up_to.at)
             || names.iter().any(|name| index.tokens.contains_key(&(tenant, name.clone())))
     }
 }
@@ -146,12 +162,56 @@ impl Index {
                 self.tokens.insert((*tenant, token_id.clone()), keep_until_ms);
             }
             Withdrawal::User { tenant, user, at } => {
-                let latest = self.users.entry((*tenant, *user)).or_insert(*at);
-                *latest = (*latest).max(*at);
+                let first = UpTo { at: *at, keep_until: keep_until_ms };
+                let latest = self.users.entry((*tenant, *user)).or_insert(first);
+                latest.at = latest.at.max(*at);
+                latest.keep_until = latest.keep_until.max(keep_until_ms);
             }
             Withdrawal::Key(id) => {
                 self.keys.insert(*id, keep_until_ms);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENANT: TenantId = TenantId(1);
+
+    #[test]
+    fn what_concerns_no_token_any_more_is_forgotten_with_the_next_withdrawal() {
+        let revocations = Revocations::new(Vec::new(), 0);
+        let user = |user: UserId, at: i64| Withdrawal::User { tenant: TENANT, user, at };
+        let token = |id: &str| Withdrawal::Token { tenant: TENANT, token_id: id.to_owned() };
+        let [ann, bob] = [UserId::new(), UserId::new()];
+        revocations.insert(&user(ann, 5), 100, 5);
+        revocations.insert(&user(bob, 5), 100, 5);
+        revocations.insert(&token("a"), 100, 5);
+        // The later of two counts, by both its moments.
+        revocations.insert(&user(bob, 50), 150, 50);
+        revocations.insert(&user(bob, 40), 140, 60);
+        assert_eq!(revocations.of_user(TENANT, bob), Some(50));
+        revocations.insert(&token("b"), 1_000, 99);
+        assert_eq!(revocations.of_user(TENANT, ann), Some(5), "a moment before");
+        revocations.insert(&token("c"), 1_000, 100);
+        assert_eq!((revocations.of_user(TENANT, ann), revocations.of_user(TENANT, bob)), (None, Some(50)));
+        assert!(!revocations.has_token(TENANT, "a") && revocations.has_token(TENANT, "b"));
+        revocations.insert(&token("d"), 1_000, 150);
+        let index = revocations.index.read().unwrap();
+        assert_eq!((index.users.len(), index.tokens.len()), (0, 3));
+    }
+
+    #[test]
+    fn what_the_store_remembers_is_kept_as_long() {
+        let ann = UserId::new();
+        let remembered = vec![Revocation::User { tenant: TENANT, user: ann, at: 5 }];
+        let revocations = Revocations::new(remembered, 10);
+        let other = Withdrawal::Token { tenant: TENANT, token_id: "a".to_owned() };
+        revocations.insert(&other, i64::MAX, 10 + WITHDRAWAL_KEPT_MS - 1);
+        assert_eq!(revocations.of_user(TENANT, ann), Some(5));
+        revocations.insert(&other, i64::MAX, 10 + WITHDRAWAL_KEPT_MS);
+        assert_eq!(revocations.of_user(TENANT, ann), None);
     }
 }

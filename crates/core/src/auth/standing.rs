@@ -18,6 +18,9 @@ use crate::{Error, Result, caller::Principal, clock::Clock, optional::some};
 /// About a hundred bytes each; more callers at once than this verify more often.
 const CACHED_CREDENTIALS: usize = 65_536;
 
+/// Where nobody knows when a token ends, its withdrawal is remembered for longer than any lives: a day less is as good.
+const KEPT_SLACK_MS: i64 = 24 * 3600 * 1_000;
+
 /// What was verified, and what was withdrawn.
 pub struct Standing {
     store: Store,
@@ -124,13 +127,25 @@ impl Standing {
     }
 
     /// Withdraws a token by one of its names, with all that was made from it. `expires_at` is when the last of these would
-    /// have ended, if that is known.
+    /// have ended, if that is known. What is withdrawn stays so, and is not written again.
     pub async fn revoke_token(
         &self,
         tenant: TenantId,
         token_id: &str,
         expires_at: Option<i64>,
     ) -> Result<i64> {
+        let now = self.clock.now();
+        if expires_at.is_some_and(|at| at.saturating_add(OWN_LEEWAY_MS) <= now) {
+            // It opens nothing any more, and neither does what was made from it.
+            return Ok(now);
+        }
+        if self.revocations.has_token(tenant, token_id)
+            && let Some((at, kept_until)) = self.store.tokens.withdrawn_token(tenant, token_id).await?
+            && kept_until
+                >= keep_until(expires_at, now) - if expires_at.is_none() { KEPT_SLACK_MS } else { 0 }
+        {
+            return Ok(at);
+        }
         let withdrawal = Revocation::Token { tenant, token_id: token_id.to_owned() };
         self.revoke(withdrawal, expires_at).await
     }
@@ -178,8 +193,7 @@ impl Standing {
 
     async fn revoke(&self, revocation: Revocation, expires_at: Option<i64>) -> Result<i64> {
         let now = self.clock.now();
-        let kept_until = now.saturating_add(WITHDRAWAL_KEPT_MS);
-        let keep_until = expires_at.map_or(kept_until, |at| at.saturating_add(OWN_LEEWAY_MS).max(now));
+        let keep_until = keep_until(expires_at, now);
         self.store.tokens.revoke(revocation.clone(), keep_until, now).await?;
         self.withdraw(revocation.into(), keep_until, now);
         Ok(now)
@@ -192,4 +206,10 @@ impl Standing {
         self.handles.retain(kept);
         self.revocations.announce(withdrawal);
     }
+}
+
+/// How long a withdrawal is remembered of what ends then, if that is known.
+fn keep_until(expires_at: Option<i64>, now: i64) -> i64 {
+    let kept_until = now.saturating_add(WITHDRAWAL_KEPT_MS);
+    expires_at.map_or(kept_until, |at| at.saturating_add(OWN_LEEWAY_MS).max(now))
 }

@@ -60,6 +60,9 @@ fn payload(body: &EventBody) -> Option<Payload> {
                 count: u32::try_from(count).unwrap_or_default(),
             }))
         }
+        Ok(ConversationChange::Erased(sequences)) => Some(Payload::MessagesErased(v1::MessagesErased {
+            message_sequences: sequences.into_iter().map(unsigned).collect(),
+        })),
         Err(error) => {
             tracing::error!(%error, "an event is told without what it says");
             None
@@ -106,6 +109,7 @@ pub fn message(row: &Message) -> v1::Message {
         text: row.text.clone(),
         create_time: Some(timestamp(row.created_at)),
         reactions: Vec::new(),
+        erased: row.erased,
     }
 }
 

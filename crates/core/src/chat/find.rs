@@ -156,11 +156,11 @@ pub(super) async fn admit(
     conversation: &Conversation,
 ) -> Result<()> {
     let (owner, seen_by) = (conversation.owner_id, conversation.seen_by);
-    let access = access::of(principal, named);
-    match (access.check(owner, seen_by, false), access.person) {
+    let (access, key) = (access::of(principal, named), conversation.key.as_deref());
+    match (access.check_keyed(key, owner, seen_by, false), access.person) {
         (Err(_), Some(person)) => {
             let takes_part = store.chat.takes_part(conversation.tenant, conversation.id, person).await?;
-            Ok(access.check(owner, seen_by, takes_part)?)
+            Ok(access.check_keyed(key, owner, seen_by, takes_part)?)
         }
         (checked, _) => Ok(checked?),
     }

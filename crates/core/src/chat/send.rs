@@ -42,7 +42,7 @@ impl Sender {
 
     /// The message that a sending stores; whether it may, is found out where it is stored.
     pub async fn prepare(&self, caller: &Caller, sending: Sending) -> Result<NewMessage> {
-        let named = match self.sent_before(caller, &sending).await? {
+        let named = match self.own(caller, &sending).await? {
             Some(named) => named,
             None => self.destination(caller, &sending.conversation).await?,
         };
@@ -135,7 +135,7 @@ impl Sender {
         message.check()?;
         let sending = decode::sending(caller.principal()?.tenant, message)?;
         kept.take(caller)?;
-        if let Some(named) = self.sent_before(caller, &sending).await? {
+        if let Some(named) = self.own(caller, &sending).await? {
             return self.message(caller, &named, sending);
         }
         let named = match last {
@@ -149,14 +149,15 @@ impl Sender {
         self.message(caller, &named, sending)
     }
 
-    /// Where a message to the caller's own conversation was stored before: it may have been closed since, and another opened.
-    async fn sent_before(&self, caller: &Caller, sending: &Sending) -> Result<Option<Named>> {
+    /// Where a message to the caller's own conversation goes, if there is one: where it was stored before, since that may have
+    /// been closed and another opened; else to the open one.
+    async fn own(&self, caller: &Caller, sending: &Sending) -> Result<Option<Named>> {
         let (Reference::Own(kind), Some(request_id)) = (&sending.conversation, &sending.request_id) else {
             return Ok(None);
         };
         let principal = caller.principal()?;
         let (tenant, owner, author) = (principal.tenant, customer(principal)?, principal.key());
-        let found = self.store.chat.own_conversation_with(tenant, owner, kind, &author, request_id).await?;
+        let found = self.store.chat.own_destination(tenant, owner, kind, &author, request_id).await?;
         Ok(found.map(Named::Id))
     }
 

@@ -174,8 +174,10 @@ impl Tail {
         if self.page.is_empty() && self.after < self.through {
             let events = chat.store.log.subject_events(self.tenant, self.conversation, self.after, TAIL_PAGE);
             self.page = events.await?.into();
-            if self.page.is_empty() {
-                self.after = self.through;
+            let first = self.page.front().map_or(self.through + 1, |first| first.sequence);
+            if first > self.after + 1 {
+                // It went while the tail was read.
+                return Err(Error::PositionTrimmed { floor: first });
             }
         }
         let Some(stored) = self.page.pop_front() else { return Ok(None) };

@@ -1,6 +1,7 @@
 //! The assembled core from outside: what is open to everybody, and what nobody gets without a proof.
 
 mod bounds;
+mod retention;
 
 use std::time::Duration;
 

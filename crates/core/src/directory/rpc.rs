@@ -2,16 +2,21 @@
 
 use parlor_api::v1::{self, directory_service_server::DirectoryService};
 use parlor_store::{ApiKey, ApiKeyId, Error as StoreError, Mutation, Tenant, User, UserId};
+use tonic::{Request, Response, Status};
 
-use super::{Directory, convert, decode, keys::admin_anywhere, users::shown};
+use super::{
+    Directory, convert, decode,
+    keys::admin_anywhere,
+    users::{NewSecret, shown},
+};
 use crate::{
     Error, Result,
     auth::api_key,
     caller::{Caller, Principal},
     field,
     page::{Pages, Sizes},
-    request::{self, Requests, service},
-    wire::signed,
+    request::{self, Answers, Requests, service, streamed},
+    wire::{signed, timestamp},
 };
 
 /// As the contract documents it for every list here.
@@ -34,9 +39,19 @@ service! {
         fn upsert_user(UpsertUserRequest) -> UpsertUserResponse = answered(Self::upsert_user);
         fn get_user(GetUserRequest) -> GetUserResponse = answered(Self::get_user);
         fn list_users(ListUsersRequest) -> ListUsersResponse = answered(Self::list_users);
+        fn erase_user(EraseUserRequest) -> EraseUserResponse = answered(Self::erase_user);
         fn create_api_key(CreateApiKeyRequest) -> CreateApiKeyResponse = answered(Self::create_api_key);
         fn list_api_keys(ListApiKeysRequest) -> ListApiKeysResponse = answered(Self::list_api_keys);
         fn revoke_api_key(RevokeApiKeyRequest) -> RevokeApiKeyResponse = answered(Self::revoke_api_key);
+    }
+
+    type ExportUserStream = Answers<v1::ExportUserResponse>;
+
+    async fn export_user(
+        &self,
+        request: Request<v1::ExportUserRequest>,
+    ) -> Result<Response<Self::ExportUserStream>, Status> {
+        streamed(self, request, async |rpc, caller, request| rpc.directory.export(caller, &request).await).await
     }
 }
 
@@ -115,8 +130,8 @@ impl DirectoryRpc {
             // Spares a repetition the hashing.
             return request::recorded(&first);
         }
-        let (upserts, takes_rights) =
-            self.directory.upserting(admin.tenant, wanted, request.password).await?;
+        let secret = NewSecret { password: request.password, hash: request.password_hash };
+        let (upserts, takes_rights) = self.directory.upserting(admin.tenant, wanted, secret).await?;
         let respond = |(row, created): &(User, bool)| v1::UpsertUserResponse {
             user: Some(convert::user(row)),
             created: *created,
@@ -175,6 +190,23 @@ impl DirectoryRpc {
         let next_page_token = self.pages.cut(&scope, &mut rows, size, |row| row.number);
         let users = rows.iter().map(convert::user).collect();
         Ok(v1::ListUsersResponse { users, next_page_token })
+    }
+
+    /// A repetition waits for the same end: that it was begun is recorded with the beginning.
+    async fn erase_user(
+        &self,
+        caller: &Caller,
+        request: v1::EraseUserRequest,
+    ) -> Result<v1::EraseUserResponse> {
+        let admin = caller.admin()?;
+        let id = field::id("user_id", &request.user_id, UserId::parse)?;
+        let key = self.requests.key(admin, "EraseUser", &request.request_id, &request)?;
+        let (tenant, eraser) = (admin.tenant, &self.directory.eraser);
+        let begins = eraser.beginning(tenant, id, request.whole_conversations);
+        let respond = |begun_at: &i64| v1::EraseUserResponse { erase_time: Some(timestamp(*begun_at)) };
+        let response = request::apply(&self.directory.store, key, begins, respond).await?.response;
+        eraser.whole(tenant, id).await?;
+        Ok(response)
     }
 
     async fn create_api_key(

@@ -8,20 +8,40 @@ use crate::{Error, Result, caller::Principal, password::Client};
 /// An admin is nobody who floods.
 const TRUSTED: Client = Client { network: None, is_known: true };
 
+/// What somebody is to sign in with from now on: a password, or what another server has stored of one, or neither.
+pub(super) struct NewSecret {
+    pub password: String,
+    pub hash: String,
+}
+
+impl NewSecret {
+    fn check(&self) -> Result<()> {
+        match (self.password.is_empty(), self.hash.is_empty()) {
+            (false, false) => {
+                Err(Error::field("password_hash", "must be left out where a password is given"))
+            }
+            (false, true) => decode::password("password", &self.password),
+            (true, _) => Ok(()),
+        }
+    }
+}
+
 impl Directory {
     /// What makes or changes somebody, and whether they have less then, or another password; it is set if it is not empty.
     pub(super) async fn upserting(
         &self,
         tenant: TenantId,
         mut wanted: UserUpsert,
-        password: String,
+        secret: NewSecret,
     ) -> Result<(Mutation<(User, bool)>, bool)> {
-        if !password.is_empty() {
-            decode::password("password", &password)?;
-        }
+        secret.check()?;
         let before = self.meant(tenant, &wanted).await?;
         wanted.id = wanted.id.or(before.as_ref().map(|user| user.id));
-        wanted.password_hash = self.changed_password(before.as_ref(), password).await?;
+        wanted.password_hash = if secret.hash.is_empty() {
+            self.changed_password(before.as_ref(), secret.password).await?
+        } else {
+            self.changed_hash(tenant, before.as_ref(), secret.hash).await?
+        };
         let takes_rights = before.is_some_and(|before| wanted.takes_rights(before.roles, before.disabled));
         Ok((Mutation::upsert_user(tenant, wanted, self.clock.now()), takes_rights))
     }
@@ -33,11 +53,28 @@ impl Directory {
         }
         if let Some(user) = before {
             let stored = self.store.directory.password_hash(user.tenant, user.id).await?;
-            if stored.is_some() && self.passwords.verify(TRUSTED, password.clone(), stored).await? {
+            if let Some(stored) = stored
+                && self.passwords.is_same(TRUSTED, password.clone(), stored).await?
+            {
                 return Ok(None);
             }
         }
         self.passwords.hash(TRUSTED, password).await.map(Some)
+    }
+
+    /// A hash of another server's making, to store; `None` if it is stored.
+    async fn changed_hash(
+        &self,
+        tenant: TenantId,
+        before: Option<&User>,
+        hash: String,
+    ) -> Result<Option<String>> {
+        self.passwords.admit(&self.store, tenant, &hash).await?;
+        let stored = match before {
+            Some(user) => self.store.directory.password_hash(user.tenant, user.id).await?,
+            None => None,
+        };
+        Ok(Some(hash).filter(|hash| stored.as_ref() != Some(hash)))
     }
 
     /// The store finds a user by id and by identity, and refuses a name that is taken. Here, where an admin speaks, the

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     caller::Principal,
     hub::{Interest, Topic},
-    presence::Present,
+    presence::{Present, Visiting},
 };
 
 /// A connection that is attached.
@@ -20,6 +20,8 @@ pub(super) struct Connection {
     /// The client's address, for limits; empty if unknown.
     pub peer: Arc<str>,
     pub present: Option<Present>,
+    /// It may record a visit.
+    pub visiting: Option<Visiting>,
     /// Tells its rights from those of an earlier attach of the same name.
     pub generation: u64,
     /// Topics that it heard as somebody else and does not hear now, as long as the gateway may not know.
@@ -81,8 +83,15 @@ impl Connection {
 impl Attached {
     /// Somebody who is proven, and nothing else yet.
     pub fn new(principal: Arc<Principal>, peer: Arc<str>, dropped: Vec<Handle>) -> Self {
-        let connection =
-            Connection { principal, peer, present: None, generation: 0, dropped, redelivery: None };
+        let connection = Connection {
+            principal,
+            peer,
+            present: None,
+            visiting: None,
+            generation: 0,
+            dropped,
+            redelivery: None,
+        };
         Self { connection, pid: String::new(), recovered_from: None, began: 0 }
     }
 

@@ -43,7 +43,7 @@ pub(super) async fn fetch(
         limit => limit.min(FETCH_MAX),
     };
     let (announced, head) = shared.hub.fetch(topic, signed(request.after), limit).await?;
-    let mut bytes = 0;
+    let (mut bytes, found) = (0, announced.len());
     let events: Vec<v1::LinkEvent> = announced
         .into_iter()
         .map(|announced| v1::LinkEvent {
@@ -59,12 +59,14 @@ pub(super) async fn fetch(
         })
         .collect();
     let last = events.last().map(|event| event.number);
-    // The head was read after the events, so it may be newer than what a page that is not full reaches.
     let head = unsigned(head).max(last.unwrap_or_default());
-    let through = last.unwrap_or(request.after.min(head));
+    // A page that has all there is reaches the head, also where what stood before it is not kept any more.
+    let has_all = events.len() == found && (found as u64) < limit;
+    let through = if has_all { head } else { last.unwrap_or(request.after) };
     let floor = match topic {
         Topic::Log(tenant, subject) => unsigned(shared.subjects.floor(tenant, subject).await?),
-        Topic::Feed(_) | Topic::State(..) => 1,
+        Topic::Feed(tenant) => unsigned(shared.subjects.tenant_floor(tenant).await?),
+        Topic::State(..) => 1,
     };
     Ok(v1::LinkFetched { number, topic: handle, events, through, head, floor })
 }

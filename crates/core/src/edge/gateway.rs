@@ -43,7 +43,12 @@ use super::{
     stream::{Requests, Responses, check_name, duration},
     topics::Topics,
 };
-use crate::{Error, Result, caller::Principal, optional::some, presence::Present};
+use crate::{
+    Error, Result,
+    caller::Principal,
+    optional::some,
+    presence::{Present, Visiting},
+};
 
 /// Commands that may be under way or wait for their connection; beyond it none are read.
 const MAX_UNDER_WAY: usize = 4096;
@@ -238,7 +243,10 @@ impl Gateway {
     /// Forgets everything. `stays` leaves presence as it is, because the gateway does not go down with this core.
     fn end(mut self, stays: bool) {
         if stays {
-            self.connections.drain().filter_map(|(_, connection)| connection.present).for_each(Present::stay);
+            for (_, connection) in self.connections.drain() {
+                connection.present.into_iter().for_each(Present::stay);
+                connection.visiting.into_iter().for_each(Visiting::stay);
+            }
         }
         for connection in self.connections.values() {
             if let (Some(key), Some(redelivery)) = (connection.person(), &connection.redelivery) {

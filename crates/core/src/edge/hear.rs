@@ -38,6 +38,8 @@ pub(super) async fn subscribe(
         Some(Name::Feed(_)) if principal.is_staff() => Topic::Feed(tenant),
         Some(Name::Feed(_)) => return Err(Error::RoleRequired("staff")),
         Some(Name::Presence(_)) => Topic::State(tenant, StateOf::Presence),
+        Some(Name::Visits(_)) if principal.is_staff() => Topic::State(tenant, StateOf::Visits),
+        Some(Name::Visits(_)) => return Err(Error::RoleRequired("staff")),
         Some(Name::ConversationId(id)) => {
             Topic::conversation(tenant, shared.chat.may_hear(principal, peer, &named(&id)?).await?)
         }
@@ -56,6 +58,10 @@ pub(super) async fn subscribe(
             Topic::typing(tenant, named.id())
         }
         Some(Name::Subject(named)) => Topic::Log(tenant, subject(shared, principal, &named).await?),
+        Some(Name::Sessions(_)) => {
+            let person = principal.user_id().ok_or(Error::RoleRequired("user"))?;
+            Topic::State(tenant, StateOf::Sessions(person))
+        }
         Some(Name::Own(own)) => {
             Topic::conversation(tenant, shared.chat.own_or_next(principal, &own.kind).await?)
         }
@@ -90,14 +96,18 @@ pub(super) async fn without_right(
         return Ok(earlier.heard.iter().map(|heard| heard.handle).collect());
     }
     let is_same = was.user_id() == principal.user_id() && was.is_staff() == principal.is_staff();
-    if is_same || principal.is_staff() {
+    if is_same {
         return Ok(Vec::new());
     }
     let (mut dropped, mut kept, mut typing) = (Vec::new(), Vec::new(), Vec::new());
     for heard in &earlier.heard {
         match heard.topic {
-            Topic::Feed(_) => dropped.push(heard.handle),
-            Topic::State(_, StateOf::Presence) => {}
+            Topic::Feed(_) | Topic::State(_, StateOf::Visits) if !principal.is_staff() => {
+                dropped.push(heard.handle);
+            }
+            Topic::Feed(_) | Topic::State(_, StateOf::Presence | StateOf::Visits) => {}
+            Topic::State(_, StateOf::Sessions(person)) if principal.user_id() == Some(person) => {}
+            Topic::State(_, StateOf::Sessions(_)) => dropped.push(heard.handle),
             Topic::State(_, StateOf::Typing(id)) => typing.push((heard.handle, Subject::from(id))),
             Topic::Log(_, subject) => {
                 if shared.subjects.may_hear_on(principal, subject, heard.by_key).await? {

@@ -9,13 +9,16 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::*;
 use crate::testing::{EDGE, OPERATOR, World, bearer, call};
 
+mod floor;
 mod limits;
 mod past;
 mod replaced;
 mod resume;
 mod roles;
+mod sessions;
 mod state;
 mod subject;
+mod wallet;
 
 const KEY: &str = "session_1795206390007_yemuse1b4";
 

@@ -168,6 +168,14 @@ impl Keeper {
         while self.head() < through {
             let after = self.head();
             let page = persist("tail", || source.tail(topic, after, TAIL_PAGE)).await;
+            if page.first().is_none_or(|first| first.number > after + 1) {
+                let floor = persist("floor", || source.floor(topic)).await;
+                if floor > after + 1 {
+                    // What stood there is not kept any more.
+                    self.entry.live().head = through.min(floor - 1);
+                    continue;
+                }
+            }
             if page.is_empty() {
                 tracing::warn!(topic = topic.name(), after, through, "the store lacks announced events");
                 return;

@@ -2,14 +2,19 @@
 
 mod contract;
 mod presences;
+mod sessions;
 mod typists;
+mod visitors;
 
-use parlor_store::ConversationId;
+use parlor_store::{ConversationId, UserId};
 
-use self::{presences::Presences, typists::Typists};
+use self::{presences::Presences, sessions::Sessions, typists::Typists, visitors::Visitors};
 
 pub(super) use self::contract::{Applied, LINGER_MS, State};
-pub use self::{presences::snapshot as presence_snapshot, typists::TYPING_LIFETIME};
+pub use self::{
+    presences::snapshot as presence_snapshot, sessions::snapshot as sessions_snapshot,
+    typists::TYPING_LIFETIME, visitors::snapshot as visit_snapshot,
+};
 
 /// What there are states of. A new one is a variant here and a file in this folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +23,10 @@ pub enum StateOf {
     Presence,
     /// Who is typing in a conversation, numbered by this node.
     Typing(ConversationId),
+    /// What is pending or active of somebody, by the positions of what happened to it.
+    Sessions(UserId),
+    /// Who visits, numbered by this node.
+    Visits,
 }
 
 impl StateOf {
@@ -26,6 +35,8 @@ impl StateOf {
         match self {
             Self::Presence => Box::new(Presences::default()),
             Self::Typing(conversation) => Box::new(Typists::new(conversation)),
+            Self::Sessions(_) => Box::new(Sessions::default()),
+            Self::Visits => Box::new(Visitors::default()),
         }
     }
 }

@@ -249,14 +249,35 @@ async fn a_gap_in_presence_becomes_a_snapshot() {
     let mut position = 0;
     let _watch = hub.watch(topic, mailbox.clone(), |began| position = began.position).await.unwrap();
     assert_eq!(position, 4);
-    let changed = v1::PresenceChanged { revision: 5, ..Default::default() };
-    let changed = v1::Event { payload: Some(Payload::PresenceChanged(changed)), ..Default::default() };
+    let changed = presence_changed(Some(v1::Presence::default()));
     hub.publish(topic, 5, &changed);
     assert!(matches!(mailbox.next().await, Item::Event(_, announced) if announced.number == 5));
     // The source knows of nothing newer than 4: a stale snapshot is not told.
     hub.publish(topic, 9, &changed);
     hub.publish(topic, 6, &changed);
     assert!(matches!(mailbox.next().await, Item::Event(_, announced) if announced.number == 6));
+}
+
+#[tokio::test]
+async fn who_changed_and_could_not_be_read_is_read_by_the_hub() {
+    let world = World::over(Arc::new(Memory::default())).await;
+    let upsert = parlor_store::UserUpsert { username: Some("sue".into()), ..Default::default() };
+    let (sue, _) = world.store.directory.upsert_user(world.tenant, upsert, 1).await.unwrap();
+    let topic = Topic::State(world.tenant, StateOf::Presence);
+    let mailbox = Arc::new(Mailbox::<()>::new(4096));
+    let _watch = world.hub.watch(topic, mailbox.clone(), |_| {}).await.unwrap();
+    let busy = parlor_store::Availability::Busy;
+    let revision = world.store.presence.set_availability(world.tenant, sue.id, busy).await.unwrap().revision;
+    world.hub.publish(topic, revision, &presence_changed(None));
+    let heard = tokio::time::timeout(PATIENCE, mailbox.next()).await.expect("all are told");
+    let Item::Event(_, announced) = heard else { panic!("{heard:?}") };
+    assert_eq!(announced.number, revision);
+    assert!(matches!(announced.event.payload, Some(Payload::PresenceSnapshot(_))));
+}
+
+fn presence_changed(presence: Option<v1::Presence>) -> v1::Event {
+    let changed = v1::PresenceChanged { presence, ..Default::default() };
+    v1::Event { payload: Some(Payload::PresenceChanged(changed)), ..Default::default() }
 }
 
 #[tokio::test]

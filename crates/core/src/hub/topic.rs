@@ -34,6 +34,11 @@ pub trait Source: Send + Sync + 'static {
     /// The events of a log above a number, in order.
     async fn tail(&self, topic: Topic, after: i64, limit: u64) -> Result<Vec<Announced>>;
 
+    /// The number of the oldest event of a log that is still kept.
+    async fn floor(&self, _topic: Topic) -> Result<i64> {
+        Ok(1)
+    }
+
     /// A state as it is, and its number; none of what is stored nowhere.
     async fn state(&self, topic: Topic) -> Result<Option<(i64, v1::Event)>>;
 }
@@ -57,7 +62,9 @@ impl Topic {
         match self {
             Self::Log(_, subject) => subject.as_conversation(),
             Self::State(_, StateOf::Typing(id)) => Some(id),
-            Self::Feed(_) | Self::State(_, StateOf::Presence) => None,
+            Self::Feed(_) | Self::State(_, StateOf::Presence | StateOf::Sessions(_) | StateOf::Visits) => {
+                None
+            }
         }
     }
 
@@ -77,6 +84,8 @@ impl Topic {
             Self::Feed(tenant) => format!("f/{}", tenant.0),
             Self::State(tenant, StateOf::Presence) => format!("p/{}", tenant.0),
             Self::State(tenant, StateOf::Typing(id)) => format!("t/{}/{id}", tenant.0),
+            Self::State(tenant, StateOf::Sessions(user)) => format!("s/{}/{user}", tenant.0),
+            Self::State(tenant, StateOf::Visits) => format!("v/{}", tenant.0),
         }
     }
 

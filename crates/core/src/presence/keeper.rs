@@ -11,16 +11,23 @@ use std::{
 };
 
 use parlor_api::{limits, v1};
-use parlor_store::{Store, TenantId, User, UserId};
+use parlor_store::{Revised, Store, TenantId, User, UserId};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    announcing::Announce,
     elsewhere::NotStarted,
     life::{Life, Options},
     roster::{Connected, Counted, Edge, Key, Roster, Step},
     seen::Seen,
+    visits::Visits,
 };
-use crate::{Error, Result, clock::Clock, locked::lock, wire};
+use crate::{
+    Error, Result,
+    clock::Clock,
+    locked::lock,
+    wire::{self, unsigned},
+};
 
 /// The longest linger a connection may ask for.
 pub const MAX_LINGER: Duration = Duration::from_millis(limits::LINGER_MS);
@@ -30,9 +37,6 @@ const RETRY_EDGE: Duration = Duration::from_millis(500);
 
 /// How long a connection waits for its person to be shown online before it is refused.
 const SHOWN_WITHIN: Duration = Duration::from_secs(5);
-
-/// Takes an event of a tenant's presence with its revision, and tells every node.
-pub type Announce = Arc<dyn Fn(TenantId, i64, v1::Event) + Send + Sync>;
 
 /// The presence service. Cloning is cheap.
 #[derive(Clone)]
@@ -44,6 +48,7 @@ pub struct Presence {
     announce: Announce,
     pub(super) tasks: TaskTracker,
     stop: CancellationToken,
+    visits: Arc<Visits>,
 }
 
 impl fmt::Debug for Presence {
@@ -63,15 +68,12 @@ impl Presence {
         announce: Announce,
     ) -> Result<Self, NotStarted> {
         let (life, left) = Life::begin(store.clone(), clock.clone(), options, lost).await?;
-        let presence = Self {
-            store,
-            clock,
-            life,
-            roster: Arc::new(Mutex::new(Roster::taking_over(left))),
-            announce,
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
-        };
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (told, of_visits) = (Arc::clone(&announce), (tasks.clone(), stop.clone()));
+        let visits = Visits::start(store.clone(), clock.clone(), life.clone(), told, of_visits);
+        let visits = Arc::new(visits);
+        let roster = Arc::new(Mutex::new(Roster::taking_over(left)));
+        let presence = Self { store, clock, life, roster, announce, tasks, stop, visits };
         presence.tasks.spawn(presence.life.clone().renew_until(presence.stop.clone()));
         presence.tasks.spawn(presence.clone().let_go_who_stays_away());
         Ok(presence)
@@ -113,18 +115,44 @@ impl Presence {
         self.take(step, (tenant, user));
     }
 
+    /// Somebody goes, and is told to have gone when this completes. Whoever comes as them meanwhile is not let in by the
+    /// store.
+    pub async fn expel(&self, tenant: TenantId, user: UserId) -> Result<()> {
+        let user = Arc::new(self.store.directory.user(tenant, user).await?);
+        let (step, gone) = self.roster().expel(tenant, &user);
+        self.take(step, (tenant, user.id));
+        tokio::select! {
+            // It is dropped with the person.
+            _ = gone => Ok(()),
+            () = self.stop.cancelled() => Err(Error::TryAgain),
+            () = self.life.lost() => Err(Error::TryAgain),
+        }
+    }
+
+    /// The visits of sites.
+    pub(crate) fn visits(&self) -> &Arc<Visits> {
+        &self.visits
+    }
+
     /// How many connections a person has on this node.
     pub(super) fn connections(&self, tenant: TenantId, user: UserId) -> u32 {
         self.roster().connections((tenant, user))
     }
 
-    /// Announces a person as they are at a revision.
-    pub(super) fn tell(&self, seen: &Seen, revision: i64) {
-        let person = wire::person(&seen.user);
+    /// Announces a person as they are since a change. The revision is announced alone where it is somebody else's, since
+    /// nothing changed, and where the person could not be read: whoever has not heard it reads everybody anew.
+    pub(super) fn tell(&self, tenant: TenantId, revised: Revised, seen: Result<&Seen, &Error>) {
+        if let Err(error) = seen {
+            tracing::warn!(%error, "who changed could not be read; everybody will be");
+        }
+        self.announce(tenant, revised.revision, seen.ok().filter(|_| revised.changed));
+    }
+
+    fn announce(&self, tenant: TenantId, revision: i64, seen: Option<&Seen>) {
         let changed = v1::PresenceChanged {
-            revision: u64::try_from(revision).unwrap_or_default(),
-            presence: Some(seen.to_proto()),
-            person: Some(person),
+            revision: unsigned(revision),
+            presence: seen.map(Seen::to_proto),
+            person: seen.map(|seen| wire::person(&seen.user)),
         };
         let event = v1::Event {
             time: Some(wire::timestamp(self.clock.now())),
@@ -132,7 +160,7 @@ impl Presence {
             payload: Some(v1::event::Payload::PresenceChanged(changed)),
             ..Default::default()
         };
-        (self.announce)(seen.user.tenant, revision, event);
+        (self.announce)(tenant, revision, event);
     }
 
     fn take(&self, step: Step, key: Key) {
@@ -187,18 +215,14 @@ impl Presence {
         }
     }
 
-    /// Stores an edge and tells of it. Stored is done: an announcement that cannot be made is found by whoever compares
-    /// revisions.
+    /// Stores an edge and tells of it.
     async fn move_edge(&self, edge: &Edge) -> Result<()> {
-        let (revision, seen) = if edge.online { self.arrive(edge).await? } else { self.leave(edge).await? };
-        match seen {
-            Ok(seen) => self.tell(&seen, revision),
-            Err(error) => tracing::warn!(%error, "a presence edge could not be announced"),
-        }
+        let (revised, seen) = if edge.online { self.arrive(edge).await? } else { self.leave(edge).await? };
+        self.tell(edge.user.tenant, revised, seen.as_ref());
         Ok(())
     }
 
-    async fn arrive(&self, edge: &Edge) -> Result<(i64, Result<Seen>)> {
+    async fn arrive(&self, edge: &Edge) -> Result<(Revised, Result<Seen>)> {
         let (tenant, id, life) = (edge.user.tenant, edge.user.id, &self.life);
         let arrival =
             self.store.presence.arrive(tenant, id, life.node(), life.epoch(), self.clock.now()).await?;
@@ -208,14 +232,14 @@ impl Presence {
             self.store.directory.user(tenant, id).await.map(Arc::new)
         };
         let seen = user.map(|user| self.seen(user, arrival.presence)).map_err(Error::from);
-        Ok((arrival.revision, seen))
+        Ok((arrival.revised, seen))
     }
 
-    async fn leave(&self, edge: &Edge) -> Result<(i64, Result<Seen>)> {
+    async fn leave(&self, edge: &Edge) -> Result<(Revised, Result<Seen>)> {
         let (tenant, id, life) = (edge.user.tenant, edge.user.id, &self.life);
         let at = self.clock.now();
-        let revision = self.store.presence.leave(tenant, id, life.node(), life.epoch(), at).await?;
-        Ok((revision, self.person(tenant, id).await))
+        let revised = self.store.presence.leave(tenant, id, life.node(), life.epoch(), at).await?;
+        Ok((revised, self.person(tenant, id).await))
     }
 
     pub(super) fn roster(&self) -> MutexGuard<'_, Roster> {

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use parlor_store::{TenantId, User, UserId};
+use parlor_store::{Revised, TenantId, User, UserId};
 
 use super::{keeper::Presence, seen::unseen};
 use crate::Result;
@@ -29,8 +29,9 @@ impl Presence {
             let Some(revisions) = self.until_done(|| self.leave_together(tenant, &leaving)).await else {
                 return;
             };
+            let newest = revisions.last().copied();
             if let Err(error) = self.tell_of(tenant, &leaving, going.into_iter().zip(revisions)).await {
-                tracing::warn!(%error, "presence edges could not be announced");
+                newest.into_iter().for_each(|newest| self.tell(tenant, newest, Err(&error)));
             }
             let back = self.roster().gone(tenant, &leaving);
             for key in back {
@@ -50,7 +51,7 @@ impl Presence {
         }
     }
 
-    async fn leave_together(&self, tenant: TenantId, leaving: &[UserId]) -> Result<Vec<i64>> {
+    async fn leave_together(&self, tenant: TenantId, leaving: &[UserId]) -> Result<Vec<Revised>> {
         let (node, epoch) = (self.life.node(), self.life.epoch());
         Ok(self.store.presence.let_go(tenant, leaving.to_vec(), node, epoch).await?)
     }
@@ -60,13 +61,13 @@ impl Presence {
         &self,
         tenant: TenantId,
         ids: &[UserId],
-        people: impl Iterator<Item = (Arc<User>, i64)>,
+        people: impl Iterator<Item = (Arc<User>, Revised)>,
     ) -> Result<()> {
         let rows = self.store.presence.of_people(tenant, ids).await?;
         let mut rows: HashMap<UserId, _> = rows.into_iter().map(|row| (row.user_id, row)).collect();
-        for (user, revision) in people {
+        for (user, revised) in people {
             let row = rows.remove(&user.id).unwrap_or_else(|| unseen(tenant, user.id));
-            self.tell(&self.seen(user, row), revision);
+            self.tell(tenant, revised, Ok(&self.seen(user, row)));
         }
         Ok(())
     }

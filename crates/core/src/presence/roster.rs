@@ -73,6 +73,8 @@ struct Person {
     shown: bool,
     settling: bool,
     waiting: Vec<oneshot::Sender<()>>,
+    /// Dropped with the person, when they are gone.
+    until_gone: Vec<oneshot::Sender<()>>,
 }
 
 impl Person {
@@ -125,6 +127,25 @@ impl Roster {
         self.next_linger += 1;
         person.linger = Some(self.next_linger);
         Step::Linger(self.next_linger, linger)
+    }
+
+    /// A person goes, whatever connections they have. What is answered completes when they are gone.
+    pub fn expel(&mut self, tenant: TenantId, user: &Arc<User>) -> (Step, oneshot::Receiver<()>) {
+        let key = (tenant, user.id);
+        let (sender, gone) = oneshot::channel();
+        let was_left_over = self.left_over.remove(&key);
+        if was_left_over {
+            self.people.insert(key, Person { shown: true, ..Person::new(Arc::clone(user)) });
+        }
+        let Some(person) = self.people.get_mut(&key) else { return (Step::Rest, gone) };
+        person.connections.clear();
+        person.linger = None;
+        person.until_gone.push(sender);
+        let step = person.settle();
+        if step == Step::Rest && !person.settling {
+            self.people.remove(&key);
+        }
+        (step, gone)
     }
 
     /// Some of those who were left over and did not come back, all of one tenant.
@@ -218,6 +239,7 @@ impl Person {
             shown: false,
             settling: false,
             waiting: Vec::new(),
+            until_gone: Vec::new(),
         }
     }
 }
@@ -298,6 +320,28 @@ mod tests {
         };
         assert_eq!(roster.connect(TENANT, &ann, named("b")).step, Step::Rest);
         assert_eq!(roster.linger_over(key, number), Step::Rest);
+    }
+
+    #[test]
+    fn who_is_expelled_goes_at_once_and_what_is_dropped_later_changes_nothing() {
+        for left_over in [false, true] {
+            let ann = user();
+            let key = (TENANT, ann.id);
+            let mut roster = Roster::taking_over(left_over.then_some(key));
+            if !left_over {
+                roster.connect(TENANT, &ann, named("a"));
+                settle(&mut roster, key);
+            }
+            let (step, mut gone) = roster.expel(TENANT, &ann);
+            assert_eq!(step, Step::Settle);
+            assert_eq!(gone.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+            assert_eq!(settle(&mut roster, key), [false]);
+            assert_eq!(gone.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+            assert_eq!(roster.disconnect(key, &named("a"), LINGER), Step::Rest);
+            assert!(roster.people.is_empty() && roster.left_over.is_empty());
+            let (step, mut gone) = roster.expel(TENANT, &ann);
+            assert_eq!((step, gone.try_recv()), (Step::Rest, Err(oneshot::error::TryRecvError::Closed)));
+        }
     }
 
     #[test]

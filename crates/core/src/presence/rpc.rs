@@ -6,7 +6,7 @@ use parlor_api::v1::{self, presence_service_server::PresenceService};
 use parlor_store::UserId;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Presence, attend, seen::Seen, wanted_role, watch};
+use super::{Presence, attend, seen::Seen, visits, wanted_role, watch};
 use crate::{
     Error, Result,
     auth::Auth,
@@ -35,6 +35,9 @@ service! {
         fn list_online(ListOnlineRequest) -> ListOnlineResponse = answered(Self::list_online);
         fn get_presence(GetPresenceRequest) -> GetPresenceResponse = answered(Self::get_presence);
         fn set_availability(SetAvailabilityRequest) -> SetAvailabilityResponse = answered(Self::set_availability);
+        fn record_visit(RecordVisitRequest) -> RecordVisitResponse = answered(Self::record_visit);
+        fn list_visits(ListVisitsRequest) -> ListVisitsResponse = answered(Self::list_visits);
+        fn get_visit(GetVisitRequest) -> GetVisitResponse = answered(Self::get_visit);
     }
 
     type WatchPresenceStream = Answers<v1::WatchPresenceResponse>;
@@ -44,6 +47,15 @@ service! {
         request: Request<v1::WatchPresenceRequest>,
     ) -> Result<Response<Self::WatchPresenceStream>, Status> {
         streamed(self, request, Self::watch).await
+    }
+
+    type WatchVisitsStream = Answers<v1::WatchVisitsResponse>;
+
+    async fn watch_visits(
+        &self,
+        request: Request<v1::WatchVisitsRequest>,
+    ) -> Result<Response<Self::WatchVisitsStream>, Status> {
+        streamed(self, request, Self::watch_of_visits).await
     }
 
     type AttendStream = Answers<v1::AttendResponse>;
@@ -71,19 +83,24 @@ impl PresenceRpc {
         let principal = caller.principal()?;
         let size = PAGE.of("page_size", request.page_size)?;
         let role = wanted_role(request.role)?.and_then(wire::role);
-        let scope = ["ListOnline", &principal.tenant_slug, &request.role.to_string()];
+        let chosen = v1::Availability::try_from(request.availability)
+            .map_err(|_| Error::field("availability", "must be one of the choices"))?;
+        let filters = format!("{}/{}", request.role, request.availability);
+        let scope = ["ListOnline", &principal.tenant_slug, &filters];
         let after: i64 = self.pages.open(&scope, &request.page_token)?.unwrap_or(0);
 
         let viewer = principal.viewer();
         let (mut shown, revision) = self.presence.online(principal.tenant).await?;
         shown.retain(|seen| {
-            seen.user.number > after
+            (chosen == v1::Availability::Unspecified || seen.to_proto().availability() == chosen)
                 && role.is_none_or(|role| seen.user.roles.contains(role))
                 && seen.visible_to(&viewer)
         });
+        let total = u32::try_from(shown.len()).unwrap_or(u32::MAX);
+        shown.retain(|seen| seen.user.number > after);
         let next_page_token = self.pages.cut(&scope, &mut shown, size, |seen: &Seen| seen.user.number);
         let presences = shown.iter().map(Seen::to_proto).collect();
-        Ok(v1::ListOnlineResponse { presences, next_page_token, revision: unsigned(revision) })
+        Ok(v1::ListOnlineResponse { presences, next_page_token, revision: unsigned(revision), total })
     }
 
     async fn get_presence(
@@ -114,6 +131,35 @@ impl PresenceRpc {
         let principal = caller.principal()?;
         let role = wanted_role(request.role)?;
         let events = watch::watch(&self.hub, &self.auth, principal, role).await?;
+        Ok(Box::pin(events))
+    }
+
+    async fn record_visit(
+        &self,
+        caller: &Caller,
+        request: v1::RecordVisitRequest,
+    ) -> Result<v1::RecordVisitResponse> {
+        self.presence.visits().record(caller, request).await
+    }
+
+    async fn list_visits(
+        &self,
+        caller: &Caller,
+        request: v1::ListVisitsRequest,
+    ) -> Result<v1::ListVisitsResponse> {
+        self.presence.visits().list(&self.pages, caller, request).await
+    }
+
+    async fn get_visit(&self, caller: &Caller, request: v1::GetVisitRequest) -> Result<v1::GetVisitResponse> {
+        self.presence.visits().get(caller, request).await
+    }
+
+    async fn watch_of_visits(
+        &self,
+        caller: &Caller,
+        _request: v1::WatchVisitsRequest,
+    ) -> Result<Answers<v1::WatchVisitsResponse>> {
+        let events = visits::watch(&self.hub, &self.auth, caller.staff()?).await?;
         Ok(Box::pin(events))
     }
 

@@ -57,6 +57,7 @@ pub(super) fn availability_from_proto(availability: v1::Availability) -> Availab
         v1::Availability::Unspecified | v1::Availability::Available => Availability::Available,
         v1::Availability::Busy => Availability::Busy,
         v1::Availability::Off => Availability::Off,
+        v1::Availability::Away => Availability::Away,
     }
 }
 
@@ -65,5 +66,6 @@ fn availability_to_proto(availability: Availability) -> v1::Availability {
         Availability::Available => v1::Availability::Available,
         Availability::Busy => v1::Availability::Busy,
         Availability::Off => v1::Availability::Off,
+        Availability::Away => v1::Availability::Away,
     }
 }

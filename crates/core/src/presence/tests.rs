@@ -13,16 +13,16 @@ use crate::{caller::Actor, caller::Proof, clock::Clock};
 
 const LINGER: Duration = Duration::from_secs(10);
 
-struct World {
+pub(super) struct World {
     _dir: tempfile::TempDir,
     store: Store,
-    clock: Clock,
-    tenant: TenantId,
-    ann: Arc<User>,
+    pub clock: Clock,
+    pub tenant: TenantId,
+    pub ann: Arc<User>,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", dir.path().join("parlor.db").display());
         parlor_migration::up(&url).await.unwrap();
@@ -93,7 +93,7 @@ impl World {
     }
 
     /// Moves the clock on, again and again, until it has come to pass.
-    async fn while_time_goes_by<T>(&self, coming: impl Future<Output = T>) -> T {
+    pub async fn while_time_goes_by<T>(&self, coming: impl Future<Output = T>) -> T {
         let mut moments = tokio::time::interval(Duration::from_millis(20));
         moments.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tokio::pin!(coming);
@@ -105,7 +105,40 @@ impl World {
         }
     }
 
-    fn staff(&self) -> Principal {
+    fn caller(&self, principal: Principal) -> Caller {
+        Caller {
+            principal: Some(Arc::new(principal)),
+            edge: false,
+            connection: String::new(),
+            peer: String::new(),
+            request_id: Arc::default(),
+            tenant_wish: None,
+            issuers: Vec::new(),
+            signup: false,
+        }
+    }
+
+    /// A node of which one hears what is told of visits.
+    pub async fn visited(&self, epoch: &str) -> (Presence, mpsc::Receiver<v1::VisitChanged>) {
+        let (told, heard) = mpsc::channel(100);
+        let announce: Announce = Arc::new(move |_, _, event| {
+            if let Some(Payload::VisitChanged(changed)) = event.payload {
+                told.try_send(changed).unwrap();
+            }
+        });
+        let started = self.try_node("a", "home", epoch, CancellationToken::new(), announce).await;
+        (started.unwrap(), heard)
+    }
+
+    pub fn guest(&self) -> Principal {
+        Principal { actor: Actor::Guest, roles: Roles::default(), ..self.staff() }
+    }
+
+    pub fn customer(&self) -> Principal {
+        Principal { actor: Actor::User(Arc::clone(&self.ann)), roles: Roles::CUSTOMER, ..self.staff() }
+    }
+
+    pub fn staff(&self) -> Principal {
         Principal {
             tenant: self.tenant,
             tenant_slug: "demo".into(),
@@ -207,16 +240,7 @@ async fn availability_outlives_connections_and_decides_who_is_shown() {
     let sue = Arc::new(sue);
     let customer =
         Principal { actor: Actor::User(Arc::clone(&world.ann)), roles: Roles::CUSTOMER, ..world.staff() };
-    let caller = Caller {
-        principal: Some(Arc::new(world.staff())),
-        edge: false,
-        connection: String::new(),
-        peer: String::new(),
-        request_id: Arc::default(),
-        tenant_wish: None,
-        issuers: Vec::new(),
-        signup: false,
-    };
+    let caller = world.caller(world.staff());
 
     presence.connect(world.tenant, &sue, tab("desk")).await.unwrap();
     assert!(presence.visible_person(&customer, sue.id).await.is_ok());
@@ -236,6 +260,55 @@ async fn availability_outlives_connections_and_decides_who_is_shown() {
     assert_eq!(revisions, [1, 2, 3], "each change has its own revision, in order");
     let seen = presence.person(world.tenant, sue.id).await.unwrap();
     assert_eq!((seen.reachable(), seen.row.availability), (false, Availability::Off));
+    presence.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_choice_is_told_though_nobody_waits_for_the_answer() {
+    let world = World::new().await;
+    let (presence, mut heard) = world.node("1").await;
+    let upsert = UserUpsert { username: Some("sue".into()), roles: Some(Roles::STAFF), ..Default::default() };
+    let (sue, _) = world.store.directory.upsert_user(world.tenant, upsert, 1).await.unwrap();
+    let caller = world.caller(world.staff());
+    let busy = v1::SetAvailabilityRequest {
+        user_id: sue.id.to_string(),
+        availability: v1::Availability::Busy.into(),
+    };
+    let mut stored = world.store.presence.presence(world.tenant, sue.id).await.unwrap();
+    {
+        let choosing = presence.choose(&caller, &busy);
+        tokio::pin!(choosing);
+        // It is polled until its change is in the store, and then dropped.
+        while stored.is_none() {
+            assert!(futures::poll!(&mut choosing).is_pending());
+            stored = world.store.presence.presence(world.tenant, sue.id).await.unwrap();
+        }
+    }
+    let told = tokio::time::timeout(Duration::from_secs(10), heard.recv()).await.unwrap().unwrap();
+    assert_eq!(told.presence.unwrap().availability, i32::from(v1::Availability::Busy));
+    presence.shutdown().await;
+}
+
+/// Its number is that of somebody else's change, which may not have been told yet.
+#[tokio::test]
+async fn who_changes_nothing_is_not_told_with_the_number_of_another() {
+    let world = World::new().await;
+    let (presence, mut heard) = world.node("1").await;
+    let caller = world.caller(world.staff());
+    let choose = async |user: UserId, choice: v1::Availability| {
+        let request = v1::SetAvailabilityRequest { user_id: user.to_string(), availability: choice.into() };
+        presence.choose(&caller, &request).await.unwrap()
+    };
+    let upsert = UserUpsert { username: Some("sue".into()), roles: Some(Roles::STAFF), ..Default::default() };
+    let (sue, _) = world.store.directory.upsert_user(world.tenant, upsert, 1).await.unwrap();
+    choose(world.ann.id, v1::Availability::Busy).await;
+    assert_eq!(heard.recv().await.unwrap().revision, 1);
+    // Stored, and told by nobody yet.
+    let busy = world.store.presence.set_availability(world.tenant, sue.id, Availability::Busy).await.unwrap();
+    let shown = choose(world.ann.id, v1::Availability::Busy).await;
+    assert_eq!(shown.availability, i32::from(v1::Availability::Busy));
+    let told = heard.recv().await.unwrap();
+    assert_eq!((told.revision, told.presence), (busy.revision.unsigned_abs(), None), "all are read anew");
     presence.shutdown().await;
 }
 

@@ -4,6 +4,9 @@
 //! Whoever tries a name empties their own bucket of it, not its owner's. The large one bounds those who come from many
 //! networks; a network that the owner has signed in from passes it, so it locks them out of nowhere they were.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod story;
+
 use std::{
     collections::{HashSet, VecDeque},
     net::IpAddr,
@@ -48,6 +51,7 @@ enum Key {
 pub struct Attempts {
     buckets: Buckets<Key>,
     known: Mutex<Known>,
+    max_known: usize,
 }
 
 /// From where people have signed in.
@@ -60,11 +64,15 @@ struct Known {
 
 impl Default for Attempts {
     fn default() -> Self {
-        Self { buckets: Buckets::new(MAX_BUCKETS), known: Mutex::default() }
+        Self::new(MAX_BUCKETS, MAX_KNOWN)
     }
 }
 
 impl Attempts {
+    fn new(max_buckets: usize, max_known: usize) -> Self {
+        Self { buckets: Buckets::new(max_buckets), known: Mutex::default(), max_known }
+    }
+
     /// Takes one attempt from each bucket, or none from any. Answers who tries.
     pub fn take(&self, peer: &str, tenant: &str, username: &str, now_ms: i64) -> Result<Client> {
         let (name, network) = (hash(tenant, username), network_of(peer));
@@ -87,7 +95,7 @@ impl Attempts {
         let mut known = lock(&self.known);
         if known.places.insert(place) {
             known.order.push_back(place);
-            if known.order.len() > MAX_KNOWN
+            if known.order.len() > self.max_known
                 && let Some(oldest) = known.order.pop_front()
             {
                 known.places.remove(&oldest);
@@ -95,9 +103,16 @@ impl Attempts {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub fn len(&self) -> usize {
         self.buckets.len()
+    }
+
+    /// Buckets, and those in the order in which they fill; places, and those by age.
+    #[cfg(any(test, feature = "testing"))]
+    fn sizes(&self) -> (usize, usize, usize, usize) {
+        let known = lock(&self.known);
+        (self.buckets.len(), self.buckets.len_in_order(), known.places.len(), known.order.len())
     }
 }
 

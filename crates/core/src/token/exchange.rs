@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use parlor_store::{TenantId, User, UserUpsert};
+use parlor_store::{Mutation, TenantId, User, UserUpsert};
 
 use super::{
     Tokens,
@@ -19,6 +19,7 @@ use crate::{
     caller::{Actor, Caller, Principal, Proof},
     directory::found,
     field,
+    password::Checked,
 };
 
 /// A day's work.
@@ -80,15 +81,28 @@ impl Tokens {
             Some(user) => self.store.directory.password_hash(tenant, user.id).await?,
             None => None,
         };
-        let right = self.passwords.verify(client, password, stored).await?;
-        match user {
-            Some(user) if right => {
+        let kinds = self.passwords.kinds(&self.store, tenant).await?;
+        let checked = self.passwords.check(client, password, stored.clone(), kinds).await?;
+        match (user, checked) {
+            (Some(user), Checked::Right { renewed }) => {
                 let user = enabled(user)?;
                 self.attempts.succeeded(&caller.peer, slug, username);
+                if let (Some(verified), Some(renewed)) = (stored, renewed) {
+                    self.renew(&user, verified, renewed).await;
+                }
                 Ok(signed_in(user, tenant_slug))
             }
             // One answer for a wrong name and a wrong password.
             _ => Err(Error::CredentialInvalid("the username or the password is wrong".to_owned())),
+        }
+    }
+
+    /// Puts a hash of our own in the place of the one that was verified, unless there is another by now. Who is signed in is
+    /// so without it.
+    async fn renew(&self, user: &User, verified: String, renewed: String) {
+        let renews = Mutation::renew_password_hash(user.tenant, user.id, verified, renewed);
+        if let Err(error) = self.store.apply(renews).await {
+            tracing::warn!(%error, "the hash of a password that was moved here is not renewed yet");
         }
     }
 
@@ -121,7 +135,8 @@ impl Tokens {
         issuer: &str,
     ) -> Result<Arc<Principal>> {
         let (tenant, tenant_slug) = self.auth.tenant(slug).await?;
-        account.numbered = self.shape(slug, issuer, &caller.issuers)?.and_then(|issuer| numbered(&issuer));
+        let shape = self.shape(slug, issuer, &caller.issuers)?;
+        account.numbered = shape.and_then(|shape| numbered(&shape, self.auth.issuers().given_here(&shape)));
         let username = account.username.as_deref().unwrap_or_default();
         let client = self.attempts.take(&caller.peer, slug, username, self.clock.steady())?;
         account.password_hash = Some(self.passwords.hash(client, password).await?);

@@ -75,30 +75,21 @@ impl Tokens {
     /// A token in the shape of an issuer, for a person it may never have heard of.
     pub(super) async fn in_shape(
         &self,
-        issuer: &Issuer,
+        issuer: &Arc<Issuer>,
         user: &User,
         roles: Roles,
         made: &Provenance,
         expires_at: i64,
     ) -> Result<Minted> {
-        let name = &issuer.options().name;
-        let known = user.identities.iter().find(|identity| identity.issuer == *name);
-        let subject = match known {
-            Some(identity) => identity.subject.clone(),
-            None => {
-                let identity = match numbered(issuer) {
-                    Some(numbered) => numbered.identity(user.number),
-                    None => Identity {
-                        issuer: name.clone(),
-                        subject: hex_id::encode(hex_id::Kind::User, unsigned(user.number)),
-                    },
-                };
+        let (issuer, subject) = match self.called(issuer, user) {
+            Called::Already(issuer, subject) => (issuer, subject),
+            Called::From(issuer, identity) => {
                 let subject = identity.subject.clone();
                 let known_as =
                     UserUpsert { id: Some(user.id), identities: vec![identity], ..UserUpsert::default() };
                 self.store.directory.upsert_user(user.tenant, known_as, self.clock.now()).await?;
                 self.auth.standing().forget_user(user.tenant, user.id);
-                subject
+                (issuer, subject)
             }
         };
         let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
@@ -111,6 +102,33 @@ impl Tokens {
         };
         let token = issuer.mint(&profile, made, expires_at)?;
         Ok(Minted { token, token_id: String::new(), expires_at: whole_seconds(expires_at), subject })
+    }
+
+    /// What an issuer calls somebody, and who signs for it: the issuer if the id is its own, and otherwise whoever does for
+    /// those who have it from Parlor.
+    fn called<'i>(&'i self, shape: &'i Arc<Issuer>, user: &User) -> Called<'i> {
+        let here = self.auth.issuers().given_here(shape);
+        let given = match numbered(shape, here) {
+            Some(numbered) => numbered.identity(user.number),
+            None => Identity {
+                issuer: here.options().name.clone(),
+                subject: hex_id::encode(hex_id::Kind::User, unsigned(user.number)),
+            },
+        };
+        let known = |issuer: &Issuer, but: Option<&str>| {
+            let name = &issuer.options().name;
+            let mut called = user.identities.iter().filter(|known| known.issuer == *name);
+            called.find(|known| Some(known.subject.as_str()) != but).map(|known| known.subject.clone())
+        };
+        // From before there was a secret for them, an id that was given here may stand as the issuer's.
+        let given_before = (!Arc::ptr_eq(here, shape)).then_some(given.subject.as_str());
+        if let Some(subject) = known(shape, given_before) {
+            Called::Already(shape, subject)
+        } else if let Some(subject) = known(here, None) {
+            Called::Already(here, subject)
+        } else {
+            Called::From(here, given)
+        }
     }
 
     /// The issuer whose shape was asked for; `None` for Parlor's own.
@@ -136,10 +154,17 @@ impl Tokens {
     }
 }
 
-/// How an issuer calls people by their number, if it does.
-pub(super) fn numbered(issuer: &Issuer) -> Option<Numbered> {
-    let options = issuer.options();
-    options.mint_numbers.map(|from| Numbered { issuer: options.name.clone(), from })
+/// Who signs for somebody, and as whom.
+enum Called<'i> {
+    Already(&'i Arc<Issuer>, String),
+    /// From now on.
+    From(&'i Arc<Issuer>, Identity),
+}
+
+/// How people are called by their number in an issuer's shape, if they are.
+pub(super) fn numbered(shape: &Issuer, here: &Issuer) -> Option<Numbered> {
+    let (name, beside) = (here.options().name.clone(), shape.options().name.clone());
+    shape.options().mint_numbers.map(|from| Numbered { issuer: name, beside, from })
 }
 
 /// The lifetime, in milliseconds: what was asked for, or the default of the shape.

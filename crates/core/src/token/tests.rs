@@ -15,7 +15,9 @@ use crate::testing::{EDGE, OPERATOR, World, bearer, call, legacy};
 mod addresses;
 mod disabled;
 mod families;
+mod moved;
 mod sign_in;
+mod sign_ups;
 
 fn refused(status: &Status, code: Code, reason: Reason) {
     assert_eq!((status.code(), failure::reason(status)), (code, reason), "{status:?}");
@@ -58,6 +60,7 @@ async fn set_password(world: &World, username: &str, password: &str) {
         user: Some(user),
         password: password.to_owned(),
         request_id: "a password is not stored in the clear".to_owned(),
+        ..v1::UpsertUserRequest::default()
     };
     let request = call(request, &[bearer(OPERATOR), ("parlor-tenant", "shop")]);
     world.directory().upsert_user(request).await.unwrap();

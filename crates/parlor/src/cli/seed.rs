@@ -7,10 +7,10 @@ use clap::Args;
 
 use super::{Common, reach::Reach};
 
-/// Apply a seed file: tenants, people and API keys
+/// Apply a seed file: tenants, people, API keys and what is in wallets
 ///
 /// What the file names is made, or brought in line with it; nothing is ever removed, so it may be applied again and again.
-/// Passwords are set when a person is made and left alone afterwards. The secrets of keys that are made are printed, once.
+/// Passwords and their hashes are set when a person is made and left alone afterwards. The secrets of keys that are made are printed, once.
 #[derive(Debug, Args)]
 #[command(after_help = "Example of a file:
   [[tenant]]
@@ -26,10 +26,20 @@ use super::{Common, reach::Reach};
   password = \"at least 8 characters\"
   identities = { shop = \"42\" }         # what the issuer \"shop\" calls her
 
+  [[user]]
+  tenant = \"shop\"
+  username = \"bob@shop.example\"
+  password_hash = '$2b$10$7/f07vdmWccRnG423V8eo.zNVM/TACX/SKXu1vQ9SbBPaRVZ2pkwC'   # bcrypt or Argon2
+
   [[api_key]]
   display_name = \"nightly import\"
   kind = \"service\"                     # widget, admin, service
-  tenants = [\"shop\"]                   # or all_tenants = true")]
+  tenants = [\"shop\"]                   # or all_tenants = true
+
+  [[wallet]]
+  tenant = \"shop\"
+  username = \"bob@shop.example\"
+  amount = 100                         # given once, however often the file is applied")]
 pub struct Seed {
     /// The seed file
     file: PathBuf,

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use parlor_api::v1;
 
-use super::{Common, output, reach::Reach, user};
+use super::{Common, output, person, reach::Reach};
 use crate::{config::RoleName, contract::Refusal};
 
 #[derive(Debug, Subcommand)]
@@ -56,7 +56,7 @@ impl Token {
         let Self::Mint { tenant, user, roles, ttl, issuer, json, reach } = self;
         let reached = reach.tenant(common, &tenant).await?;
         let minted = async {
-            let person = user::find(&reached.contract, &tenant, &user).await?;
+            let person = person::find(&reached.contract, &tenant, &user).await?;
             let seconds = i64::try_from(ttl).context("--ttl is too long")?;
             let mint = v1::MintTokenRequest {
                 user_id: person.id,

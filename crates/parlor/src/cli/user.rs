@@ -5,9 +5,10 @@ use clap::Subcommand;
 use parlor_api::v1;
 
 use super::{
-    Common,
+    Common, erase, export,
     output::{self, UserRow},
     password,
+    person::find,
     reach::Reach,
 };
 use crate::{
@@ -115,6 +116,49 @@ pub enum User {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Write down everything that is stored of a person, as JSON Lines
+    #[command(after_help = "\
+The first record is \"export\" and the last \"end\"; where that is missing, the export is not whole. README and the contract
+(ExportUser) say what is between. A file is made for its owner alone, and is never written over.
+
+Examples:
+  parlor user export --tenant demo ada --out ada.jsonl
+  parlor user export --tenant demo ada | jq -r 'select(.record == \"message\" and .own) | .text'")]
+    Export {
+        /// The tenant's slug
+        #[arg(long, env = "PARLOR_TENANT")]
+        tenant: String,
+        /// A username, or an id (UUID)
+        user: String,
+        /// The file to make; without it, standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<std::path::PathBuf>,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Erase a person for good: who they are, what they wrote and did, and what they are signed in with
+    #[command(after_help = "\
+It cannot be taken back; `parlor user export` comes first where it is wanted. What others wrote stays, and so does what
+backups hold. Interrupted, it goes on with the server, or with the next command; the same command again waits for its end.
+
+Examples:
+  parlor user erase --tenant demo ada
+  parlor user erase --tenant demo ada --with-conversations --yes")]
+    Erase {
+        /// The tenant's slug
+        #[arg(long, env = "PARLOR_TENANT")]
+        tenant: String,
+        /// A username, or an id (UUID)
+        user: String,
+        /// Also what others wrote in the conversations that are theirs
+        #[arg(long)]
+        with_conversations: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        reach: Reach,
+    },
 }
 
 impl User {
@@ -163,6 +207,18 @@ impl User {
             }
             Self::Disable { tenant, user, reach } => disable(common, reach, &tenant, &user, true).await,
             Self::Enable { tenant, user, reach } => disable(common, reach, &tenant, &user, false).await,
+            Self::Export { tenant, user, out, reach } => {
+                let reached = reach.tenant(common, &tenant).await?;
+                let exported = export::run(&reached.contract, &tenant, &user, out.as_deref()).await;
+                reached.leave().await;
+                exported
+            }
+            Self::Erase { tenant, user, with_conversations, yes, reach } => {
+                let reached = reach.tenant(common, &tenant).await?;
+                let erased = erase::run(&reached.contract, &tenant, &user, with_conversations, yes).await;
+                reached.leave().await;
+                erased
+            }
         }
     }
 }
@@ -171,18 +227,6 @@ impl User {
 fn parse_username(text: &str) -> Result<String> {
     anyhow::ensure!(!text.trim().is_empty(), "it is blank; give the name to sign in with");
     Ok(text.to_owned())
-}
-
-/// Finds a person by id or username.
-pub async fn find(contract: &Contract, tenant: &str, user: &str) -> Result<v1::User> {
-    use v1::get_user_request::Selector;
-    let selector = match uuid::Uuid::try_parse(user) {
-        Ok(id) => Selector::Id(id.to_string()),
-        Err(_) => Selector::Username(user.to_owned()),
-    };
-    let request = contract.request_in(tenant, v1::GetUserRequest { selector: Some(selector) })?;
-    let answer = contract.directory().get_user(request).await.map_err(Refusal::from)?;
-    Ok(answer.into_inner().user.unwrap_or_default())
 }
 
 async fn list(contract: &Contract, tenant: &str, role: Option<RoleName>) -> Result<Vec<v1::User>> {
@@ -229,7 +273,7 @@ async fn set_disabled(contract: &Contract, tenant: &str, user: &str, disabled: b
 }
 
 async fn upsert(contract: &Contract, tenant: &str, user: v1::User, password: String) -> Result<v1::User> {
-    let upsert = v1::UpsertUserRequest { user: Some(user), password, request_id: String::new() };
+    let upsert = v1::UpsertUserRequest { user: Some(user), password, ..v1::UpsertUserRequest::default() };
     let request = contract.request_in(tenant, upsert)?;
     let answer = contract.directory().upsert_user(request).await.map_err(Refusal::from)?;
     Ok(answer.into_inner().user.unwrap_or_default())

@@ -157,6 +157,8 @@ impl Config {
             1_000_000,
         );
         findings.range("gateway.calls_per_address", bytes(self.gateway.calls_per_address), 0, 1_000_000);
+        findings.range("retention.messages_days", self.retention.messages_days.into(), 0, 36_500);
+        findings.range("retention.visits_days", self.retention.visits_days.into(), 0, 36_500);
         findings.range("shutdown.grace_ms", self.shutdown.grace_ms, 0, 600_000);
     }
 

@@ -17,6 +17,9 @@ pub struct Issuer {
     pub jwks_url: String,
     pub issuer: String,
     pub audience: String,
+    pub authorized_parties: Vec<String>,
+    pub session_cookies: bool,
+    pub roles_from: RolesFrom,
     pub leeway_seconds: u64,
     pub longest_life_seconds: u64,
     pub provision: bool,
@@ -24,6 +27,8 @@ pub struct Issuer {
     pub mint_ttl_seconds: u64,
     pub mint_ids: MintIds,
     pub mint_ids_from: u64,
+    pub mint_secret: Secret,
+    pub mint_secret_file: PathBuf,
     pub key: Vec<Key>,
     pub claims: ClaimPaths,
     pub roles: BTreeMap<String, RoleName>,
@@ -44,6 +49,9 @@ impl Default for Issuer {
             jwks_url: String::new(),
             issuer: String::new(),
             audience: String::new(),
+            authorized_parties: Vec::new(),
+            session_cookies: false,
+            roles_from: RolesFrom::Token,
             leeway_seconds: 5,
             longest_life_seconds: 0,
             provision: true,
@@ -51,6 +59,8 @@ impl Default for Issuer {
             mint_ttl_seconds: 12 * 60 * 60,
             mint_ids: MintIds::Hex,
             mint_ids_from: 0,
+            mint_secret: Secret::default(),
+            mint_secret_file: PathBuf::new(),
             key: Vec::new(),
             claims: ClaimPaths::default(),
             roles: roles.into_iter().map(|(name, role)| (name.to_owned(), role)).collect(),
@@ -62,6 +72,8 @@ impl Issuer {
     /// Takes in the keys that were given as files, and tells what could not be.
     pub(super) fn read_files(&mut self, index: usize) -> Vec<Refusal> {
         let mut refusals = Vec::new();
+        let name = format!("issuer[{index}].mint_secret");
+        refusals.extend(secrets::read_into(&name, &mut self.mint_secret, &self.mint_secret_file).err());
         for (number, key) in self.key.iter_mut().enumerate() {
             let name = |name: &str| format!("issuer[{index}].key[{number}].{name}");
             refusals.extend(secrets::read_into(&name("secret"), &mut key.secret, &key.secret_file).err());
@@ -71,6 +83,17 @@ impl Issuer {
         }
         refusals
     }
+}
+
+/// What says which roles somebody has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RolesFrom {
+    /// The issuer's tokens.
+    #[default]
+    Token,
+    /// Our own records of people.
+    Records,
 }
 
 /// What tokens that Parlor makes call a person whom the issuer has never named.

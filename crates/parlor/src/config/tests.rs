@@ -173,10 +173,32 @@ fn mounts_name_only_what_is_there() {
             config.mount[0].allow_signup = true;
             config.issuer[0].mint_ids = MintIds::Number;
             config.issuer[0].mint_ids_from = from;
+            config.issuer[0].mint_secret = "a secret of Parlor's own".into();
         }
     };
     assert_eq!(refused(numbers(0)), ["mount[0].allow_signup"]);
     assert_eq!(refused(numbers(1_000_000)), [""; 0]);
+    let with_secret = |secret: &str, change: &dyn Fn(&mut Config)| {
+        refused(|config| {
+            numbers(1_000_000)(config);
+            config.issuer[0].mint_secret = secret.into();
+            change(config);
+        })
+    };
+    let shops = |config: &mut Config| {
+        config.issuer[0].mint_secret = config.issuer[0].key[0].secret.clone();
+    };
+    // What the shop's own backend signs with opens the shop's account of the same number.
+    assert_eq!(with_secret("", &|_| {}), ["issuer[0].mint_secret"]);
+    assert_eq!(with_secret("", &shops), ["issuer[0].mint_secret"]);
+    assert_eq!(with_secret("too short", &|_| {}), ["issuer[0].mint_secret"]);
+    assert_eq!(with_secret("", &|config| config.issuer[0].mint_ids = MintIds::Hex), [""; 0]);
+    assert_eq!(with_secret("", &|config| config.mount[0].allow_signup = false), [""; 0]);
+    let unmade = |config: &mut Config| config.issuer[0].mint = false;
+    assert_eq!(
+        with_secret("a secret of Parlor's own", &unmade),
+        ["issuer[0].mint_secret", "mount[0].login_issuer"]
+    );
     assert_eq!(refused(|config| config.issuer[0].mint = false), ["mount[0].login_issuer"]);
     assert_eq!(refused(|config| config.mount[0].tenant.clear())[0], "mount[0].tenant");
     assert_eq!(
@@ -352,6 +374,19 @@ fn what_is_of_another_type_is_told_in_words() {
     assert!(
         error.contains("role: is \"both\"") && error.contains("give one of: all, core, gateway"),
         "{error}"
+    );
+}
+
+#[test]
+fn what_is_kept_is_kept_for_days_and_not_for_more_than_a_century() {
+    assert_eq!(Config::default().retention.messages_days, 0, "for ever");
+    assert_eq!(refused(|config| config.retention.messages_days = 36_500), [""; 0]);
+    assert_eq!(refused(|config| config.retention.visits_days = 36_500), [""; 0]);
+    assert_eq!(refused(|config| config.retention.visits_days = 36_501), ["retention.visits_days"]);
+    assert_eq!(refused(|config| config.retention.messages_days = 36_501), ["retention.messages_days"]);
+    assert_eq!(
+        refused_in_file("[secrets]\ngenerate = true\n[retention]\nmessages_days = -1\n"),
+        ["retention.messages_days"]
     );
 }
 

@@ -51,6 +51,7 @@ impl Embedded {
         let mut options = options::core(config, held.home()?)?;
         if stay == Stay::Visits {
             options.restart_linger = None;
+            options.retention = parlor_core::retention::Options::default();
         }
         match Core::start(options, store, bus, clock.clone()).await {
             Ok(core) => Ok(Self { core }),

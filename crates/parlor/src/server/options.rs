@@ -7,7 +7,7 @@ use parlor_core::{
     auth::{self, IssuerKey, IssuerOptions, KeyMaterial, claims::RoleMap, jwt::Algorithm},
     chat::guesses,
     clock::Clock,
-    edge,
+    edge, retention,
     share::Pace,
     stack,
 };
@@ -19,6 +19,8 @@ use parlor_store::Roles;
 
 use super::metrics;
 use crate::config::{self, Config};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The core's part, of a server that is at home in a data directory.
 pub fn core(config: &Config, home: String) -> Result<parlor_core::Options> {
@@ -58,7 +60,16 @@ pub fn core(config: &Config, home: String) -> Result<parlor_core::Options> {
         },
         position_key: config.secrets.position_key.expose().as_bytes().to_vec(),
         restart_linger: Some(milliseconds(config.core.restart_linger_ms)),
+        retention: retention(config),
     })
+}
+
+fn retention(config: &Config) -> retention::Options {
+    let days = |days: u32| (days > 0).then(|| DAY * days);
+    retention::Options {
+        messages: days(config.retention.messages_days),
+        visits: days(config.retention.visits_days),
+    }
 }
 
 fn auth_options(config: &Config) -> Result<auth::Options> {
@@ -86,6 +97,9 @@ fn issuer(issuer: &config::Issuer) -> IssuerOptions {
         jwks_url: given(&issuer.jwks_url),
         expected_issuer: given(&issuer.issuer),
         expected_audience: given(&issuer.audience),
+        authorized_parties: issuer.authorized_parties.clone(),
+        session_cookies: issuer.session_cookies,
+        roles_of_records: issuer.roles_from == config::RolesFrom::Records,
         claims: issuer.claims.clone(),
         roles: RoleMap(roles.collect()),
         leeway: Duration::from_secs(issuer.leeway_seconds),
@@ -96,6 +110,7 @@ fn issuer(issuer: &config::Issuer) -> IssuerOptions {
         mint_ttl: Duration::from_secs(issuer.mint_ttl_seconds),
         mint_numbers: (issuer.mint_ids == config::MintIds::Number)
             .then(|| i64::try_from(issuer.mint_ids_from).unwrap_or(i64::MAX)),
+        mint_secret: given(issuer.mint_secret.expose()).map(String::into_bytes),
     }
 }
 

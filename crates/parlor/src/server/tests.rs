@@ -155,7 +155,13 @@ async fn a_seed_is_applied_again_without_effect_and_undoes_no_password() {
         [[api_key]]
         display_name = \"import\"
         kind = \"service\"
-        tenants = [\"shop\"]";
+        tenants = [\"shop\"]
+        [[provider]]
+        tenant = \"shop\"
+        user = \"grace\"
+        catalogue_id = \"64b0\"
+        rates = { chat = 10 }
+        catalogue = { expertise = [\"palms\"] }";
     let directory = tempfile::tempdir().unwrap();
     let mut config = development(directory.path());
     development::complete(&mut config).unwrap();
@@ -172,6 +178,11 @@ async fn a_seed_is_applied_again_without_effect_and_undoes_no_password() {
     let read = contract.request(v1::GetTenantRequest { slug: "shop".into() });
     let tenant = contract.directory().get_tenant(read).await.unwrap().into_inner().tenant.unwrap();
     assert_eq!(tenant.display_name, "A Shop");
+    let list = contract.request_in("shop", v1::ListProvidersRequest::default()).unwrap();
+    let providers = contract.sessions().list_providers(list).await.unwrap().into_inner().providers;
+    assert_eq!(providers.len(), 1);
+    assert_eq!(providers[0].catalogue_json, r#"{"expertise":["palms"]}"#);
+    assert_eq!((providers[0].rates[0].per_minute, providers[0].rates.len()), (10, 1));
     assert!(sign_in(&contract, "the first password").await.is_ok());
     assert!(sign_in(&contract, "another password").await.is_err());
     core.shutdown().await;

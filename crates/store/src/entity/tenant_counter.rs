@@ -15,6 +15,12 @@ pub struct Model {
     pub presence_revision: i64,
     /// Rises with whatever changes a conversation, and with nothing else.
     pub conversation_revision: i64,
+    /// Rises with whatever changes somebody who was there before.
+    pub people_revision: i64,
+    /// From here on every position is kept.
+    pub floor_position: i64,
+    pub session_number: i64,
+    pub visit_number: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

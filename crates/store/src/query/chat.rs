@@ -1,7 +1,7 @@
 //! Conversations and messages: what is read. Messages are stored in `append`, what else changes is in `change`.
 
 pub(crate) mod append;
-mod change;
+pub(crate) mod change;
 pub(crate) mod join;
 mod missed;
 pub(crate) mod participant;
@@ -120,7 +120,7 @@ pub(crate) async fn one(
 }
 
 /// One conversation as a row.
-async fn row(
+pub(crate) async fn row(
     db: &impl ConnectionTrait,
     tenant: TenantId,
     id: ConversationId,
@@ -128,7 +128,7 @@ async fn row(
     event::find(db, tenant, id).await?.ok_or(Error::NotFound(What::Conversation).into())
 }
 
-fn messages(tenant: TenantId, id: ConversationId) -> Select<message::Entity> {
+pub(crate) fn messages(tenant: TenantId, id: ConversationId) -> Select<message::Entity> {
     message::Entity::of(tenant).filter(message::Column::ConversationId.eq(id.0))
 }
 

@@ -1,5 +1,6 @@
 //! Tenants and users.
 
+mod password;
 mod upsert;
 
 use sea_orm::{
@@ -111,12 +112,6 @@ impl Directory {
         let rows = holders.all(&self.db.readers).await.map_err(Failure::from)?;
         let [row] = rows.as_slice() else { return Err(Error::NotFound(What::User)) };
         self.user(tenant, UserId(row.id)).await
-    }
-
-    /// The hash of a user's password; `None` if they have none.
-    pub async fn password_hash(&self, tenant: TenantId, user: UserId) -> Result<Option<String>> {
-        let row = user::Entity::of(tenant).filter(user::Column::Id.eq(user.0)).one(&self.db.readers).await;
-        Ok(row?.ok_or(Error::NotFound(What::User))?.password_hash)
     }
 
     /// Users by number, above `after_number`; with `role`, those who have all of these roles.

@@ -2,7 +2,8 @@
 //!
 //! Messages are in their own table, everything else is in `event`; here, and in what somebody missed, both are one order.
 //! A tail is read below a head that was read first. All that is numbered up to a head is committed, since numbers are
-//! given out under a lock that is held to the commit; so a tail has no gaps, whatever is stored meanwhile.
+//! given out under a lock that is held to the commit; so a tail has no gaps, whatever is stored meanwhile, but where it begins
+//! below the floor: what stood there may be gone.
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use crate::{
     query::{
         chat::join::{self, Named, People},
         code::Code,
+        session::join as sessions,
     },
     tx::Tx,
 };
@@ -49,7 +51,18 @@ impl Log {
         }
     }
 
-    /// The events of a subject above a sequence, in order; none if it does not exist.
+    /// The sequence from which on everything of a conversation is kept; 1 if nothing ever went.
+    pub async fn subject_floor(&self, tenant: TenantId, id: ConversationId) -> Result<i64> {
+        Ok(find(&self.db.readers, tenant, id).await?.map_or(1, |row| row.floor_sequence))
+    }
+
+    /// The sequence of the oldest event that is kept of a subject that has no messages; 1 if there never was one.
+    pub async fn oldest(&self, tenant: TenantId, subject: impl Into<Subject>) -> Result<i64> {
+        let oldest = of(tenant, subject.into()).order_by_asc(event::Column::Sequence).one(&self.db.readers);
+        Ok(oldest.await?.map_or(1, |row| row.sequence))
+    }
+
+    /// The events of a subject above a sequence, in order, those that are kept; none if it does not exist.
     pub async fn subject_events(
         &self,
         tenant: TenantId,
@@ -106,7 +119,12 @@ impl Log {
         Ok(head(&self.db.readers, tenant).await?)
     }
 
-    /// The events of a tenant above a position, in order.
+    /// The position from which on everything of a tenant is kept; 1 if nothing ever went.
+    pub async fn tenant_floor(&self, tenant: TenantId) -> Result<i64> {
+        Ok(floor(&self.db.readers, tenant).await?)
+    }
+
+    /// The events of a tenant above a position, in order; those that are kept.
     pub async fn tenant_events(
         &self,
         tenant: TenantId,
@@ -192,6 +210,12 @@ pub(crate) async fn head(db: &impl ConnectionTrait, tenant: TenantId) -> Result<
     Ok(row.map_or(0, |row| row.position))
 }
 
+/// The position from which on everything of a tenant is kept.
+pub(crate) async fn floor(db: &impl ConnectionTrait, tenant: TenantId) -> Result<i64, Failure> {
+    let row = tenant_counter::Entity::of(tenant).one(db).await?;
+    Ok(row.map_or(1, |row| row.floor_position))
+}
+
 /// The row of a conversation, if it is there.
 pub(crate) async fn find(
     db: &impl ConnectionTrait,
@@ -209,7 +233,11 @@ pub(crate) fn of(tenant: TenantId, subject: Subject) -> Select<event::Entity> {
 }
 
 /// The sequence of the last event of a subject that is not a message.
-async fn last(db: &impl ConnectionTrait, tenant: TenantId, subject: Subject) -> Result<i64, Failure> {
+pub(crate) async fn last(
+    db: &impl ConnectionTrait,
+    tenant: TenantId,
+    subject: Subject,
+) -> Result<i64, Failure> {
     let row = of(tenant, subject).order_by_desc(event::Column::Sequence).one(db).await?;
     Ok(row.map_or(0, |row| row.sequence))
 }
@@ -226,7 +254,7 @@ pub(crate) struct NewEvent {
     pub shown: Shown,
 }
 
-/// Gives an event the tenant's next position, stores it, and announces it.
+/// Gives an event the tenant's next position, stores it, and announces it. Refused if nobody acts as its author any more.
 pub(crate) async fn tell(tx: &mut Tx, new: NewEvent) -> Result<StoredEvent, Failure> {
     let Cause { tenant, author, at, origin } = new.cause;
     let counters = tx.counters(tenant)?;
@@ -248,6 +276,12 @@ pub(crate) async fn tell(tx: &mut Tx, new: NewEvent) -> Result<StoredEvent, Fail
     event::Entity::insert(row.clone().into_active_model()).exec_without_returning(tx.db()).await?;
     let mut told = join(tx.db(), &[], &[row]).await?;
     let told = told.pop().ok_or_else(|| Error::Defect("an event without a conversation".to_owned()))?;
+    if let EventBody::Encoded { author, .. } = &told.body
+        && author.user_id.is_some()
+        && author.user.as_ref().is_none_or(|user| user.disabled)
+    {
+        return Err(Error::Withdrawn.into());
+    }
     let told = StoredEvent { origin, ..told };
     tx.announce(told.clone());
     Ok(told)
@@ -260,6 +294,7 @@ pub(crate) async fn join(
     other: &[event::Model],
 ) -> Result<Vec<StoredEvent>, Failure> {
     let conversations = conversations(db, sent, other).await?;
+    let sessions = sessions::of_events(db, other).await?;
     let mut named = Named::default();
     sent.iter().for_each(|row| named.message(row));
     other.iter().for_each(|row| named.add(row.tenant, row.author_id));
@@ -276,6 +311,7 @@ pub(crate) async fn join(
             body: EventBody::Message(people.message(row)?),
             shown: Shown::Participants,
             conversation: conversations.get(&(row.tenant, row.conversation_id)).cloned(),
+            session: None,
         });
     }
     for row in other {
@@ -291,10 +327,14 @@ pub(crate) async fn join(
             body: body(row, &people)?,
             shown: Shown::of_code(row.shown)?,
             conversation: conversation.cloned(),
+            session: subject.as_session().and_then(|id| sessions.get(&(row.tenant, id.0)).cloned()),
         });
     }
-    // Nothing is told of a conversation that is gone.
-    events.retain(|event| event.conversation.is_some() == event.subject.as_conversation().is_some());
+    // Nothing is told of a conversation, or of a session, that is gone.
+    events.retain(|event| {
+        event.conversation.is_some() == event.subject.as_conversation().is_some()
+            && event.session.is_some() == event.subject.as_session().is_some()
+    });
     events.sort_unstable_by_key(|event| event.position);
     Ok(events)
 }

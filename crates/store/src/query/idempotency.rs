@@ -6,7 +6,7 @@ use sea_orm::{
 };
 
 use crate::{
-    Error, Millis, Result, TenantId,
+    Error, Millis, Result, TenantId, UserId,
     entity::{TenantOwned, idempotency},
     failure::Failure,
 };
@@ -27,6 +27,17 @@ pub struct RequestKey {
     pub payload_hash: [u8; 32],
     pub at: Millis,
 }
+
+impl RequestKey {
+    /// Whose request it is, if that is a person.
+    pub(crate) fn person(&self) -> Option<UserId> {
+        let id = self.principal.strip_prefix(PERSON)?;
+        UserId::parse(id.split('/').next()?)
+    }
+}
+
+/// How the scope of a person's requests begins; their id follows, and what else tells requests apart behind a '/'.
+pub(crate) const PERSON: &str = "user:";
 
 pub(crate) async fn first_answer(
     db: &impl ConnectionTrait,

@@ -11,6 +11,7 @@ mod left;
 mod let_go;
 
 pub use arrival::Arrival;
+pub(crate) use arrival::require_living;
 pub use epoch::{Begun, Life, NewLife};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,15 @@ use crate::{
 /// (node, epoch, since), as `PresenceRow` has it.
 type Lease = (String, String, Millis);
 
+/// What came of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revised {
+    /// The tenant's presence revision.
+    pub revision: i64,
+    /// The revision is this change's own. Otherwise all was so already, and the revision is of whoever changed something last.
+    pub changed: bool,
+}
+
 /// Who is there. Cloning is cheap.
 #[derive(Clone)]
 pub struct Presence {
@@ -43,7 +53,7 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// The last connection of a user on this node is gone. Answers the tenant's presence revision.
+    /// The last connection of a user on this node is gone.
     pub async fn leave(
         &self,
         tenant: TenantId,
@@ -51,19 +61,19 @@ impl Presence {
         node: &str,
         epoch: &str,
         at: Millis,
-    ) -> Result<i64> {
+    ) -> Result<Revised> {
         let lease = lease(tenant, user, node, epoch, at);
         let leaves = Mutation::new(tenant, lease, |lease, tx| Box::pin(leave(tx, lease)));
         self.db.apply(leaves.refuses_first()).await
     }
 
-    /// What a person chose to show. Answers the tenant's presence revision.
+    /// What a person chose to show.
     pub async fn set_availability(
         &self,
         tenant: TenantId,
         user: UserId,
         availability: Availability,
-    ) -> Result<i64> {
+    ) -> Result<Revised> {
         self.db
             .apply(Mutation::new(tenant, (tenant, user, availability), |(tenant, user, availability), tx| {
                 Box::pin(choose(tx, *tenant, *user, *availability))
@@ -145,7 +155,7 @@ fn lease(tenant: TenantId, user: UserId, node: &str, epoch: &str, since: Millis)
     }
 }
 
-async fn leave(tx: &mut Tx, lease: &presence_lease::Model) -> Result<i64, Failure> {
+async fn leave(tx: &mut Tx, lease: &presence_lease::Model) -> Result<Revised, Failure> {
     let tenant = TenantId(lease.tenant);
     let gone = presence_lease::Entity::delete_many()
         .filter(presence_lease::Column::Tenant.eq(lease.tenant))
@@ -177,7 +187,7 @@ async fn choose(
     tenant: TenantId,
     user: UserId,
     availability: Availability,
-) -> Result<i64, Failure> {
+) -> Result<Revised, Failure> {
     let row = ensure_row(tx, tenant, user.0).await?;
     if row.availability == availability.code() {
         return revision(tx, tenant, false);
@@ -192,10 +202,10 @@ async fn choose(
 }
 
 /// The tenant's presence revision, raised if something changed.
-fn revision(tx: &mut Tx, tenant: TenantId, changed: bool) -> Result<i64, Failure> {
+fn revision(tx: &mut Tx, tenant: TenantId, changed: bool) -> Result<Revised, Failure> {
     let counters = tx.counters(tenant)?;
     counters.presence_revision += i64::from(changed);
-    Ok(counters.presence_revision)
+    Ok(Revised { revision: counters.presence_revision, changed })
 }
 
 async fn ensure_row(tx: &Tx, tenant: TenantId, user_id: Uuid) -> Result<presence::Model, Failure> {

@@ -15,7 +15,7 @@ use crate::{
     ApiKey, ApiKeyId, ApiKeyKind, Error, Millis, Mutation, Result, Revocation, TenantId, Unique, UserId,
     What,
     database::Database,
-    entity::{TenantOwned, api_key, api_key_tenant, revocation},
+    entity::{TenantOwned, api_key, api_key_tenant, revocation, user},
     failure::Failure,
     query::code::Code,
     tx::Tx,
@@ -23,7 +23,7 @@ use crate::{
 
 /// Kinds of `revocation`.
 const TOKEN: i16 = 1;
-const USER: i16 = 2;
+pub(crate) const USER: i16 = 2;
 
 /// Withdrawals are remembered this long where nobody knows when the token ends: no sane token lives longer.
 pub const WITHDRAWAL_KEPT_MS: Millis = 400 * 24 * 60 * 60 * 1_000;
@@ -92,6 +92,20 @@ impl Tokens {
             .one(&self.db.readers)
             .await;
         Ok(row.map_err(Failure::from)?.map(|row| row.at))
+    }
+
+    /// When a token was withdrawn, and until when that is remembered.
+    pub async fn withdrawn_token(
+        &self,
+        tenant: TenantId,
+        token_id: &str,
+    ) -> Result<Option<(Millis, Millis)>> {
+        let row = revocation::Entity::of(tenant)
+            .filter(revocation::Column::Kind.eq(TOKEN))
+            .filter(revocation::Column::Subject.eq(token_id))
+            .one(&self.db.readers)
+            .await;
+        Ok(row.map_err(Failure::from)?.map(|row| (row.at, row.keep_until)))
     }
 
     /// The keys with an admin's rights that were made with a key, at whatever remove.
@@ -240,6 +254,12 @@ pub(crate) async fn revoke(
         Revocation::User { tenant, user, at } => (*tenant, USER, user.to_string(), *at),
     };
     revocation::Entity::delete_many().filter(Column::KeepUntil.lte(at)).exec(tx.db()).await?;
+    if let Revocation::User { user, .. } = withdrawn
+        && user::Entity::of(tenant).filter(user::Column::Id.eq(user.0)).one(tx.db()).await?.is_none()
+    {
+        // Nothing that names nobody is taken, and nothing is to name who was erased.
+        return Ok(());
+    }
     let stored = revocation::Entity::of(tenant)
         .filter(Column::Kind.eq(kind))
         .filter(Column::Subject.eq(&subject))

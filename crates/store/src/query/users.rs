@@ -1,13 +1,14 @@
 //! Users with what the issuers call them, as everything that names a user joins them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, JoinType, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use crate::{
-    Error, Identity, Result, Roles, TenantId, User, UserId, What, bulk,
-    entity::{TenantOwned, identity, user},
+    Error, Identity, Millis, Result, Roles, TenantId, User, UserId, What, bulk,
+    connection::{Gave, Script},
+    entity::{TenantOwned, departed, erasure, identity, user},
     failure::Failure,
 };
 
@@ -46,6 +47,36 @@ pub(crate) async fn identity_owner(
     Ok(row.map(|row| UserId(row.user_id)))
 }
 
+/// True if somebody is being erased.
+pub(crate) async fn is_being_erased(
+    db: &impl ConnectionTrait,
+    tenant: TenantId,
+    id: UserId,
+) -> Result<bool, Failure> {
+    let row = erasure::Entity::of(tenant).filter(erasure::Column::UserId.eq(id.0)).one(db).await?;
+    Ok(row.is_some())
+}
+
+/// When an outside account was erased, by what stands for it.
+pub(crate) async fn departed_at(
+    db: &impl ConnectionTrait,
+    tenant: TenantId,
+    mark: [u8; 32],
+) -> Result<Option<Millis>, Failure> {
+    let row = departed::Entity::of(tenant).filter(departed::Column::Mark.eq(mark.to_vec())).one(db).await?;
+    Ok(row.map(|row| row.at))
+}
+
+/// Fails if nobody acts as somebody any more.
+pub(crate) async fn require_standing(
+    db: &impl ConnectionTrait,
+    tenant: TenantId,
+    id: UserId,
+) -> Result<(), Failure> {
+    let row = user::Entity::of(tenant).filter(user::Column::Id.eq(id.0)).one(db).await?;
+    if row.is_some_and(|row| !row.disabled) { Ok(()) } else { Err(Error::Withdrawn.into()) }
+}
+
 /// Users by (tenant, id), in no order. The keys differ from each other.
 pub(crate) async fn by_key(db: &impl ConnectionTrait, keys: Vec<(i64, Uuid)>) -> Result<Vec<User>, Failure> {
     let keys = keys.into_iter().map(|(tenant, id)| [tenant.into(), id.into()]).collect();
@@ -60,6 +91,32 @@ pub(crate) async fn with_identities(
     let keys = rows.iter().map(|row| [row.tenant.into(), row.id.into()]).collect();
     let columns = [identity::Column::Tenant, identity::Column::UserId];
     let known = bulk::select::<identity::Entity, 2>(db, columns, keys).await?;
+    Ok(joined(rows, known))
+}
+
+/// Reads users by (tenant, id) with other things. The keys differ from each other.
+pub(crate) struct Reading {
+    users: Range<usize>,
+    identities: Range<usize>,
+}
+
+impl Reading {
+    pub(crate) fn by_key(backend: DbBackend, script: &mut Script, keys: Vec<(i64, Uuid)>) -> Self {
+        let keys: Vec<_> = keys.into_iter().map(|(tenant, id)| [tenant.into(), id.into()]).collect();
+        let users = [user::Column::Tenant, user::Column::Id];
+        let identities = [identity::Column::Tenant, identity::Column::UserId];
+        Self {
+            users: script.read(bulk::selection::<user::Entity, 2>(backend, users, &keys)),
+            identities: script.read(bulk::selection::<identity::Entity, 2>(backend, identities, &keys)),
+        }
+    }
+
+    pub(crate) fn of(self, gave: &Gave) -> Result<Vec<User>, Failure> {
+        Ok(joined(gave.rows(self.users)?, gave.rows(self.identities)?))
+    }
+}
+
+fn joined(rows: Vec<user::Model>, known: Vec<identity::Model>) -> Vec<User> {
     let mut identities: HashMap<(i64, Uuid), Vec<identity::Model>> = HashMap::new();
     for row in known {
         identities.entry((row.tenant, row.user_id)).or_default().push(row);
@@ -68,7 +125,7 @@ pub(crate) async fn with_identities(
         let own = identities.remove(&(row.tenant, row.id)).unwrap_or_default();
         with(row, own)
     });
-    Ok(joined.collect())
+    joined.collect()
 }
 
 /// A user with what the issuers call them, in the order in which that became known.

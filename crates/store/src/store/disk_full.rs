@@ -5,8 +5,8 @@ use std::sync::Arc;
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::{
-    Author, AuthorKind, Cause, ConversationId, EnsureConversation, Error, MessageFilter, Mutation,
-    NewMessage, Options, Store, Tenant, TenantId,
+    ConversationId, Error, MessageFilter, MessageRequest, Mutation, NewMessage, TenantId,
+    testing::{self, room},
 };
 
 /// Lets the database grow by so many pages from now on, as long as the connection lives.
@@ -24,52 +24,16 @@ fn leave_pages(pages: i64) -> Mutation<()> {
     })
 }
 
-fn guest() -> Author {
-    Author { kind: AuthorKind::Customer, user_id: None, name: String::new(), user: None }
-}
-
 fn message(tenant: TenantId, room: ConversationId, n: usize) -> NewMessage {
-    NewMessage {
-        cause: Cause { tenant, author: guest(), at: 1, origin: String::new() },
-        conversation_id: room,
-        access: crate::Access::STAFF,
-        author_key: "guest".into(),
-        leaves_unread: false,
-        request: Some(Box::new(crate::MessageRequest { id: n.to_string(), payload_hash: [0; 32] })),
-        text: "x".repeat(4_000),
-    }
-}
-
-async fn store_with_a_room(directory: &std::path::Path) -> (Store, TenantId, ConversationId) {
-    let url = format!("sqlite://{}", directory.join("parlor.db").display());
-    parlor_migration::up(&url).await.unwrap();
-    let store = Store::open(Options { url, read_connections: 1 }, Box::new(|_| {})).await.unwrap();
-    let tenant = Tenant {
-        id: TenantId(0),
-        slug: "acme".into(),
-        number: None,
-        display_name: String::new(),
-        origins: Vec::new(),
-        created_at: 1,
-    };
-    let tenant = store.directory.create_tenant(tenant).await.unwrap().id;
-    let wanted = EnsureConversation {
-        cause: Cause { tenant, author: guest(), at: 1, origin: String::new() },
-        key: None,
-        kind: String::new(),
-        waiting: false,
-        owner_id: None,
-        members: Vec::new(),
-        seen_by: crate::SeenBy::Staff,
-    };
-    let room = store.chat.ensure_conversation(wanted).await.unwrap().0.id;
-    (store, tenant, room)
+    let request = Some(Box::new(MessageRequest { id: n.to_string(), payload_hash: [0; 32] }));
+    NewMessage { request, ..testing::message(tenant, 1, room, &"x".repeat(4_000)) }
 }
 
 #[tokio::test]
 async fn a_full_disk_loses_nothing_and_passes() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, tenant, room) = store_with_a_room(directory.path()).await;
+    let (store, tenant) = testing::open(&testing::sqlite(&directory), Box::new(|_| {})).await;
+    let room = store.chat.ensure_conversation(room(tenant, 1)).await.unwrap().0.id;
     store.apply(leave_pages(20)).await.unwrap();
     let store = Arc::new(store);
     let appends = (0..64).map(|n| store.chat.append(message(tenant, room, n)));

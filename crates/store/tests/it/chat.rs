@@ -2,7 +2,7 @@
 
 use parlor_store::{
     AuthorKind, Cause, ConversationFilter, ConversationId, ConversationPatch, ConversationStatus, Error,
-    MessageFilter, NewMessage, What,
+    MessageFilter, NewMessage, UserUpsert, What,
 };
 
 use sea_orm::{ConnectionTrait, Database};
@@ -22,7 +22,9 @@ crate::stories!(
     another_tenant_sees_nothing,
     a_repeated_message_is_stored_once,
     a_message_from_before_hashes_is_known_by_its_text,
+    a_repetition_touches_none_of_those_beside_it,
     two_writers_see_what_the_other_did,
+    an_author_is_told_as_they_are_now,
 );
 
 async fn a_key_makes_one_conversation(world: World) {
@@ -313,6 +315,29 @@ async fn a_repeated_message_is_stored_once(world: World) {
     assert_eq!(store.log.tenant_head(world.tenant).await, Ok(3));
 }
 
+async fn a_repetition_touches_none_of_those_beside_it(world: World) {
+    let store = &world.store;
+    let room = world.conversation("room").await.id;
+    let asked = |request: &str| {
+        let request = Some(named(request, 1));
+        NewMessage { request, ..world.message(room, guest(), "said") }
+    };
+    let first = store.chat.append(asked("r1")).await.unwrap();
+    // Queued together, so they are one batch: the repetition is found out when it is written.
+    let (new, again, other) = tokio::join!(
+        store.chat.append(asked("r2")),
+        store.chat.append(asked("r1")),
+        store.chat.append(asked("r3"))
+    );
+    let (new, again, other) = (new.unwrap(), again.unwrap(), other.unwrap());
+    assert_eq!([new.replayed, again.replayed, other.replayed], [false, true, false]);
+    assert_eq!(again.message, first.message);
+    let sequences = [first, new, other].map(|stored| stored.message.sequence);
+    assert_eq!(sequences, [2, 3, 4]);
+    let told: Vec<i64> = world.heard().iter().map(|event| event.sequence).collect();
+    assert_eq!(told, [1, 2, 3, 4], "each is told once");
+}
+
 async fn a_message_from_before_hashes_is_known_by_its_text(world: World) {
     let store = &world.store;
     let room = world.conversation("room").await.id;
@@ -343,5 +368,33 @@ async fn two_writers_see_what_the_other_did(world: World) {
     }
     let read = world.store.chat.conversation(world.tenant, room).await.unwrap();
     assert_eq!((read.unread_count, read.last_sequence), (9, 1 + 9 + 3));
+    other.close().await;
+}
+
+async fn an_author_is_told_as_they_are_now(world: World) {
+    let (other, _heard) = open(&world.place.url()).await.unwrap();
+    let (room, ann) = (world.conversation("room").await.id, world.user("ann").await);
+    let said = || world.store.chat.append(world.message(room, staff(&ann), "hello"));
+    let change = async |store: &parlor_store::Store, name: &str, disabled| {
+        let wanted = UserUpsert {
+            id: Some(ann.id),
+            display_name: Some(name.to_owned()),
+            disabled: Some(disabled),
+            ..UserUpsert::default()
+        };
+        store.directory.upsert_user(world.tenant, wanted, 50).await.unwrap();
+    };
+    let name = |stored: parlor_store::Appended| stored.message.author.user.unwrap().display_name.clone();
+    assert_eq!(name(said().await.unwrap()), "ann");
+    change(&world.store, "Ann", false).await;
+    assert_eq!(name(said().await.unwrap()), "Ann", "changed by the same writer");
+    change(&other, "Annie", false).await;
+    assert_eq!(name(said().await.unwrap()), "Annie", "changed by another");
+    change(&other, "Annie", true).await;
+    assert_eq!(said().await.unwrap_err(), Error::Withdrawn);
+    change(&world.store, "Annie", false).await;
+    let (changed, stored) = tokio::join!(change(&world.store, "Ann again", false), said());
+    let () = changed;
+    assert_eq!(name(stored.unwrap()), "Ann again", "changed in the same batch");
     other.close().await;
 }

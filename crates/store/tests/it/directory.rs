@@ -1,6 +1,8 @@
 //! Tenants and users.
 
-use parlor_store::{Error, Identity, Roles, Tenant, TenantId, Unique, UserId, UserUpsert, What};
+use parlor_store::{
+    Error, Identity, Mutation, Numbered, Roles, Tenant, TenantId, Unique, UserId, UserUpsert, What,
+};
 
 use crate::world::{World, new_tenant};
 
@@ -10,6 +12,9 @@ crate::stories!(
     an_upsert_changes_what_it_says,
     names_and_identities_are_unique,
     users_are_listed_by_number,
+    a_hash_is_renewed_if_it_is_still_the_one_that_was_verified,
+    hashes_of_other_beginnings_are_found,
+    a_number_that_another_issuer_has_given_is_left_out,
 );
 
 fn known_as(subject: &str) -> Identity {
@@ -135,4 +140,56 @@ async fn users_are_listed_by_number(world: World) {
     assert_eq!(numbers(None, 2, 2).await, [3]);
     assert_eq!(numbers(Some(Roles::STAFF), 0, 9).await, [2, 3]);
     assert_eq!(numbers(Some(Roles::STAFF.with(Roles::ADMIN)), 0, 9).await, [3]);
+}
+
+async fn with_hash(world: &World, hash: &str) -> parlor_store::User {
+    let wanted = UserUpsert { password_hash: Some(hash.into()), ..UserUpsert::default() };
+    world.store.directory.upsert_user(world.tenant, wanted, 5).await.unwrap().0
+}
+
+async fn a_hash_is_renewed_if_it_is_still_the_one_that_was_verified(world: World) {
+    let (store, tenant) = (&world.store, world.tenant);
+    let (ann, bob) = (with_hash(&world, "$2b$10$a").await, with_hash(&world, "$2b$10$a").await);
+    let renew = async |user: UserId, verified: &str, renewed: &str| {
+        store.apply(Mutation::renew_password_hash(tenant, user, verified.into(), renewed.into())).await
+    };
+    assert_eq!(renew(ann.id, "$2b$10$b", "new").await, Ok(false));
+    assert_eq!(renew(ann.id, "$2b$10$a", "new").await, Ok(true));
+    assert_eq!(renew(ann.id, "$2b$10$a", "newer").await, Ok(false), "somebody was quicker");
+    assert_eq!(renew(UserId::new(), "$2b$10$a", "new").await, Ok(false));
+    assert_eq!(store.directory.password_hash(tenant, ann.id).await, Ok(Some("new".into())));
+    assert_eq!(store.directory.password_hash(tenant, bob.id).await, Ok(Some("$2b$10$a".into())));
+    assert_eq!(store.directory.user(tenant, ann.id).await, Ok(ann.clone()), "nobody sees it");
+    assert_eq!(store.tokens.withdrawn_up_to(tenant, ann.id).await, Ok(None));
+}
+
+async fn hashes_of_other_beginnings_are_found(world: World) {
+    let beside = async |prefixes: &[&str]| {
+        let prefixes: Vec<String> = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
+        world.store.directory.password_hash_beside(world.tenant, &prefixes).await.unwrap()
+    };
+    world.user("without").await;
+    assert_eq!(beside(&[]).await, None);
+    for hash in ["$argon2id$v=19$m=1,t=2,p=1$s$h", "$2b$10$a", "$2b$10$b", "$2b$12$a"] {
+        with_hash(&world, hash).await;
+    }
+    let own = "$argon2id$v=19$m=1,t=2,p=1$";
+    assert_eq!(beside(&[own, "$2b$10$"]).await.as_deref(), Some("$2b$12$a"));
+    assert_eq!(beside(&[own, "$2b$12$", "$2b$10$"]).await, None);
+    let other = world.store.directory.create_tenant(new_tenant("beta")).await.unwrap().id;
+    assert_eq!(world.store.directory.password_hash_beside(other, &[]).await, Ok(None));
+}
+
+async fn a_number_that_another_issuer_has_given_is_left_out(world: World) {
+    let (store, tenant) = (&world.store, world.tenant);
+    for (issuer, subject) in [("site", "1002"), ("here", "1003"), ("another", "1004")] {
+        let identities = vec![Identity { issuer: issuer.into(), subject: subject.into() }];
+        let wanted = UserUpsert { identities, ..UserUpsert::default() };
+        store.directory.upsert_user(tenant, wanted, 5).await.unwrap();
+    }
+    let numbered = Some(Numbered { issuer: "here".into(), beside: "site".into(), from: 998 });
+    let wanted = UserUpsert { numbered, create_only: true, ..UserUpsert::default() };
+    let (user, _) = store.directory.upsert_user(tenant, wanted, 5).await.unwrap();
+    // 998 + 4 is the site's, + 5 is taken here, + 6 is only another's.
+    assert_eq!(user.identities, [Identity { issuer: "here".into(), subject: "1004".into() }]);
 }

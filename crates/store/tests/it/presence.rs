@@ -1,8 +1,8 @@
 //! Leases, epochs and what people chose.
 
 use parlor_store::{
-    Availability, Begun, Error, Life, Millis, NewLife, PresenceRow, Result, Store, TenantId, Unique, User,
-    UserId, What,
+    Availability, Begun, Error, Life, Millis, NewLife, PresenceRow, Result, Revised, Store, TenantId, Unique,
+    User, UserId, What,
 };
 
 use crate::world::World;
@@ -66,12 +66,13 @@ async fn a_person_comes_and_goes(world: World) {
     assert_eq!(store.presence.presence(tenant, ann.id).await, Ok(None));
     let edge = async |node: &str, epoch: &str, online: bool, at| {
         if !online {
-            return store.presence.leave(tenant, ann.id, node, epoch, at).await;
+            let left = store.presence.leave(tenant, ann.id, node, epoch, at).await;
+            return left.map(|revised| revised.revision);
         }
         let arrival = store.presence.arrive(tenant, ann.id, node, epoch, at).await?;
         assert_eq!(arrival.presence, row(&world, &ann).await, "it answers what it stored");
         assert_eq!(arrival.user_updated_at, ann.updated_at);
-        Ok(arrival.revision)
+        Ok(arrival.revised.revision)
     };
     assert_eq!(edge("n1", "e1", true, 20).await, Ok(1));
     assert_eq!(edge("n1", "e1", true, 21).await, Ok(1), "a repetition changes nothing");
@@ -92,8 +93,10 @@ async fn a_person_comes_and_goes(world: World) {
 
 async fn a_choice_is_kept(world: World) {
     let (store, tenant, ann) = (&world.store, world.tenant, world.user("ann").await);
-    assert_eq!(store.presence.set_availability(tenant, ann.id, Availability::Busy).await, Ok(1));
-    assert_eq!(store.presence.set_availability(tenant, ann.id, Availability::Busy).await, Ok(1));
+    for changed in [true, false] {
+        let chosen = store.presence.set_availability(tenant, ann.id, Availability::Busy).await;
+        assert_eq!(chosen, Ok(Revised { revision: 1, changed }));
+    }
     let chosen = row(&world, &ann).await;
     assert_eq!((chosen.availability, chosen.leases, chosen.last_seen), (Availability::Busy, vec![], None));
     assert_eq!(online(store, tenant).await, []);
@@ -150,7 +153,7 @@ async fn who_is_refused_keeps_nobody_out(world: World) {
     let guests = (0..20).map(async |nth| {
         let who = if nth == 7 { ann.id } else { UserId::new() };
         let epoch = if nth % 3 == 0 { "e0" } else { "e1" };
-        store.presence.arrive(tenant, who, "n1", epoch, 20).await.map(|arrival| arrival.revision)
+        store.presence.arrive(tenant, who, "n1", epoch, 20).await.map(|arrival| arrival.revised.revision)
     });
     for (nth, came) in futures::future::join_all(guests).await.into_iter().enumerate() {
         let expected = match nth {
@@ -282,12 +285,17 @@ async fn those_who_stay_away_are_let_go_together(world: World) {
     let stranger = UserId::new();
     let going = vec![people[3], stranger, people[0], people[1]];
     let revisions = store.presence.let_go(tenant, going, "n1", "e2").await.unwrap();
-    let expected = [1, 1, 2, 3].map(|step| revision + step);
+    let expected = [(1, true), (1, false), (2, true), (3, true)]
+        .map(|(step, changed)| Revised { revision: revision + step, changed });
     assert_eq!(revisions, expected, "one each, in their order, for who was there");
     assert_eq!(online(store, tenant).await, [people[2], people[4]]);
     let gone = store.presence.of_people(tenant, &people[..2]).await.unwrap();
     assert_eq!(gone.iter().map(|row| row.last_seen).collect::<Vec<_>>(), [Some(10); 2]);
     assert!(gone.iter().all(|row| row.leases.is_empty()));
     let again = store.presence.let_go(tenant, vec![people[0]], "n1", "e2").await;
-    assert_eq!(again, Ok(vec![revision + 3]), "a repetition changes nothing");
+    assert_eq!(
+        again,
+        Ok(vec![Revised { revision: revision + 3, changed: false }]),
+        "a repetition changes nothing"
+    );
 }

@@ -1,6 +1,6 @@
 //! API keys and withdrawals.
 
-use parlor_store::{ApiKey, ApiKeyId, ApiKeyKind, Error, Revocation, TenantId, Unique, UserId, What};
+use parlor_store::{ApiKey, ApiKeyId, ApiKeyKind, Error, Revocation, TenantId, Unique, What};
 
 use crate::world::World;
 
@@ -46,10 +46,13 @@ async fn a_revoked_key_keeps_its_moment(world: World) {
 }
 
 async fn withdrawals_last_as_long_as_needed(world: World) {
-    let (store, tenant, user) = (&world.store, world.tenant, UserId::new());
+    let (store, tenant, user) = (&world.store, world.tenant, world.user("ann").await.id);
     let token = Revocation::Token { tenant, token_id: "t1".into() };
     let everything = |at| Revocation::User { tenant, user, at };
+    assert_eq!(store.tokens.withdrawn_token(tenant, "t1").await, Ok(None));
     store.tokens.revoke(token.clone(), 100, 10).await.unwrap();
+    assert_eq!(store.tokens.withdrawn_token(tenant, "t1").await, Ok(Some((10, 100))));
+    assert_eq!(store.tokens.withdrawn_token(tenant, "t2").await, Ok(None));
     store.tokens.revoke(everything(20), 200, 20).await.unwrap();
     store.tokens.revoke(everything(15), 150, 21).await.unwrap();
     assert_eq!(store.tokens.revocations(99).await.unwrap().len(), 2);

@@ -152,12 +152,14 @@ pub fn word(event: &StoredEvent) -> String {
             ConversationChange::Reacted { sequence, emoji, removed, count } => {
                 format!("{sequence} {} {emoji} {count}", if removed { "lost" } else { "has" })
             }
+            ConversationChange::Erased(sequences) => format!("erased {sequences:?}"),
         },
     }
 }
 
-/// What happened to a conversation, if the event is no message.
+/// What happened to a conversation, if the event is of one and no message.
 pub fn change(event: &StoredEvent) -> Option<ConversationChange> {
+    event.subject.as_conversation()?;
     match &event.body {
         EventBody::Message(_) => None,
         EventBody::Encoded { kind, bytes, .. } => Some(ConversationChange::decode(*kind, bytes).unwrap()),

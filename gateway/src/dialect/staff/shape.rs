@@ -11,7 +11,7 @@ use parlor_socketio::Text;
 use serde::Serialize;
 
 pub(super) use crate::dialect::rest::json;
-use crate::dialect::{Frame, Response, javascript::iso};
+use crate::dialect::{Frame, Response, erased, javascript::iso};
 
 /// What a conversation of this dialect is for.
 pub(super) const KIND: &str = "staff";
@@ -75,7 +75,7 @@ pub(super) fn customer_message(conversation: &v1::Conversation, message: &v1::Me
     let person = message.author.as_ref().and_then(|author| author.person.as_ref());
     Outgoing::CustomerMessage {
         session_id: &session_id(conversation),
-        message: &message.text,
+        message: erased::text(message),
         customer_name: writer_name(person),
         timestamp: iso(message.create_time.as_ref()),
     }
@@ -84,7 +84,8 @@ pub(super) fn customer_message(conversation: &v1::Conversation, message: &v1::Me
 
 /// What a customer hears when staff write.
 pub(super) fn staff_reply(message: &v1::Message) -> Frame {
-    Outgoing::StaffReply { message: &message.text, timestamp: iso(message.create_time.as_ref()) }.frame()
+    Outgoing::StaffReply { message: erased::text(message), timestamp: iso(message.create_time.as_ref()) }
+        .frame()
 }
 
 // === Bodies ===
@@ -175,7 +176,7 @@ impl<'a> HistoryMessage<'a> {
         let (role, message_type) = role(message);
         Self {
             role,
-            content: &message.text,
+            content: erased::text(message),
             timestamp: iso(message.create_time.as_ref()),
             message_type,
             related_products: [],
@@ -189,7 +190,7 @@ impl<'a> StoredMessage<'a> {
         let (role, message_type) = role(message);
         Self {
             role,
-            content: &message.text,
+            content: erased::text(message),
             message_type,
             timestamp: iso(message.create_time.as_ref()),
             id: hex_id::encode(Kind::Message, message.number),
@@ -220,7 +221,7 @@ impl<'a> ActiveChat<'a> {
             last_message: conversation
                 .last_message
                 .as_ref()
-                .map_or_else(|| "No messages yet".to_owned(), |message| preview(&message.text)),
+                .map_or_else(|| "No messages yet".to_owned(), |message| preview(erased::text(message))),
             last_activity: iso(conversation.customer_active_time.as_ref()),
             unread_count: conversation.unread_count,
             waiting_for_staff: conversation.waiting,

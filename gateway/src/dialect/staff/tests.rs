@@ -120,6 +120,7 @@ fn message(sequence: u64, kind: v1::AuthorKind, person: Option<v1::Person>, text
         text: text.to_owned(),
         create_time: Some(NOW),
         reactions: Vec::new(),
+        erased: false,
     }
 }
 

@@ -3,15 +3,15 @@
 //! The rule it keeps: a token that was shown decides, whatever else there is; a cookie counts only for pages of the
 //! mount's origins, since browsers send it for any page; a bare claim counts only where the operator chose so.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use serde_json::Value;
 
 use super::read::{Claim, Role};
 use crate::{
-    dialect::{Credential, javascript, who::bearer},
+    dialect::{Credential, cookies, javascript, who::bearer},
     mount::{Identity, Mount},
 };
 use parlor_api::v1;
@@ -30,7 +30,7 @@ impl Shown {
             token: auth
                 .and_then(token_of_auth)
                 .or_else(|| bearer(headers).map(ToOwned::to_owned))
-                .or_else(|| cookie(mount, headers).map(ToOwned::to_owned)),
+                .or_else(|| cookie(mount, headers).map(Cow::into_owned)),
             claims: mount.identity == Identity::Claims,
         }
     }
@@ -50,13 +50,14 @@ impl Shown {
 }
 
 /// The token of a request: in `Authorization`, or in the cookie.
-pub(super) fn token_of_request<'a>(mount: &Mount, headers: &'a HeaderMap) -> Option<&'a str> {
-    bearer(headers).or_else(|| cookie(mount, headers))
+pub(super) fn token_of_request<'a>(mount: &Mount, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
+    bearer(headers).map(Cow::from).or_else(|| cookie(mount, headers))
 }
 
 /// All that a request shows: who signs out wants none of it any more.
-pub(super) fn tokens_of_request<'a>(mount: &Mount, headers: &'a HeaderMap) -> Vec<&'a str> {
-    let mut tokens: Vec<&str> = bearer(headers).into_iter().chain(cookie(mount, headers)).collect();
+pub(super) fn tokens_of_request<'a>(mount: &Mount, headers: &'a HeaderMap) -> Vec<Cow<'a, str>> {
+    let shown = bearer(headers).map(Cow::from).into_iter();
+    let mut tokens: Vec<Cow<'_, str>> = shown.chain(cookie(mount, headers)).collect();
     tokens.dedup();
     tokens
 }
@@ -68,22 +69,18 @@ fn token_of_auth(auth: &Bytes) -> Option<String> {
     (!token.is_empty()).then(|| token.to_owned())
 }
 
-/// The value of the mount's cookie (RFC 6265, section 5.4), if the request may use it.
-fn cookie<'a>(mount: &Mount, headers: &'a HeaderMap) -> Option<&'a str> {
+/// The value of the mount's cookie, if the request may use it.
+fn cookie<'a>(mount: &Mount, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
     let Identity::Cookie(cookie) = &mount.identity else { return None };
     if mount.origins.is_empty() || !mount.admits(headers) {
         return None;
     }
-    let pairs = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    pairs
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == cookie.name && !value.is_empty()).then_some(value))
+    cookies::named(headers, &cookie.name)
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderValue, header};
 
     use super::*;
     use crate::{dialect::support::tests::mount, mount::Cookie};

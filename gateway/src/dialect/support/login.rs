@@ -63,7 +63,7 @@ pub(super) async fn signup(asked: Asked) -> Result<Response, Failure> {
 pub(super) async fn signout(asked: Asked) -> Result<Response, Failure> {
     asked.mount.login_issuer.as_ref().ok_or_else(not_found)?;
     for token in tokens_of_request(&asked.mount, &asked.request.headers) {
-        withdraw(&asked, token).await?;
+        withdraw(&asked, &token).await?;
     }
     let mut response = json(StatusCode::OK, &serde_json::json!({"message": "Logged out successfully!"}));
     let gone = settable(&asked).and_then(|cookie| set_cookie(cookie, "", 0));

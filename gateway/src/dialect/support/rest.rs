@@ -1,5 +1,7 @@
 //! The endpoints, and what they refuse in the words of old.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 
 use super::{
@@ -16,7 +18,7 @@ use crate::dialect::{
 
 pub(super) static REST: Rest = Rest {
     routes: ROUTES,
-    token: |request, mount| identity::token_of_request(mount, &request.headers).map(ToOwned::to_owned),
+    token: |request, mount| identity::token_of_request(mount, &request.headers).map(Cow::into_owned),
     not_found,
     not_json: || refused(StatusCode::BAD_REQUEST, "Invalid JSON!"),
     token_missing: || refused(StatusCode::UNAUTHORIZED, "Unauthorized - Missing Token"),

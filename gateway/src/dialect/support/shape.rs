@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::read::id_of_digits;
-use crate::dialect::{Frame, Response, SocketEvent, javascript::iso, rest};
+use crate::dialect::{Frame, Response, SocketEvent, erased, javascript::iso, rest};
 
 pub(super) const FAILED: &str = "Failed to send message";
 pub(super) const NOT_AUTHENTICATED: &str = "User not authenticated. Please reconnect.";
@@ -108,7 +108,7 @@ impl<'a> Message<'a> {
             id: message.number,
             conversation_id: conversation.number,
             sender: if is_by_customer(message) { "CUSTOMER" } else { "ADMIN" },
-            content: &message.text,
+            content: erased::text(message),
             is_read: is_read(message, conversation),
             created_at: iso(message.create_time.as_ref()),
         }

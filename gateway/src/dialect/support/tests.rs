@@ -165,6 +165,7 @@ fn message(number: u64, kind: v1::AuthorKind, text: &str) -> v1::Message {
         text: text.to_owned(),
         create_time: Some(NOW),
         reactions: Vec::new(),
+        erased: false,
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     shape::{self, refused},
 };
 use crate::dialect::{
-    Response,
+    Response, erased,
     javascript::iso,
     refusal::Kind,
     rest::{Asked, Failure, json},
@@ -77,7 +77,7 @@ impl<'a> Shown<'a> {
             customer_name: owner.and_then(shape::name).unwrap_or("Unknown Customer"),
             customer_email: owner.map_or("", |owner| &owner.email),
             avatar: owner.map_or("", |owner| &owner.avatar_url),
-            last_message: messages.last().map_or("", |message| &message.text),
+            last_message: messages.last().map_or("", erased::text),
             unread: conversation.unread_count,
             last_active: iso(conversation.update_time.as_ref()),
             status: shape::status(conversation),
@@ -91,7 +91,7 @@ impl<'a> Line<'a> {
         Self {
             id: message.number,
             sender: if shape::is_by_customer(message) { "customer" } else { "admin" },
-            text: &message.text,
+            text: erased::text(message),
             timestamp: iso(message.create_time.as_ref()),
             is_read: shape::is_read(message, conversation),
         }

@@ -29,27 +29,33 @@ pub struct Place {
     _of_address: Option<places::Place<IpAddr>>,
 }
 
+/// Whose places are all taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    OfAll,
+    OfAddress,
+}
+
 impl Places {
     pub fn new(listener: Arc<str>, most: usize, of_address: usize, proxies: Arc<[IpNet]>) -> Self {
         let (all, of_addresses) = (Arc::new(Semaphore::new(most)), places::Places::new(of_address));
         Self { listener, all, of_addresses, proxies, seldom: Seldom::default() }
     }
 
-    /// A place for a connection from an address. Without one the connection is to be closed at once, so that its client can
-    /// go elsewhere.
-    pub fn take(&self, address: IpAddr) -> Option<Place> {
+    /// A place for a connection from an address.
+    pub fn take(&self, address: IpAddr) -> Result<Place, Full> {
         let address = address.to_canonical();
         let is_proxy = self.proxies.iter().any(|network| network.contains(&address));
         let of_address = if is_proxy { None } else { self.of_addresses.take(network(address)) };
         if of_address.is_none() && !is_proxy {
             self.refused(Some(address));
-            return None;
+            return Err(Full::OfAddress);
         }
         let Ok(of_all) = Arc::clone(&self.all).try_acquire_owned() else {
             self.refused(None);
-            return None;
+            return Err(Full::OfAll);
         };
-        Some(Place { _of_all: of_all, _of_address: of_address })
+        Ok(Place { _of_all: of_all, _of_address: of_address })
     }
 
     fn refused(&self, address: Option<IpAddr>) {

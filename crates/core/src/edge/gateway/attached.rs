@@ -80,6 +80,10 @@ impl Gateway {
         let is_withdrawn = self.shared.rights.standing().is_withdrawn(&principal);
         if let Some(earlier) = self.connections.insert(Arc::clone(connection), Box::new(proven)) {
             self.replaced(connection, *earlier);
+        } else if !principal.is_staff()
+            && let Some(attached) = self.connections.get_mut(connection)
+        {
+            attached.visiting = Some(self.shared.presence.visits().attach(connection));
         }
         if let Some(mut answer) = answer {
             answer.dropped.clone_from(&self.connections[connection].dropped);
@@ -109,6 +113,7 @@ impl Gateway {
     fn replaced(&mut self, connection: &str, mut earlier: Connection) {
         self.rights.forget(&earlier.principal, earlier.generation);
         let now = self.connections.get_mut(connection).expect("it has just been recorded");
+        now.visiting = earlier.visiting.take();
         // The count is kept under the connection's name: the same person must not be counted out by the earlier guard.
         if earlier.principal.user_id() == now.principal.user_id()
             && now.present.is_some()

@@ -23,18 +23,19 @@ impl State for Presences {
         if announced.number <= head {
             return Applied::Nothing;
         }
+        let Some(Payload::PresenceChanged(changed)) = &announced.event.payload else {
+            return Applied::Nothing;
+        };
+        // Who changed at this number. A bare one is for whoever has not heard it from the one that changed.
+        let Some(presence) = &changed.presence else { return Applied::Missing };
         if announced.number > head + 1 {
             return Applied::Missing;
         }
-        if let Some(Payload::PresenceChanged(changed)) = &announced.event.payload
-            && let Some(presence) = &changed.presence
-        {
-            let id = user_id(presence.person.as_ref());
-            if presence.reachable {
-                self.0.insert(id, presence.clone());
-            } else {
-                self.0.remove(&id);
-            }
+        let id = user_id(presence.person.as_ref());
+        if presence.reachable {
+            self.0.insert(id, presence.clone());
+        } else {
+            self.0.remove(&id);
         }
         Applied::Told
     }

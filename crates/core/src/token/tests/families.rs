@@ -232,3 +232,34 @@ async fn who_signs_in_right_after_a_withdrawal_is_in() {
         assert!(!is_withdrawn(&world, &sign_in(issuer).await.token).await, "{issuer}");
     }
 }
+
+#[tokio::test]
+async fn a_token_that_is_withdrawn_is_not_written_again_and_one_that_is_over_never() {
+    let world = World::new().await;
+    let (user, _) = world.somebody("shop", Role::Customer).await;
+    let tenant = world.core.tenant("shop").await.unwrap();
+    let stored = async |id: &str| world.core.store().tokens.withdrawn_token(tenant, id).await.unwrap();
+    let revoke = async |selector: Selector| {
+        let request = v1::RevokeTokenRequest { selector: Some(selector) };
+        let shop = [bearer(OPERATOR), ("parlor-tenant", "shop")];
+        world.tokens().revoke_token(call(request, &shop)).await.unwrap().into_inner().revoke_time
+    };
+    let minted = world.token_of("shop", &user).await;
+    let first = revoke(Selector::Token(minted.token.clone())).await;
+    let row = stored(&minted.token_id).await.unwrap();
+    world.clock.advance(std::time::Duration::from_secs(60));
+    assert_eq!(revoke(Selector::Token(minted.token.clone())).await, first);
+    assert_eq!(stored(&minted.token_id).await.unwrap(), row);
+    // Nobody says when the token of an id ends, so that is remembered for longer; once.
+    revoke(Selector::TokenId(minted.token_id.clone())).await;
+    let longer = stored(&minted.token_id).await.unwrap();
+    assert!(longer.1 > row.1);
+    world.clock.advance(std::time::Duration::from_secs(60));
+    revoke(Selector::TokenId(minted.token_id.clone())).await;
+    assert_eq!(stored(&minted.token_id).await.unwrap(), longer);
+
+    let over = world.token_of("shop", &user).await;
+    world.clock.advance(std::time::Duration::from_secs(3 * 3600));
+    revoke(Selector::Token(over.token)).await;
+    assert_eq!(stored(&over.token_id).await, None);
+}

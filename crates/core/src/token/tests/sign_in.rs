@@ -3,7 +3,7 @@
 use super::*;
 use crate::{Error, caller::Caller, password::Passwords, token::Tokens};
 
-fn tokens(world: &World) -> Tokens {
+pub(super) fn tokens(world: &World) -> Tokens {
     let auth = world.core.auth().clone();
     Tokens::new(world.core.store().clone(), auth, world.clock.clone(), Passwords::default())
 }

@@ -53,7 +53,10 @@ pub(super) fn doubt(config: &Config, findings: &mut Findings) {
         let key = move |number| format!("issuer[{index}].key[{number}].secret");
         issuer.key.iter().enumerate().map(move |(number, entry)| (key(number), &entry.secret))
     });
-    for (key, secret) in own.into_iter().chain(shared) {
+    let minting = config.issuer.iter().enumerate();
+    let minting =
+        minting.map(|(index, issuer)| (format!("issuer[{index}].mint_secret"), &issuer.mint_secret));
+    for (key, secret) in own.into_iter().chain(shared).chain(minting) {
         let different = secret.expose().chars().collect::<HashSet<_>>().len();
         if (1..CHARACTERS_MIN).contains(&different) {
             findings.refuse(key, format!("has fewer than {CHARACTERS_MIN} different characters; {ADVICE}"));

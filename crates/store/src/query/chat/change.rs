@@ -2,6 +2,7 @@
 //!
 //! What changes a field is an event with a number; what changes nothing has none and consumes none.
 
+pub(crate) mod erase;
 mod own;
 mod react;
 
@@ -21,6 +22,7 @@ use crate::{
         chat::{self, participant},
         code::Code,
         event::{self, NewEvent},
+        users,
     },
     tx::Tx,
 };
@@ -120,6 +122,10 @@ async fn ensure(
         },
         None => None,
     };
+    if found.as_ref().is_some_and(|row| row.key.is_none()) {
+        // It has lost its key with its owner.
+        return Err(Error::NotOwner.into());
+    }
     if let Some(owner) = wanted.owner_id {
         require_user(tx, cause.tenant, owner).await?;
     }
@@ -139,7 +145,7 @@ async fn ensure(
     Ok((store_changes(tx, &row, changed, cause).await?, false))
 }
 
-async fn create(
+pub(crate) async fn create(
     tx: &mut Tx,
     id: ConversationId,
     wanted: &EnsureConversation,
@@ -184,7 +190,7 @@ async fn create(
     Ok(row)
 }
 
-async fn update(
+pub(crate) async fn update(
     tx: &mut Tx,
     id: ConversationId,
     patch: &ConversationPatch,
@@ -306,7 +312,7 @@ async fn raise_mark(
 }
 
 /// Numbers what happened to a conversation, stores it with the conversation, and announces it.
-async fn tell(
+pub(crate) async fn tell(
     tx: &mut Tx,
     mut row: conversation::Model,
     change: &ConversationChange,
@@ -340,7 +346,13 @@ async fn save(tx: &mut Tx, row: conversation::Model) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn require_user(tx: &Tx, tenant: TenantId, id: UserId) -> Result<(), Failure> {
+pub(crate) async fn require_user(tx: &Tx, tenant: TenantId, id: UserId) -> Result<(), Failure> {
     let there = user::Entity::of(tenant).filter(user::Column::Id.eq(id.0)).one(tx.db()).await?;
-    there.map(|_| ()).ok_or(Error::NotFound(What::User).into())
+    match there {
+        Some(row) if row.disabled && users::is_being_erased(tx.db(), tenant, id).await? => {
+            Err(Error::NotFound(What::User).into())
+        }
+        Some(_) => Ok(()),
+        None => Err(Error::NotFound(What::User).into()),
+    }
 }

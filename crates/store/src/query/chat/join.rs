@@ -6,15 +6,19 @@ use std::{
     sync::Arc,
 };
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend};
 use uuid::Uuid;
 
 use crate::{
     Author, Conversation, ConversationId, Message, MessageId, TenantId, User, UserId, bulk,
+    connection::Script,
     entity::{conversation, message},
     failure::Failure,
     query::{code::Code, users},
 };
+
+/// The author key of a message whose author was erased. No principal has it.
+pub(crate) const ERASED: &str = "erased";
 
 /// The users that some rows name.
 #[derive(Default)]
@@ -39,14 +43,38 @@ impl Named {
     }
 
     pub(crate) async fn fetch(self, db: &impl ConnectionTrait) -> Result<People, Failure> {
-        let users = users::by_key(db, self.0.into_iter().collect()).await?;
-        Ok(People(users.into_iter().map(|user| ((user.tenant.0, user.id.0), Arc::new(user))).collect()))
+        Ok(users::by_key(db, self.0.into_iter().collect()).await?.into_iter().collect())
+    }
+
+    /// Leaves out those of whom this is not true.
+    pub(crate) fn retain(&mut self, mut is_true: impl FnMut(i64, Uuid) -> bool) {
+        self.0.retain(|(tenant, id)| is_true(*tenant, *id));
+    }
+
+    /// Reads them with other things.
+    pub(crate) fn reading(self, backend: DbBackend, script: &mut Script) -> users::Reading {
+        users::Reading::by_key(backend, script, self.0.into_iter().collect())
+    }
+}
+
+impl FromIterator<User> for People {
+    fn from_iter<I: IntoIterator<Item = User>>(users: I) -> Self {
+        Self(users.into_iter().map(|user| ((user.tenant.0, user.id.0), Arc::new(user))).collect())
     }
 }
 
 impl People {
-    fn find(&self, tenant: i64, id: Option<Uuid>) -> Option<Arc<User>> {
+    pub(crate) fn add(&mut self, user: Arc<User>) {
+        self.0.insert((user.tenant.0, user.id.0), user);
+    }
+
+    pub(crate) fn find(&self, tenant: i64, id: Option<Uuid>) -> Option<Arc<User>> {
         id.and_then(|id| self.0.get(&(tenant, id)).cloned())
+    }
+
+    /// True if somebody is meant as whom nobody acts any more.
+    pub(crate) fn is_withdrawn(&self, tenant: i64, id: Option<Uuid>) -> bool {
+        id.is_some() && self.find(tenant, id).is_none_or(|user| user.disabled)
     }
 
     pub(crate) fn author(
@@ -74,6 +102,7 @@ impl People {
             author: self.author(row.tenant, row.author_kind, row.author_id, &row.author_name)?,
             text: row.text.clone(),
             created_at: row.created_at,
+            erased: row.author_key == ERASED,
         })
     }
 

@@ -83,7 +83,9 @@ impl Chat {
                 .all(&self.db.readers);
             gathered.other = rows.await?;
         }
-        let mut missed = gathered.join(&self.db.readers, true).await?;
+        // After the rows: what has gone since then is here.
+        let kept = Floor::read(&self.db.readers, tenant).await?.keeps(missing.after);
+        let mut missed = gathered.join(&self.db.readers, kept).await?;
         // Positions have no gaps, so what is no longer kept shows.
         let expected = usize::try_from(missed.through - missing.after).unwrap_or(usize::MAX);
         missed.complete &= missing.messages_only || missed.events.len() == expected;
@@ -101,6 +103,7 @@ impl Chat {
         if missing.after > gathered.through {
             return Ok(gathered.nothing());
         }
+        let floor = Floor::read(&self.db.readers, tenant).await?;
         // After the head: a conversation that is not here has nothing up to it.
         let mut owned = conversation::Entity::of(tenant)
             .filter(conversation::Column::Id.in_subquery(conversations_of(tenant, person)))
@@ -110,10 +113,12 @@ impl Chat {
             .await?;
         let mut complete = owned.len() as u64 <= OWNED_MAX;
         owned.truncate(usize::try_from(OWNED_MAX).unwrap_or(usize::MAX));
+        let mut kept = true;
         for row in owned {
             let all = Bound { after_sequence: 0, through: i64::MAX };
-            complete &= gathered.add(&self.db.readers, &row, missing, all).await?;
+            kept &= gathered.add(&self.db.readers, &row, missing, all).await?;
         }
+        complete &= floor.kept(&self.db.readers, tenant, missing.after, kept).await?;
         gathered.join(&self.db.readers, complete).await
     }
 
@@ -130,17 +135,19 @@ impl Chat {
         if missing.after > head {
             return Ok((gathered.nothing(), vec![(0, 0); picks.len()]));
         }
-        let (mut complete, mut reaches) = (true, Vec::with_capacity(picks.len()));
+        let floor = Floor::read(&self.db.readers, tenant).await?;
+        let (mut kept, mut reaches) = (true, Vec::with_capacity(picks.len()));
         for pick in picks {
             let Some(row) = order::find(&self.db.readers, tenant, pick.conversation).await? else {
                 reaches.push((0, 0));
                 continue;
             };
             let bound = Bound { after_sequence: pick.after_sequence, through: pick.through.unwrap_or(head) };
-            complete &= gathered.add(&self.db.readers, &row, missing, bound).await?;
-            let from = reach(&self.db.readers, &row, missing.after).await?;
-            reaches.push((from, reach(&self.db.readers, &row, bound.through.min(head)).await?));
+            kept &= gathered.add(&self.db.readers, &row, missing, bound).await?;
+            let from = reach(&self.db.readers, &row, missing.after, floor).await?;
+            reaches.push((from, reach(&self.db.readers, &row, bound.through.min(head), floor).await?));
         }
+        let complete = floor.kept(&self.db.readers, tenant, missing.after, kept).await?;
         Ok((gathered.join(&self.db.readers, complete).await?, reaches))
     }
 }
@@ -190,7 +197,7 @@ impl Gathered {
             reached = reached.max(other_after);
         }
         self.cut();
-        Ok(row.floor_sequence <= 1 || reached >= row.floor_sequence)
+        Ok(reached + 1 >= row.floor_sequence)
     }
 
     /// Forgets what is beyond the limit, and asks for nothing above it any more. True if something was.
@@ -227,10 +234,46 @@ struct Bound {
     through: i64,
 }
 
-/// The sequence of the last event of a conversation up to a position.
-async fn reach(db: &impl ConnectionTrait, row: &conversation::Model, through: i64) -> Result<i64, Failure> {
+/// The position from which on everything of a tenant is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Floor(i64);
+
+impl Floor {
+    async fn read(db: &impl ConnectionTrait, tenant: TenantId) -> Result<Self, Failure> {
+        Ok(Self(order::floor(db, tenant).await?))
+    }
+
+    /// Everything above a position is kept.
+    fn keeps(self, after: i64) -> bool {
+        after + 1 >= self.0
+    }
+
+    /// Nothing above a position was missing while conversations were read; `known` if their own floors said so, which
+    /// counts only if nothing went meanwhile.
+    async fn kept(
+        self,
+        db: &impl ConnectionTrait,
+        tenant: TenantId,
+        after: i64,
+        known: bool,
+    ) -> Result<bool, Failure> {
+        let now = Self::read(db, tenant).await?;
+        Ok(now.keeps(after) || (known && now == self))
+    }
+}
+
+/// The sequence of the last event of a conversation up to a position; of what is gone only its number is known, and where
+/// even that is not, 0.
+async fn reach(
+    db: &impl ConnectionTrait,
+    row: &conversation::Model,
+    through: i64,
+    floor: Floor,
+) -> Result<i64, Failure> {
     let sent = last_up_to(db, Table::Message, row, through).await?;
-    Ok(sent.max(last_up_to(db, Table::Event, row, through).await?))
+    let found = sent.max(last_up_to(db, Table::Event, row, through).await?);
+    // All that is gone stood below the tenant's floor.
+    Ok(if floor.keeps(through) { found.max(row.floor_sequence - 1) } else { found })
 }
 
 /// The sequence of the last row of the table up to a position; 0 if there is none. No query names the position: asked for

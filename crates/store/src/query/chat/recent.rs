@@ -1,133 +1,153 @@
-//! Conversations as the writer left them, so that a busy one is not read again for each batch.
+//! What the writer read or wrote last, so that a busy conversation and its people are not read again for each batch.
 //!
-//! Whatever changes a conversation moves its tenant's conversation revision in the same transaction. So what is known of a
-//! tenant's conversations holds for as long as that revision, read under its lock, is where this writer left it; a change
-//! or another process has moved it, and then all of the tenant is forgotten. What happens to other subjects moves only the
-//! tenant's position, and nothing is forgotten for it.
+//! Whatever changes a conversation moves its tenant's conversation revision in the same transaction, and whatever changes
+//! a person the people revision. So what is known of a tenant holds for as long as the revision, read under its lock, is where
+//! this writer left it; a change or another process has moved it, and then all of the tenant is forgotten. What happens to
+//! other subjects moves only the tenant's position, and nothing is forgotten for it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, mem, sync::Arc};
 
 use uuid::Uuid;
 
-use crate::entity::conversation;
+use crate::{User, entity::conversation};
 
-/// Conversations that are kept, some 2 MB; beyond that all are forgotten, which costs one read of each.
-const CONVERSATIONS_MAX: usize = 4_096;
+/// Kept of each kind in a generation, of which there are two: some 4 MB of conversations and as much of people at the most.
+const GENERATION: usize = 4_096;
+/// Tenants whose revisions are kept; beyond that all are forgotten.
+const TENANTS_MAX: usize = 4_096;
 
 /// What the writer knows.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    tenants: HashMap<i64, Known>,
-    conversations: usize,
+    pub conversations: Known<conversation::Model>,
+    pub people: Known<Arc<User>>,
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    revision: i64,
-    conversations: HashMap<Uuid, conversation::Model>,
-}
-
-/// What one append leaves behind in a tenant, if it is committed.
+/// Things of one kind, by tenant and id.
 #[derive(Debug)]
-pub(crate) struct Left {
-    /// The tenant's conversation revision before the append, and after it.
+pub(crate) struct Known<V> {
+    tenants: HashMap<i64, Revision>,
+    /// Counts how often something was forgotten.
+    spans: u64,
+    young: HashMap<(i64, Uuid), Entry<V>>,
+    old: HashMap<(i64, Uuid), Entry<V>>,
+}
+
+#[derive(Debug)]
+struct Revision {
+    revision: i64,
+    /// The span since which nothing was forgotten.
+    span: u64,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    span: u64,
+    value: V,
+}
+
+/// What is known of a tenant after a transaction, if it is committed.
+#[derive(Debug)]
+pub(crate) struct Left<V> {
+    /// The tenant's revision before it, and after it.
     pub before: i64,
     pub after: i64,
-    pub conversations: Vec<conversation::Model>,
+    pub values: Vec<(Uuid, V)>,
 }
 
-impl Recent {
-    /// The conversation of a tenant that is locked and at this conversation revision.
-    pub(crate) fn find(&self, tenant: i64, revision: i64, id: Uuid) -> Option<&conversation::Model> {
+impl<V> Default for Known<V> {
+    fn default() -> Self {
+        Self { tenants: HashMap::new(), spans: 0, young: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+impl<V> Known<V> {
+    /// What has this id, in a tenant that is locked and at this revision.
+    pub fn find(&self, tenant: i64, revision: i64, id: Uuid) -> Option<&V> {
         let known = self.tenants.get(&tenant).filter(|known| known.revision == revision)?;
-        known.conversations.get(&id)
+        let place = (tenant, id);
+        let entry = self.young.get(&place).or_else(|| self.old.get(&place))?;
+        (entry.span == known.span).then_some(&entry.value)
     }
 
-    /// Takes what a committed append left.
-    pub(crate) fn keep(&mut self, tenant: i64, left: Left) {
-        if self.conversations + left.conversations.len() > CONVERSATIONS_MAX {
-            *self = Self::default();
+    /// Takes what a committed transaction left.
+    pub fn keep(&mut self, tenant: i64, left: Left<V>) {
+        if self.tenants.len() >= TENANTS_MAX && !self.tenants.contains_key(&tenant) {
+            self.tenants.clear();
         }
-        let known = self.tenants.entry(tenant).or_default();
-        let had = known.conversations.len();
+        let spans = &mut self.spans;
+        let mut begin = || {
+            *spans += 1;
+            Revision { revision: left.before, span: *spans }
+        };
+        let known = self.tenants.entry(tenant).or_insert_with(&mut begin);
         if known.revision != left.before {
-            known.conversations.clear();
+            *known = begin();
         }
         known.revision = left.after;
-        known.conversations.extend(left.conversations.into_iter().map(|row| (row.id, row)));
-        self.conversations = self.conversations + known.conversations.len() - had;
+        let span = known.span;
+        for (id, value) in left.values {
+            if self.young.len() >= GENERATION {
+                self.old = mem::take(&mut self.young);
+            }
+            self.young.insert((tenant, id), Entry { span, value });
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::Strings;
 
-    fn row(number: i64) -> conversation::Model {
-        conversation::Model {
-            tenant: 1,
-            id: id(number),
-            number,
-            key: None,
-            kind: String::new(),
-            status: 1,
-            owner_id: None,
-            current_owner: None,
-            assignee_id: None,
-            tags: Strings::default(),
-            waiting: false,
-            unanswered: false,
-            unread_count: 0,
-            staff_read_sequence: 0,
-            staff_read_at: None,
-            last_sequence: 0,
-            last_message_sequence: 0,
-            floor_sequence: 1,
-            cleared_sequence: 0,
-            created_at: 0,
-            updated_at: 0,
-            customer_active_at: 0,
-            seen_by: 1,
-        }
+    fn id(number: usize) -> Uuid {
+        Uuid::from_u128(number as u128)
     }
 
-    fn id(number: i64) -> Uuid {
-        Uuid::from_u128(u128::from(number.unsigned_abs()))
-    }
-
-    fn left(before: i64, after: i64, numbers: impl IntoIterator<Item = i64>) -> Left {
-        Left { before, after, conversations: numbers.into_iter().map(row).collect() }
+    fn left(before: i64, after: i64, numbers: impl IntoIterator<Item = usize>) -> Left<usize> {
+        Left { before, after, values: numbers.into_iter().map(|number| (id(number), number)).collect() }
     }
 
     #[test]
     fn what_was_left_is_found_at_that_revision_only() {
-        let mut recent = Recent::default();
-        recent.keep(1, left(4, 6, [10, 11]));
-        assert!(recent.find(1, 6, id(10)).is_some());
-        assert!(recent.find(1, 7, id(10)).is_none(), "something else has happened");
-        assert!(recent.find(2, 6, id(10)).is_none(), "another tenant");
+        let mut known = Known::default();
+        known.keep(1, left(4, 6, [10, 11]));
+        assert_eq!(known.find(1, 6, id(10)), Some(&10));
+        assert_eq!(known.find(1, 7, id(10)), None, "something else has happened");
+        assert_eq!(known.find(2, 6, id(10)), None, "another tenant");
     }
 
     #[test]
-    fn an_append_that_follows_adds_and_one_after_a_change_begins_anew() {
-        let mut recent = Recent::default();
-        recent.keep(1, left(0, 1, [10]));
-        recent.keep(1, left(1, 2, [11]));
-        assert!(recent.find(1, 2, id(10)).is_some() && recent.find(1, 2, id(11)).is_some());
-        recent.keep(1, left(3, 4, [12]));
-        assert!(recent.find(1, 4, id(10)).is_none() && recent.find(1, 4, id(12)).is_some());
-        assert_eq!(recent.conversations, 1);
+    fn what_follows_is_added_and_after_a_change_it_begins_anew() {
+        let mut known = Known::default();
+        known.keep(1, left(0, 1, [10]));
+        known.keep(1, left(1, 2, [11]));
+        assert_eq!([10, 11].map(|number| known.find(1, 2, id(number)).is_some()), [true, true]);
+        known.keep(1, left(3, 4, [12]));
+        assert_eq!([10, 12].map(|number| known.find(1, 4, id(number)).is_some()), [false, true]);
     }
 
     #[test]
-    fn it_is_full_at_its_bound_and_empty_one_over() {
-        let many = i64::try_from(CONVERSATIONS_MAX).unwrap();
-        let mut recent = Recent::default();
-        recent.keep(1, left(0, 1, 0..many));
-        assert!(recent.find(1, 1, id(0)).is_some());
-        recent.keep(1, left(1, 2, [many]));
-        assert!(recent.find(1, 2, id(0)).is_none());
-        assert_eq!(recent.conversations, 1);
+    fn what_was_not_in_use_for_two_generations_is_forgotten() {
+        let mut known = Known::default();
+        known.keep(1, left(1, 1, 0..GENERATION));
+        assert!(known.find(1, 1, id(0)).is_some());
+        known.keep(1, left(1, 1, GENERATION..2 * GENERATION));
+        assert!(known.find(1, 1, id(0)).is_some(), "the generation before");
+        known.keep(1, left(1, 1, [2 * GENERATION]));
+        assert!(known.find(1, 1, id(0)).is_none());
+        assert!(known.find(1, 1, id(GENERATION)).is_some());
+        assert!(known.young.len() + known.old.len() <= 2 * GENERATION);
+    }
+
+    #[test]
+    fn tenants_that_are_forgotten_come_back_with_nothing() {
+        let mut known = Known::default();
+        known.keep(0, left(1, 1, [7]));
+        for tenant in 1..=i64::try_from(TENANTS_MAX).unwrap() {
+            known.keep(tenant, left(0, 0, []));
+        }
+        assert!(known.tenants.len() <= TENANTS_MAX);
+        known.keep(0, left(1, 1, []));
+        assert_eq!(known.find(0, 1, id(7)), None);
     }
 }

@@ -3,10 +3,10 @@
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use crate::{
-    Error, Identity, Millis, Result, Revocation, Roles, TenantId, Unique, User, UserId, UserUpsert,
+    Error, Identity, Millis, Result, Revocation, Roles, TenantId, Unique, User, UserId, UserUpsert, What,
     entity::{TenantOwned, identity, user},
     failure::Failure,
-    query::{token, users},
+    query::{billing, token, users},
     tx::Tx,
 };
 
@@ -22,6 +22,11 @@ pub(super) async fn upsert(
         return Err(Error::AlreadyExists(Unique::User).into());
     }
     let id = UserId(found.as_ref().map_or(new_id.0, |row| row.id));
+    if found.is_none() {
+        require_welcome(tx, tenant, wanted).await?;
+    } else if users::is_being_erased(tx.db(), tenant, id).await? {
+        return Err(Error::NotFound(What::User).into());
+    }
     if found.as_ref().is_some_and(|row| wanted.takes_rights(Roles(row.roles), row.disabled)) {
         let withdrawn = Revocation::User { tenant, user: id, at };
         token::revoke(tx, &withdrawn, at.saturating_add(token::WITHDRAWAL_KEPT_MS), at).await?;
@@ -38,7 +43,20 @@ pub(super) async fn upsert(
         Some(row) => change(tx, row, wanted, !new_identities.is_empty(), at).await?,
     }
     add_identities(tx, tenant, id, new_identities).await?;
+    if created && wanted.account.is_some() {
+        billing::ledger::welcome(tx, tenant, id, at).await?;
+    }
     Ok((users::one(tx.db(), tenant, user::Column::Id.eq(id.0)).await?, created))
+}
+
+/// Fails if nobody new is wanted, or somebody is let in by a token from before they were erased.
+async fn require_welcome(tx: &Tx, tenant: TenantId, wanted: &UserUpsert) -> Result<(), Failure> {
+    if wanted.change_only {
+        return Err(Error::NotFound(What::User).into());
+    }
+    let Some(account) = &wanted.account else { return Ok(()) };
+    let gone = users::departed_at(tx.db(), tenant, account.mark).await?;
+    if gone.is_some_and(|at| account.issued_at <= at) { Err(Error::Withdrawn.into()) } else { Ok(()) }
 }
 
 /// By id if one is given, else by the first identity that somebody has.
@@ -112,7 +130,11 @@ async fn next_number(
         let number = counters.user_number;
         let Some(numbered) = &wanted.numbered else { return Ok((number, None)) };
         let identity = numbered.identity(number);
-        if users::identity_owner(tx.db(), tenant, &identity).await?.is_none() {
+        let beside = Identity { issuer: numbered.beside.clone(), ..identity.clone() };
+        let is_free = async |identity| -> Result<bool, Failure> {
+            Ok(users::identity_owner(tx.db(), tenant, identity).await?.is_none())
+        };
+        if is_free(&identity).await? && is_free(&beside).await? {
             return Ok((number, Some(identity)));
         }
     }
@@ -145,7 +167,7 @@ async fn create(
 }
 
 async fn change(
-    tx: &Tx,
+    tx: &mut Tx,
     row: user::Model,
     wanted: &UserUpsert,
     more_identities: bool,
@@ -171,6 +193,7 @@ async fn change(
     }
     // Later than before in any case: whoever holds a copy compares it.
     changed.updated_at = at.max(row.updated_at + 1);
+    tx.counters(TenantId(row.tenant))?.people_revision += 1;
     user::Entity::update_many()
         .set(changed.into_active_model().reset_all())
         .filter(user::Column::Tenant.eq(row.tenant))

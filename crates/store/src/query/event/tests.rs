@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 use crate::{
-    Author, AuthorKind, Cause, ConversationId, EnsureConversation, EventBody, Millis, Missing, Mutation,
-    NewMessage, Options, Shown, Store, StoredEvent, Subject, SubjectKind, Tenant, TenantId,
+    Cause, ConversationId, EventBody, Missing, Mutation, Options, Shown, Store, StoredEvent, Subject,
+    SubjectKind, TenantId,
     entity::conversation,
+    testing::{self, cause, message, room},
 };
 
 const VISIT: SubjectKind = SubjectKind(77);
@@ -21,61 +22,24 @@ struct World {
 
 impl World {
     async fn on(url: &str) -> Self {
-        parlor_migration::up(url).await.unwrap();
         let heard = Arc::<Mutex<Vec<_>>>::default();
         let ear = Arc::clone(&heard);
-        let options = Options { url: url.to_owned(), read_connections: 2 };
-        let store =
-            Store::open(options, Box::new(move |events| ear.lock().unwrap().extend(events))).await.unwrap();
-        let tenant = Tenant {
-            id: TenantId(0),
-            slug: "acme".into(),
-            number: None,
-            display_name: "Acme".into(),
-            origins: Vec::new(),
-            created_at: 1,
-        };
-        let tenant = store.directory.create_tenant(tenant).await.unwrap().id;
-        let room = EnsureConversation {
-            cause: Cause { tenant, author: guest(), at: 1, origin: String::new() },
-            key: None,
-            kind: String::new(),
-            waiting: false,
-            owner_id: None,
-            members: Vec::new(),
-            seen_by: crate::SeenBy::Staff,
-        };
-        let room = store.chat.ensure_conversation(room).await.unwrap().0.id;
+        let (store, tenant) =
+            testing::open(url, Box::new(move |events| ear.lock().unwrap().extend(events))).await;
+        let room = store.chat.ensure_conversation(room(tenant, 1)).await.unwrap().0.id;
         Self { store, tenant, room, heard }
     }
 
     async fn say(&self) {
-        let message = NewMessage {
-            cause: Cause { tenant: self.tenant, author: guest(), at: 1, origin: String::new() },
-            conversation_id: self.room,
-            access: crate::Access::STAFF,
-            author_key: "guest".into(),
-            leaves_unread: false,
-            request: None,
-            text: "hello".into(),
-        };
+        let message = message(self.tenant, 1, self.room, "hello");
         self.store.chat.append(message).await.unwrap();
     }
 
     async fn visit(&self, id: Uuid, page: &str) -> StoredEvent {
-        let cause = Cause { origin: "o-1".into(), ..cause(self.tenant, guest(), 2) };
+        let cause = Cause { origin: "o-1".into(), ..cause(self.tenant, 2) };
         let subject = Subject { kind: VISIT, id };
         self.store.log.tell(cause, subject, 9, page.into(), Shown::Staff).await.unwrap()
     }
-}
-
-/// Somebody does something at a time, over no connection.
-fn cause(tenant: TenantId, author: Author, at: Millis) -> Cause {
-    Cause { tenant, author, at, origin: String::new() }
-}
-
-fn guest() -> Author {
-    Author { kind: AuthorKind::Customer, user_id: None, name: "Guest".into(), user: None }
 }
 
 async fn another_subject_is_in_the_same_order(url: &str) {
@@ -95,7 +59,8 @@ async fn another_subject_is_in_the_same_order(url: &str) {
             tail.iter().filter(|event| event.subject == Subject { kind: VISIT, id }).collect();
         for (event, (sequence, page)) in visits.iter().zip([(1, "a"), (2, "b"), (3, "c")]) {
             assert_eq!((event.sequence, event.shown, &event.conversation), (sequence, Shown::Staff, &None));
-            let body = EventBody::Encoded { author: guest(), kind: 9, bytes: page.into() };
+            let body =
+                EventBody::Encoded { author: cause(world.tenant, 2).author, kind: 9, bytes: page.into() };
             assert_eq!(event.body, body);
         }
         assert_eq!(visits.len(), 3);
@@ -137,7 +102,7 @@ async fn what_happens_to_others_lets_nothing_be_forgotten(url: &str) {
     let kind = |event: &StoredEvent| event.conversation.as_ref().map(|room| room.kind.clone());
     assert_eq!(kind(world.heard.lock().unwrap().last().unwrap()), Some(String::new()), "still known");
     // What changes a conversation does let it be forgotten.
-    let read = world.store.chat.mark_read(world.room, None, cause(world.tenant, guest(), 3)).await;
+    let read = world.store.chat.mark_read(world.room, None, cause(world.tenant, 3)).await;
     read.unwrap();
     world.say().await;
     assert_eq!(kind(world.heard.lock().unwrap().last().unwrap()), Some("read again".into()));
@@ -154,14 +119,9 @@ async fn events_come_through_the_migration(url: &str) {
         ConversationPatch { waiting: Some(true), kind: Some("sales".into()), ..Default::default() },
     ];
     for patch in patches {
-        world
-            .store
-            .chat
-            .update_conversation(world.room, patch, cause(world.tenant, guest(), 2))
-            .await
-            .unwrap();
+        world.store.chat.update_conversation(world.room, patch, cause(world.tenant, 2)).await.unwrap();
     }
-    world.store.chat.mark_read(world.room, None, cause(world.tenant, guest(), 3)).await.unwrap();
+    world.store.chat.mark_read(world.room, None, cause(world.tenant, 3)).await.unwrap();
     let before = world.store.log.tenant_events(world.tenant, 0, 100).await.unwrap();
     let shown: Vec<Shown> = before.iter().map(|event| event.shown).collect();
     let all = Shown::Participants;

@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 
-use super::{Lease, begin_row, ended_epoch_of, lease, of_users, revision, with};
+use super::{Lease, Revised, begin_row, ended_epoch_of, lease, of_users, revision, with};
 use crate::query::presence::Presence;
 use crate::{
     Error, Millis, Mutation, PresenceRow, Result, TenantId, UserId, What,
@@ -20,8 +20,7 @@ use crate::{
 /// A person who came, as they are since.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arrival {
-    /// The tenant's presence revision.
-    pub revision: i64,
+    pub revised: Revised,
     pub presence: PresenceRow,
     /// When what is stored of the user was changed last.
     pub user_updated_at: Millis,
@@ -31,6 +30,7 @@ pub struct Arrival {
 #[derive(FromQueryResult)]
 struct Known {
     updated_at: Millis,
+    disabled: bool,
     availability: Option<i16>,
     last_seen: Option<Millis>,
     node: Option<String>,
@@ -40,7 +40,7 @@ struct Known {
 }
 
 impl Presence {
-    /// The first connection of a user on this node. `NotFound` for a user who is not there, and for an epoch that was never
+    /// The first connection of a user on this node. `Withdrawn` for one who is disabled, `NotFound` for one who is not there, and for an epoch that was never
     /// begun or has ended.
     pub async fn arrive(
         &self,
@@ -59,9 +59,13 @@ impl Presence {
 async fn arrive(tx: &mut Tx, lease: &presence_lease::Model) -> Result<Arrival, Failure> {
     use presence_lease::Column;
     let tenant = TenantId(lease.tenant);
-    require_living_epoch(tx, lease).await?;
+    require_living(tx, &lease.node, &lease.epoch).await?;
     let known = known(tx, lease).await?;
-    let user_updated_at = known.first().ok_or(Error::NotFound(What::User))?.updated_at;
+    let user = known.first().ok_or(Error::NotFound(What::User))?;
+    if user.disabled {
+        return Err(Error::Withdrawn.into());
+    }
+    let user_updated_at = user.updated_at;
     let row = match known[0].availability {
         Some(availability) => presence::Model {
             tenant: lease.tenant,
@@ -83,7 +87,7 @@ async fn arrive(tx: &mut Tx, lease: &presence_lease::Model) -> Result<Arrival, F
         .exec_without_returning(tx.db())
         .await?;
     Ok(Arrival {
-        revision: revision(tx, tenant, written > 0)?,
+        revised: revision(tx, tenant, written > 0)?,
         presence: with(&row, leases(known, lease))?,
         user_updated_at,
     })
@@ -98,7 +102,7 @@ async fn known(tx: &Tx, lease: &presence_lease::Model) -> Result<Vec<Known>, Fai
         .join(JoinType::LeftJoin, of_users())
         .join(JoinType::LeftJoin, leases.into())
         .select_only()
-        .column(user::Column::UpdatedAt)
+        .columns([user::Column::UpdatedAt, user::Column::Disabled])
         .columns([presence::Column::Availability, presence::Column::LastSeen])
         .columns([presence_lease::Column::Node, presence_lease::Column::Epoch, presence_lease::Column::Since])
         .column_as(Expr::exists(ended_epoch_of(&presence_lease::Entity.into())), "ended")
@@ -124,8 +128,9 @@ fn leases(known: Vec<Known>, lease: &presence_lease::Model) -> Vec<Lease> {
     leases
 }
 
-async fn require_living_epoch(tx: &mut Tx, lease: &presence_lease::Model) -> Result<(), Failure> {
-    let life = (lease.node.clone(), lease.epoch.clone());
+/// `NotFound` for a life that was never begun, or has ended.
+pub(crate) async fn require_living(tx: &mut Tx, node: &str, epoch: &str) -> Result<(), Failure> {
+    let life = (node.to_owned(), epoch.to_owned());
     if tx.is_known_to_live(&life) {
         return Ok(());
     }

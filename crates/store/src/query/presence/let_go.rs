@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait as _, Value};
 use uuid::Uuid;
 
-use super::{revision, with_leases};
+use super::{Revised, revision, with_leases};
 use crate::query::presence::Presence;
 use crate::{
     Millis, Mutation, PresenceRow, Result, TenantId, UserId, bulk,
@@ -22,8 +22,8 @@ pub(super) struct Leaving {
 }
 
 impl Presence {
-    /// People of a tenant who differ from each other are no longer there, as of when they were last seen. Answers the
-    /// tenant's presence revision for each of them, in their order; they are some hundreds at most, so that who waits to
+    /// People of a tenant who differ from each other are no longer there, as of when they were last seen. Answers what came
+    /// of it for each of them, in their order; they are some hundreds at most, so that who waits to
     /// write waits for no more.
     pub async fn let_go(
         &self,
@@ -31,7 +31,7 @@ impl Presence {
         people: Vec<UserId>,
         node: &str,
         epoch: &str,
-    ) -> Result<Vec<i64>> {
+    ) -> Result<Vec<Revised>> {
         let leaving = Leaving { tenant, people, node: node.to_owned(), epoch: epoch.to_owned() };
         let leave = Mutation::new(tenant, leaving, |leaving, tx| Box::pin(let_go(tx, leaving)));
         self.db.apply(leave).await
@@ -44,7 +44,7 @@ impl Presence {
     }
 }
 
-pub(super) async fn let_go(tx: &mut Tx, leaving: &Leaving) -> Result<Vec<i64>, Failure> {
+pub(super) async fn let_go(tx: &mut Tx, leaving: &Leaving) -> Result<Vec<Revised>, Failure> {
     use presence_lease::Column;
     let tenant = leaving.tenant.0;
     let node = leaving.node.as_str();
@@ -63,7 +63,7 @@ pub(super) async fn let_go(tx: &mut Tx, leaving: &Leaving) -> Result<Vec<i64>, F
 }
 
 /// They were there until the life that left them over ended, if nobody has seen them later.
-async fn see(tx: &Tx, leases: &[presence_lease::Model]) -> Result<(), Failure> {
+async fn see(tx: &mut Tx, leases: &[presence_lease::Model]) -> Result<(), Failure> {
     let left: HashMap<Uuid, Millis> =
         leases.iter().filter_map(|lease| Some((lease.user_id, lease.left_at?))).collect();
     let keys: Vec<[Value; 2]> =
@@ -76,5 +76,6 @@ async fn see(tx: &Tx, leases: &[presence_lease::Model]) -> Result<(), Failure> {
         row.last_seen = left_at;
         is_later
     });
-    bulk::update_last_seen(tx.db(), &rows).await
+    tx.later(bulk::update_last_seen(tx.db().get_database_backend(), &rows));
+    tx.write().await
 }

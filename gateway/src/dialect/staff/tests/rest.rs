@@ -160,6 +160,25 @@ fn the_history_is_the_newest_messages_and_the_state() {
 }
 
 #[test]
+fn a_message_that_was_erased_has_a_text_to_show() {
+    let erased = |message| v1::Message { text: String::new(), erased: true, ..message };
+    let shown = r#""content":"[erased]""#;
+    let mut talk = Talk::rest();
+    talk.get(&format!("/chat/conversation/{SESSION}"), None);
+    let (status, body) = response(talk.answer(page(two_messages().into_iter().map(erased).collect())));
+    assert_eq!((status, body.matches(shown).count()), (200, 2), "{body}");
+
+    let mut talk = as_staff(Method::GET, "/chat/admin/active-chats", &json!({}));
+    let last_message = Some(erased(message(2, v1::AuthorKind::Customer, None, "")));
+    let conversation = v1::Conversation { owner: None, last_message, ..conversation() };
+    let conversations = vec![conversation];
+    let effects = talk
+        .answer(v1::ListConversationsResponse { conversations, ..v1::ListConversationsResponse::default() });
+    let (status, body) = response(effects);
+    assert_eq!((status, body.matches(r#""lastMessage":"[erased]""#).count()), (200, 1), "{body}");
+}
+
+#[test]
 fn who_looks_after_a_conversation_is_an_id_of_ours_to_customers() {
     let veiled =
         v1::Person { username: String::new(), email: String::new(), subject: String::new(), ..person() };

@@ -59,6 +59,28 @@ fn a_history_says_what_was_read() {
 }
 
 #[test]
+fn a_message_that_was_erased_has_a_text_to_show() {
+    let mut talk = Talk::admin();
+    call(talk.emit("conversation:getMessages", &json!(5)));
+    let author = Some(v1::Author { kind: v1::AuthorKind::Customer.into(), person: None });
+    let erased = v1::Message { text: String::new(), erased: true, author, ..from_ann(7, "") };
+    let effects = talk.answer(v1::ListMessagesResponse {
+        messages: vec![erased.clone()],
+        conversation: Some(v1::Conversation { owner: None, ..conversation() }),
+        ..v1::ListMessagesResponse::default()
+    });
+    let expected = format!(
+        r#"["conversation:messages",{{"conversationId":5,"messages":[{{"id":7,"conversationId":5,"sender":"CUSTOMER","content":"[erased]","isRead":false,"createdAt":"{ISO}"}}]}}]"#
+    );
+    assert_eq!(sent(effects), [expected]);
+    let told = v1::event::Payload::MessagesErased(v1::MessagesErased { message_sequences: vec![7] });
+    let event = v1::Event { payload: Some(told), ..said(erased) };
+    for audience in [STAFF, CUSTOMER] {
+        assert!(matches!(Support.render(&event, audience), Rendered::Nothing), "there is no frame for it");
+    }
+}
+
+#[test]
 fn an_own_conversation_holds_its_messages_twice() {
     let mut talk = Talk::ann();
     let asked = call(talk.emit_bare("customer:getMyConversation"));

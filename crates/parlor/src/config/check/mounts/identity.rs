@@ -35,10 +35,11 @@ fn check_cookie(mount: &Mount, key: &dyn Fn(&str) -> String, findings: &mut Find
     if mount.cookie_name.is_empty() || !mount.cookie_name.bytes().all(allowed) {
         findings.refuse(key("cookie_name"), "is no cookie's name; give letters, digits, '-' and '_'");
     }
-    if mount.cookie_name.starts_with("__Secure-") || mount.cookie_name.starts_with("__Host-") {
+    let prefixed = mount.cookie_name.starts_with("__Secure-") || mount.cookie_name.starts_with("__Host-");
+    if prefixed && !mount.cookie_secure {
         findings.refuse(
             key("cookie_name"),
-            "has a prefix that browsers take over TLS only; leave the prefix out and set cookie_secure",
+            "has a prefix that browsers take over TLS only; leave the prefix out, or set cookie_secure",
         );
     }
 }

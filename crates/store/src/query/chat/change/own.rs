@@ -62,8 +62,9 @@ impl Chat {
 }
 
 impl Chat {
-    /// The owner's own conversation of a kind, open or closed, in which a message of this request is stored.
-    pub async fn own_conversation_with(
+    /// Where a message of this request to the owner's own conversation of a kind goes: where it is stored already, open or
+    /// closed; else to the open or pending one, if it is known as theirs.
+    pub async fn own_destination(
         &self,
         tenant: TenantId,
         owner: UserId,
@@ -72,15 +73,23 @@ impl Chat {
         request_id: &str,
     ) -> Result<Option<ConversationId>> {
         // One statement, since it is asked before each message: a look-up in each of a person's few conversations.
-        let sql = "SELECT c.id FROM conversation c JOIN message m ON m.tenant = c.tenant AND m.conversation_id = c.id \
+        let sql = "SELECT c.id, 1 AS stored FROM conversation c \
+                   JOIN message m ON m.tenant = c.tenant AND m.conversation_id = c.id \
                    WHERE c.tenant = $1 AND c.owner_id = $2 AND c.kind = $3 AND c.key IS NULL \
-                   AND m.author_key = $4 AND m.request_id = $5 LIMIT 1";
+                   AND m.author_key = $4 AND m.request_id = $5 \
+                   UNION ALL SELECT id, 0 FROM conversation WHERE tenant = $1 AND current_owner = $2 AND kind = $3";
         let values = [tenant.0.into(), owner.0.into(), kind.into(), author_key.into(), request_id.into()];
         let db = &self.db.readers;
         let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-        let row = db.query_one_raw(statement).await.map_err(Failure::from)?;
-        let id = row.map(|row| row.try_get::<Uuid>("", "id")).transpose().map_err(Failure::from)?;
-        Ok(id.map(ConversationId))
+        let mut found = Vec::new();
+        for row in db.query_all_raw(statement).await.map_err(Failure::from)? {
+            let (id, stored): (Uuid, i32) = (
+                row.try_get("", "id").map_err(Failure::from)?,
+                row.try_get("", "stored").map_err(Failure::from)?,
+            );
+            found.push((stored, ConversationId(id)));
+        }
+        Ok(found.into_iter().max_by_key(|(stored, _)| *stored).map(|(_, id)| id))
     }
 }
 

@@ -12,10 +12,10 @@ use sea_orm::{
 
 use super::tell;
 use crate::{
-    Cause, ConversationChange, ConversationId, Error, Mutation, Result, TenantId,
-    entity::{TenantOwned, reaction},
+    Cause, ConversationChange, ConversationId, Error, Mutation, Result, TenantId, What,
+    entity::{TenantOwned, message, reaction},
     failure::Failure,
-    query::chat::{self, Chat},
+    query::chat::{self, Chat, join::ERASED},
     tx::Tx,
 };
 
@@ -74,7 +74,17 @@ async fn react(tx: &mut Tx, reacting: &Reacting) -> Result<Vec<Reaction>, Failur
         Ok::<_, Failure>(there.into_values().next().unwrap_or_default())
     };
     let row = chat::row(tx.db(), cause.tenant, *conversation_id).await?;
+    if *sequence < row.floor_sequence {
+        // It was there when the caller looked.
+        return Err(Error::NotFound(What::Message).into());
+    }
     let there = now(tx).await?;
+    let on_tombstone = chat::messages(cause.tenant, *conversation_id)
+        .filter(message::Column::Sequence.eq(*sequence))
+        .filter(message::Column::AuthorKey.eq(ERASED));
+    if !reacting.remove && on_tombstone.one(tx.db()).await?.is_some() {
+        return Ok(there);
+    }
     let same = there.iter().find(|each| each.emoji == *emoji);
     if same.is_some_and(|same| same.own) != reacting.remove {
         return Ok(there);

@@ -1,0 +1,4 @@
+//! Billing through the whole chain, over a real database.
+
+mod wallets;
+mod watch;
