@@ -8,7 +8,7 @@ use sea_orm_migration::{prelude::*, schema::*};
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
-const INDEXES: [&str; 10] = [
+const INDEXES: [&str; 11] = [
     "CREATE UNIQUE INDEX session_tenant_number ON session (tenant, number)",
     // Pending or active.
     "CREATE UNIQUE INDEX session_live_pair ON session (tenant, payer_id, provider_id) WHERE state <= 2",
@@ -18,6 +18,8 @@ const INDEXES: [&str; 10] = [
     "CREATE INDEX session_tenant_payer_position ON session (tenant, payer_id, last_position)",
     "CREATE INDEX session_tenant_provider_position ON session (tenant, provider_id, last_position)",
     "CREATE INDEX session_pending ON session (expires_at) WHERE state = 1",
+    // Active, and charged.
+    "CREATE INDEX session_metered ON session (meter_at) WHERE state = 2 AND meter_at IS NOT NULL",
     "CREATE INDEX reservation_session ON reservation (tenant, session_id)",
     "CREATE UNIQUE INDEX provider_catalogue ON provider (tenant, catalogue_id) WHERE catalogue_id IS NOT NULL",
 ];
@@ -68,6 +70,13 @@ fn session() -> TableCreateStatement {
         .col(uuid_null("provider_id"))
         .col(boolean("offered"))
         .col(big_integer("rate").check(Expr::col("rate").gte(0)))
+        // The version of the tenant's rules of billing that it is charged by; 0 if it is not charged.
+        .col(big_integer("billing_version").check(Expr::col("billing_version").gte(0)))
+        .col(big_integer("charged").check(Expr::col("charged").gte(0)))
+        // While it is active and charged: until when it is paid for, when the clock looks again, and that there is no more.
+        .col(big_integer_null("paid_until"))
+        .col(big_integer_null("meter_at"))
+        .col(boolean("runs_out"))
         .col(text("topic"))
         .col(text("intake"))
         .col(big_integer("requested_at"))
@@ -75,8 +84,8 @@ fn session() -> TableCreateStatement {
         .col(big_integer_null("accepted_at"))
         .col(big_integer_null("ended_at"))
         .col(uuid_null("ended_by"))
-        // 1: a party, 2: the staff, 3: a party was erased.
-        .col(small_integer_null("end_reason").check(Expr::col("end_reason").between(1, 3)))
+        // 1: a party, 2: the staff, 3: a party was erased, 4: nobody paid for more.
+        .col(small_integer_null("end_reason").check(Expr::col("end_reason").between(1, 4)))
         .col(text("note"))
         .col(uuid_null("conversation_id"))
         .col(big_integer("last_sequence").check(Expr::col("last_sequence").gte(0)))

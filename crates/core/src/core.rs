@@ -45,7 +45,7 @@ use crate::{
     retention::{self, Retention},
     session::{
         SessionRpc, Sessions,
-        expiry::{Expiry, Nudge},
+        due::{Due, Nudge},
         subject::SessionEvents,
     },
     share::{Pace, Shares},
@@ -95,7 +95,7 @@ struct Parts {
     edge: Edge,
     health: Arc<Health>,
     retention: Retention,
-    expiry: Expiry,
+    due: Due,
     /// Says that a session was asked for.
     requested: Nudge,
     lost: CancellationToken,
@@ -169,7 +169,7 @@ impl Core {
         });
         let eraser = Eraser::start(store.clone(), auth.clone(), clock.clone(), depart);
         let requested = Nudge::default();
-        let expiry = Expiry::start(store.clone(), clock.clone(), requested.clone(), lost.clone());
+        let due = Due::start(store.clone(), clock.clone(), requested.clone(), lost.clone());
         let parts = Parts {
             store,
             auth,
@@ -180,7 +180,7 @@ impl Core {
             edge,
             health,
             retention,
-            expiry,
+            due,
             requested,
             lost,
         };
@@ -259,7 +259,7 @@ impl Core {
         // Who is being erased is gone on with by the next core.
         self.parts.eraser.shutdown().await;
         self.parts.retention.end().await;
-        self.parts.expiry.end().await;
+        self.parts.due.end().await;
         self.parts.hub.shutdown().await;
         // Before the links end, so that nobody whose gateway goes on is counted out.
         self.parts.presence.shutdown().await;

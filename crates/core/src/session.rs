@@ -7,7 +7,7 @@
 mod conduct;
 pub mod convert;
 mod decode;
-pub mod expiry;
+pub mod due;
 mod providers;
 mod rpc;
 pub mod subject;
@@ -23,7 +23,7 @@ use parlor_store::{
 pub use self::rpc::SessionRpc;
 use self::{
     decode::{Reference, Responder, Wish},
-    expiry::Nudge,
+    due::Nudge,
 };
 use crate::{
     Error, Result,
@@ -40,15 +40,15 @@ pub struct Sessions {
     hub: Hub,
     clock: Clock,
     rights: Arc<Auth>,
-    /// Told of each new request, whose time will be over.
-    expiry: Nudge,
+    /// Told of what the clock will have to do: of each new request, and of what was accepted.
+    due: Nudge,
 }
 
 impl Sessions {
     /// The rules over a store and a hub.
     #[must_use]
-    pub fn new(store: Store, hub: Hub, clock: Clock, rights: Arc<Auth>, expiry: Nudge) -> Self {
-        Self { store, hub, clock, rights, expiry }
+    pub fn new(store: Store, hub: Hub, clock: Clock, rights: Arc<Auth>, due: Nudge) -> Self {
+        Self { store, hub, clock, rights, due }
     }
 
     /// What asks for a session.

@@ -70,6 +70,8 @@ pub enum Error {
     NotParty,
     #[error("the {} is in another session", side_name(*.0))]
     PartyBusy(Side),
+    #[error("the payer cannot pay for the beginning of the session")]
+    PayerCannotPay,
     #[error("the two have a session already")]
     SessionExists(SessionId),
     #[error("the provider takes no requests")]
@@ -149,7 +151,9 @@ impl Error {
             Self::NotFound(What::Transaction) => (Code::NotFound, Reason::TransactionNotFound),
             Self::NotFound(What::BillingPolicy) => (Code::NotFound, Reason::BillingPolicyNotFound),
             Self::NotFound(What::Hold) | Self::HoldState => (Code::FailedPrecondition, Reason::HoldState),
-            Self::InsufficientFunds { .. } => (Code::FailedPrecondition, Reason::InsufficientFunds),
+            Self::InsufficientFunds { .. } | Self::PayerCannotPay => {
+                (Code::FailedPrecondition, Reason::InsufficientFunds)
+            }
             Self::AlreadyRefunded => (Code::FailedPrecondition, Reason::AlreadyRefunded),
             Self::NotRefundable => (Code::FailedPrecondition, Reason::NotRefundable),
             Self::UnitMismatch { .. } => (Code::FailedPrecondition, Reason::UnitMismatch),
@@ -235,6 +239,7 @@ impl From<parlor_store::Error> for Error {
             Store::SessionState(state) => Self::SessionState(state),
             Store::NotParty => Self::NotParty,
             Store::PartyBusy(side) => Self::PartyBusy(side),
+            Store::PayerCannotPay => Self::PayerCannotPay,
             Store::SessionExists(id) => Self::SessionExists(id),
             Store::TakesNoRequests => Self::TakesNoRequests,
             Store::NotOffered => Self::NotOffered,

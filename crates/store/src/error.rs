@@ -44,6 +44,9 @@ pub enum Error {
     /// Somebody on this side is in another session.
     #[error("the {0:?} is in another session")]
     PartyBusy(Side),
+    /// Whoever would pay for a session cannot pay for its beginning; by how much is theirs to know.
+    #[error("the payer cannot pay for the beginning of the session")]
+    PayerCannotPay,
     /// The two have a session that is pending or active.
     #[error("there is a session between the two already: {0}")]
     SessionExists(SessionId),

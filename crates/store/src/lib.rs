@@ -47,12 +47,12 @@ pub use query::{
     person::{Departing, MarkOf, Persons, Trace, Traces, Walk},
     presence::{Arrival, Begun, Life, NewLife, Presence, Revised},
     retention::{SWEEP_EVENTS, Swept},
-    session::{NewSession, PENDING_MAX, SessionMove, Sessions, Step},
+    session::{NewSession, PENDING_MAX, Sessions, Step},
     token::{Tokens, WITHDRAWAL_KEPT_MS},
     visit::{Arose, Listed, Recorded, Recording, VISIT_KEPT, Visits},
 };
 pub use rows::*;
 pub use scrub::Scrubbed;
-pub use session_state::{SessionState, Side};
+pub use session_state::{SessionMove, SessionState, Side};
 pub use store::{Options, Store};
 pub use writer::OnCommit;

@@ -36,6 +36,7 @@ pub fn session(row: &Session) -> v1::Session {
         Some(EndReason::Party) => v1::SessionEndReason::Party,
         Some(EndReason::Staff) => v1::SessionEndReason::Staff,
         Some(EndReason::Erased) => v1::SessionEndReason::Erased,
+        Some(EndReason::Funds) => v1::SessionEndReason::Funds,
     };
     v1::Session {
         id: row.id.to_string(),
@@ -57,6 +58,9 @@ pub fn session(row: &Session) -> v1::Session {
         note: row.note.clone(),
         conversation_id: row.conversation_id.map(|id| id.to_string()).unwrap_or_default(),
         last_sequence: unsigned(row.last_sequence),
+        paid_until_time: row.paid_until.map(timestamp),
+        runs_out: row.runs_out,
+        charged: row.charged,
     }
 }
 

@@ -96,7 +96,7 @@ impl SessionRpc {
         let name = ("RequestSession", request.request_id.clone());
         let respond = |session| v1::RequestSessionResponse { session };
         let asked = self.change(caller, name, &request, requesting, respond).await;
-        self.sessions.expiry.now();
+        self.sessions.due.now();
         asked
     }
 
@@ -110,7 +110,9 @@ impl SessionRpc {
         let accepting = self.sessions.moving(caller, named, SessionMove::Accept, String::new()).await?;
         let name = ("AcceptSession", request.request_id.clone());
         let respond = |session| v1::AcceptSessionResponse { session };
-        self.change(caller, name, &request, accepting, respond).await
+        let accepted = self.change(caller, name, &request, accepting, respond).await;
+        self.sessions.due.now();
+        accepted
     }
 
     pub(super) async fn decline(

@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod conduct;
+mod metering;
 mod private;
 mod refusals;
 

@@ -30,6 +30,7 @@ use crate::{
 /// What a mutation of another service does with money.
 pub(crate) mod ledger {
     pub(crate) use super::{
+        account::balances,
         hold::{capture, extend, extend_up_to, hold, of_subject, release, settle},
         moves::{credit, debit, refund, welcome},
         policy::{current as current_policy, version as policy},

@@ -38,7 +38,7 @@ codes!(Part { Owner = 1, Member = 2 });
 codes!(Shown { Participants = 1, Staff = 2 });
 codes!(SessionKind { Chat = 1, Audio = 2, Video = 3, Invitation = 4 });
 codes!(SessionState { Pending = 1, Active = 2, Ended = 3, Declined = 4, Cancelled = 5, Expired = 6 });
-codes!(EndReason { Party = 1, Staff = 2, Erased = 3 });
+codes!(EndReason { Party = 1, Staff = 2, Erased = 3, Funds = 4 });
 codes!(AccountKind { Available = 1, Held = 2, Earnings = 3, Issued = 4, Revenue = 5 });
 codes!(TransactionKind {
     Credit = 1,

@@ -2,6 +2,7 @@
 
 mod erase;
 pub(crate) mod join;
+mod meter;
 mod policy;
 mod provider;
 mod request;
@@ -17,8 +18,8 @@ use sea_orm::{
 };
 
 use crate::{
-    Cause, Error, Millis, Result, Session, SessionFilter, SessionId, SessionKind, SessionState, Shown,
-    TenantId, UserId, What,
+    Cause, Error, Millis, Result, Session, SessionFilter, SessionId, SessionKind, SessionMove, SessionState,
+    Shown, TenantId, UserId, What,
     database::Database,
     entity::{TenantOwned, session},
     failure::Failure,
@@ -32,7 +33,7 @@ use crate::{
 use self::join::joined;
 pub(crate) use erase::{forget, of_person};
 pub use request::NewSession;
-pub use step::{SessionMove, Step};
+pub use step::Step;
 
 /// Requests of one person, on either side, that can wait at the same time: more is no queue any more, and all of them are in
 /// the snapshot of who watches.
@@ -114,27 +115,38 @@ impl Sessions {
         Ok((joined(&self.db.readers, live).await?, position))
     }
 
-    /// When the next request expires, in any tenant.
-    pub async fn next_expiry(&self) -> Result<Option<Millis>> {
-        let next = pending().order_by_asc(session::Column::ExpiresAt).one(&self.db.readers).await?;
-        Ok(next.map(|row| row.expires_at))
+    /// When the clock next has something to do, in any tenant: a request expires, or more is to be held.
+    pub async fn next_due(&self) -> Result<Option<Millis>> {
+        let expires = pending().order_by_asc(session::Column::ExpiresAt).one(&self.db.readers).await?;
+        let metered = metered().order_by_asc(session::Column::MeterAt).one(&self.db.readers).await?;
+        let times = [expires.map(|row| row.expires_at), metered.and_then(|row| row.meter_at)];
+        Ok(times.into_iter().flatten().min())
     }
 
-    /// Requests whose time is over, in any tenant.
-    pub async fn due(&self, at: Millis, limit: u64) -> Result<Vec<(TenantId, SessionId)>> {
-        let due = pending()
-            .filter(session::Column::ExpiresAt.lte(at))
-            .order_by_asc(session::Column::ExpiresAt)
-            .limit(limit)
-            .all(&self.db.readers)
-            .await?;
-        Ok(due.into_iter().map(|row| (TenantId(row.tenant), SessionId(row.id))).collect())
+    /// What the clock has to do, in any tenant.
+    pub async fn due(&self, at: Millis, limit: u64) -> Result<Vec<(TenantId, SessionId, SessionMove)>> {
+        use session::Column;
+        let expired = pending().filter(Column::ExpiresAt.lte(at)).order_by_asc(Column::ExpiresAt);
+        let metered = metered().filter(Column::MeterAt.lte(at)).order_by_asc(Column::MeterAt);
+        let mut due = Vec::new();
+        for (rows, what) in [(expired, SessionMove::Expire), (metered, SessionMove::Meter)] {
+            let rows = rows.limit(limit).all(&self.db.readers).await?;
+            due.extend(rows.into_iter().map(|row| (TenantId(row.tenant), SessionId(row.id), what)));
+        }
+        Ok(due)
     }
 }
 
 /// Of all tenants: there is one clock.
 fn pending() -> Select<session::Entity> {
     session::Entity::find().filter(is_in(BinOper::Equal, SessionState::Pending))
+}
+
+/// Active and charged, of all tenants.
+fn metered() -> Select<session::Entity> {
+    session::Entity::find()
+        .filter(is_in(BinOper::Equal, SessionState::Active))
+        .filter(session::Column::MeterAt.is_not_null())
 }
 
 /// Pending or active.
@@ -168,6 +180,13 @@ async fn one(db: &impl ConnectionTrait, tenant: TenantId, id: SessionId) -> Resu
     let row = row(db, tenant, id).await?;
     let joined = joined(db, vec![row]).await?;
     Ok(joined.into_iter().next().ok_or(Error::NotFound(What::Session))?)
+}
+
+/// Keeps what is known of a session that goes on, without a word to anybody.
+async fn keep(tx: &Tx, row: session::Model) -> Result<Session, Failure> {
+    let (tenant, id) = (TenantId(row.tenant), SessionId(row.id));
+    session::Entity::update(row.into_active_model().reset_all()).exec(tx.db()).await?;
+    one(tx.db(), tenant, id).await
 }
 
 /// Stores a session that has come into a state, and tells of it. `from` is the state that it is in, which nobody else may

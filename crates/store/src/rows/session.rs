@@ -21,6 +21,8 @@ pub enum EndReason {
     Staff,
     /// A party was erased.
     Erased,
+    /// The payer had no more than it cost until then.
+    Funds,
 }
 
 /// A session, with its two people.
@@ -40,6 +42,12 @@ pub struct Session {
     pub offered: bool,
     /// Minor units for each minute, as they were when it was asked for.
     pub rate: i64,
+    /// What it has cost; 0 until it is over.
+    pub charged: i64,
+    /// While it is active and charged: until when it is paid for.
+    pub paid_until: Option<Millis>,
+    /// What it is paid for until then is all that the payer has.
+    pub runs_out: bool,
     pub topic: String,
     pub intake: String,
     pub requested_at: Millis,

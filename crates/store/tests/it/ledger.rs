@@ -44,7 +44,7 @@ pub fn order(tenant: TenantId, key: &str, subject: Option<Uuid>) -> Order {
 const HOUSE: Earner = Earner { provider: None, commission: 0 };
 
 impl World {
-    fn wallet(&self, of: &User) -> Wallet {
+    pub fn wallet(&self, of: &User) -> Wallet {
         Wallet { tenant: self.tenant, owner: of.id, unit: "coin".to_owned() }
     }
 
@@ -52,16 +52,16 @@ impl World {
         order(self.tenant, key, None)
     }
 
-    async fn credited(&self, of: &User, amount: i64) -> Posted {
+    pub async fn credited(&self, of: &User, amount: i64) -> Posted {
         let key = format!("credit:{}:{amount}", of.id);
         self.store.apply(Mutation::credit(self.ordered(&key), self.wallet(of), amount)).await.unwrap()
     }
 
-    async fn balances(&self, of: &User) -> Balances {
+    pub async fn balances(&self, of: &User) -> Balances {
         self.store.billing.balances(self.tenant, self.wallet(of).id()).await.unwrap()
     }
 
-    async fn wrong(&self) -> Option<String> {
+    pub async fn wrong(&self) -> Option<String> {
         let wrong = self.store.billing.verify(self.tenant).await.unwrap().wrong;
         wrong.map(|wrong| format!("{}: {}", wrong.row, wrong.problem))
     }

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::world::{World, cause, customer, guest, named, new_message};
 
+mod metering;
 mod property;
 
 crate::stories!(
@@ -221,9 +222,12 @@ async fn a_request_that_is_over_is_not_accepted(world: World) {
     let (ann, pam) = (world.user("ann").await, provider(&world, "pam").await);
     let asked = request(&world, &ann, &pam, 1_000).await.unwrap();
     let over = asked.expires_at;
-    assert_eq!(world.store.sessions.next_expiry().await.unwrap(), Some(over));
+    assert_eq!(world.store.sessions.next_due().await.unwrap(), Some(over));
     assert_eq!(world.store.sessions.due(over - 1, 10).await.unwrap(), []);
-    assert_eq!(world.store.sessions.due(over, 10).await.unwrap(), [(world.tenant, asked.id)]);
+    assert_eq!(
+        world.store.sessions.due(over, 10).await.unwrap(),
+        [(world.tenant, asked.id, SessionMove::Expire)]
+    );
     for what in [SessionMove::Accept, SessionMove::Decline] {
         let late = make(&world, &asked, &pam, what, over).await;
         assert_eq!(late, Err(Error::SessionState(SessionState::Expired)));
@@ -233,7 +237,7 @@ async fn a_request_that_is_over_is_not_accepted(world: World) {
     assert_eq!(early, Err(Error::SessionState(SessionState::Pending)));
     let expired = world.store.apply(expire(over + 9)).await.unwrap();
     assert_eq!((expired.state, expired.ended_at), (SessionState::Expired, Some(over)));
-    assert_eq!(world.store.sessions.next_expiry().await.unwrap(), None);
+    assert_eq!(world.store.sessions.next_due().await.unwrap(), None);
     assert_eq!(told(&world, &asked), [SessionState::Pending, SessionState::Expired]);
 }
 
@@ -400,19 +404,7 @@ async fn who_is_erased_is_in_no_session_any_more(world: World) {
     make(&world, &first, &pam, SessionMove::Decline, 1_001).await.unwrap();
     let second = request(&world, &ann, &pam, 2_000).await.unwrap();
     make(&world, &second, &pam, SessionMove::Accept, 2_001).await.unwrap();
-    let departing = parlor_store::Departing {
-        tenant: world.tenant,
-        user: ann.id,
-        whole_conversations: false,
-        at: 3_000,
-        mark_of: Arc::new(|_| ([1; 32], 4_000)),
-    };
-    let begun_at = world.store.apply(Mutation::begin_erasure(departing)).await.unwrap();
-    let erasure =
-        parlor_store::Erasure { tenant: world.tenant, user: ann.id, whole_conversations: false, begun_at };
-    let mut walk = parlor_store::Walk::new(erasure);
-    while !world.store.persons.erase_some(&mut walk, 3_001).await.unwrap() {}
-    world.store.persons.end_erasure(erasure).await.unwrap();
+    erase(&world, &ann, 3_000).await;
     let ended = world.store.sessions.session(world.tenant, second.id).await.unwrap();
     assert_eq!((ended.state, ended.end_reason), (SessionState::Ended, Some(EndReason::Erased)));
     assert_eq!((ended.payer_id, ended.provider_id), (None, Some(pam.id)));
@@ -420,6 +412,17 @@ async fn who_is_erased_is_in_no_session_any_more(world: World) {
     let first = world.store.sessions.session(world.tenant, first.id).await.unwrap();
     assert_eq!((first.state, first.payer_id), (SessionState::Declined, None));
     assert!(!world.store.sessions.provider(world.tenant, pam.id).await.unwrap().busy);
+}
+
+async fn erase(world: &World, person: &User, at: i64) {
+    let (tenant, user, whole_conversations) = (world.tenant, person.id, false);
+    let mark_of = Arc::new(|_: &parlor_store::Identity| ([1; 32], 4_000));
+    let departing = parlor_store::Departing { tenant, user, whole_conversations, at, mark_of };
+    let begun_at = world.store.apply(Mutation::begin_erasure(departing)).await.unwrap();
+    let erasure = parlor_store::Erasure { tenant, user, whole_conversations, begun_at };
+    let mut walk = parlor_store::Walk::new(erasure);
+    while !world.store.persons.erase_some(&mut walk, at + 1).await.unwrap() {}
+    world.store.persons.end_erasure(erasure).await.unwrap();
 }
 
 async fn there_is_room_for_so_many_requests_and_no_more(world: World) {

@@ -121,7 +121,7 @@ pub(super) async fn require_owner(
 }
 
 /// What is in a wallet; nothing if nothing was ever booked on it.
-pub(super) async fn balances(
+pub(crate) async fn balances(
     db: &impl ConnectionTrait,
     tenant: TenantId,
     wallet: WalletId,

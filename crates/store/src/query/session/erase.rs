@@ -3,9 +3,9 @@
 
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Select};
 
-use super::{SessionMove, Step, come_into, step::over, with_party};
+use super::{Step, come_into, step::over, with_party};
 use crate::{
-    Author, AuthorKind, Cause, EndReason, Millis, SessionId, SessionState, TenantId, UserId,
+    Author, AuthorKind, Cause, EndReason, Millis, SessionId, SessionMove, SessionState, TenantId, UserId,
     entity::{TenantOwned, session},
     failure::Failure,
     query::code::Code,

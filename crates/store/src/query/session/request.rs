@@ -1,8 +1,9 @@
-//! Asking for a session. Who is asked, and at which rate, is decided under the tenant's lock, and frozen in the row.
+//! Asking for a session. Who is asked, at which rate and by which rules of billing is decided under the tenant's lock, and
+//! frozen in the row.
 
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter};
 
-use super::{PENDING_MAX, come_into, is_live, policy, provider, with_party};
+use super::{PENDING_MAX, come_into, is_live, meter, policy, provider, with_party};
 use crate::{
     Cause, Error, Mutation, Session, SessionId, SessionKind, SessionState, UserId,
     entity::{TenantOwned, session},
@@ -57,6 +58,7 @@ async fn request(tx: &mut Tx, id: SessionId, new: &NewSession) -> Result<Session
             return Err(Error::LimitReached { limit, maximum: PENDING_MAX }.into());
         }
     }
+    let billing_version = meter::rules_for(tx, tenant, (!new.offered).then_some(new.payer), rate).await?;
     let lifetime = policy::of(tx.db(), tenant).await?.request_lifetime_ms;
     let counters = tx.counters(tenant)?;
     counters.session_number += 1;
@@ -70,6 +72,11 @@ async fn request(tx: &mut Tx, id: SessionId, new: &NewSession) -> Result<Session
         provider_id: Some(new.provider.0),
         offered: new.offered,
         rate,
+        billing_version,
+        charged: 0,
+        paid_until: None,
+        meter_at: None,
+        runs_out: false,
         topic: new.topic.clone(),
         intake: new.intake.clone(),
         requested_at: at,

@@ -1,12 +1,16 @@
 //! What becomes of a session: pending, then active, then ended; or declined, cancelled or expired instead.
 //!
-//! Each step is one change under the tenant's lock, from the one state that it may begin in. Where money is taken, it will be
-//! taken here, in the same transaction: held in `accepted`, settled in `over`.
+//! Each step is one change under the tenant's lock, from the one state that it may begin in. Money is taken in the same
+//! transaction (`meter`): held in `accepted`, settled in `over`.
 
-use super::{come_into, reserve, row};
+use super::{
+    come_into, keep,
+    meter::{self, GoesOn},
+    reserve, row,
+};
 use crate::{
     Cause, ConversationId, ConversationPatch, ConversationStatus, EndReason, EnsureConversation, Error,
-    Millis, Mutation, SeenBy, Session, SessionId, SessionKind, SessionState, Side, UserId,
+    Millis, Mutation, SeenBy, Session, SessionId, SessionKind, SessionMove, SessionState, Side, UserId,
     entity::session,
     failure::Failure,
     query::{
@@ -18,23 +22,6 @@ use crate::{
 
 /// What the conversations of sessions are for.
 const CONVERSATION_KIND: &str = "session";
-
-/// What is done to a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SessionMove {
-    /// By whoever was asked.
-    Accept,
-    /// By whoever was asked.
-    Decline,
-    /// By whoever asked.
-    Cancel,
-    /// By either of them; one that is pending is refused.
-    End,
-    /// By either of them: ends what is active; what is pending is cancelled, or declined by whoever was asked.
-    Leave,
-    /// By the clock.
-    Expire,
-}
 
 /// A step of a session.
 #[derive(Clone, Debug)]
@@ -62,7 +49,10 @@ async fn make(tx: &mut Tx, new: ConversationId, step: &Step) -> Result<Session, 
     let row = row(tx.db(), step.cause.tenant, step.id).await?;
     let state: SessionState = Code::of_code(row.state)?;
     let what = permitted(step, &row, state)?;
-    let begins_in = if what == SessionMove::End { SessionState::Active } else { SessionState::Pending };
+    let begins_in = match what {
+        SessionMove::End | SessionMove::Meter => SessionState::Active,
+        _ => SessionState::Pending,
+    };
     if state != begins_in {
         return Err(Error::SessionState(state).into());
     }
@@ -82,6 +72,11 @@ async fn make(tx: &mut Tx, new: ConversationId, step: &Step) -> Result<Session, 
         SessionMove::Cancel => over(tx, row, SessionState::Cancelled, step).await?,
         SessionMove::End | SessionMove::Leave => over(tx, row, SessionState::Ended, step).await?,
         SessionMove::Expire => over(tx, row, SessionState::Expired, step).await?,
+        SessionMove::Meter => match meter::go_on(tx, row, &step.cause).await? {
+            GoesOn::Untold(row) => return keep(tx, row).await,
+            GoesOn::Told(row) => row,
+            GoesOn::Not(row) => over(tx, row, SessionState::Ended, step).await?,
+        },
     };
     come_into(tx, moved, Some(state), &step.cause).await
 }
@@ -102,7 +97,7 @@ fn permitted(step: &Step, row: &session::Model, state: SessionState) -> Result<S
         SessionMove::Accept | SessionMove::Decline => was_asked,
         SessionMove::Cancel => asked_for,
         SessionMove::End | SessionMove::Leave => side.is_some() || step.administers,
-        SessionMove::Expire => step.cause.author.user_id.is_none(),
+        SessionMove::Expire | SessionMove::Meter => step.cause.author.user_id.is_none(),
     };
     if may { Ok(what) } else { Err(Error::NotParty.into()) }
 }
@@ -138,15 +133,17 @@ async fn accepted(
     let created = create(tx, new, &room, None).await?;
     tell(tx, created, &crate::ConversationChange::Created, cause).await?;
     let at = cause.at.max(row.requested_at);
-    Ok(session::Model {
+    let active = session::Model {
         state: SessionState::Active.code(),
         accepted_at: Some(at),
         conversation_id: Some(new.0),
         ..row
-    })
+    };
+    meter::begin(tx, active, cause).await
 }
 
-/// It does not go on: who was reserved is free, and nobody writes in its conversation any more that nobody else sees.
+/// It does not go on: who was reserved is free, what it cost is charged, and nobody writes in its conversation any more that
+/// nobody else sees. What is charged ends no later than what is held.
 pub(super) async fn over(
     tx: &mut Tx,
     row: session::Model,
@@ -162,6 +159,7 @@ pub(super) async fn over(
     }
     let by = step.cause.author.user_id;
     let reason = match (state, by) {
+        (SessionState::Ended, _) if step.what == SessionMove::Meter => Some(EndReason::Funds),
         (SessionState::Ended, person) if side_of(&row, person).is_some() => Some(EndReason::Party),
         (SessionState::Ended, _) => Some(EndReason::Staff),
         _ => None,
@@ -170,6 +168,8 @@ pub(super) async fn over(
         SessionState::Expired => row.expires_at,
         _ => step.cause.at.max(row.accepted_at.unwrap_or(row.requested_at)),
     };
+    let at = at.min(row.paid_until.unwrap_or(Millis::MAX));
+    let row = meter::settle(tx, row, at, &step.cause).await?;
     Ok(session::Model {
         state: state.code(),
         ended_at: Some(at),

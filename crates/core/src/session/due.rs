@@ -1,4 +1,5 @@
-//! Requests whose time is over: one task looks in the store which is the next, waits for its moment, and lets it expire.
+//! What the clock does to sessions: requests whose time is over expire, and of what is charged more is held, or it ends. One
+//! task looks in the store what is the next, waits for its moment, and does it.
 //!
 //! Nothing is kept here but the waiting. So what was asked for before a restart expires after it, and what expires at the
 //! moment at which somebody accepts it is decided by the store.
@@ -18,13 +19,13 @@ use tokio_util::{
 
 use crate::{Result, clock::Clock};
 
-/// Requests that expire with one change of the writer.
+/// Sessions of either kind that are moved with one change of the writer.
 const SWEEP: u64 = 64;
 
 /// When the store does not answer, it is asked again after this.
 const RETRY_MS: Millis = 1_000;
 
-/// Says that there is a new request, whose time may be over before all others.
+/// Says that there is a session whose moment may come before all others.
 #[derive(Clone, Debug, Default)]
 pub struct Nudge(Arc<Notify>);
 
@@ -35,16 +36,16 @@ impl Nudge {
     }
 }
 
-/// The task that lets requests expire.
-pub struct Expiry {
+/// The task that does what is due.
+pub struct Due {
     tasks: TaskTracker,
     stop: CancellationToken,
     /// A core that is dropped takes the task with it.
     _stops: DropGuard,
 }
 
-impl Expiry {
-    /// Begins with what is over already; goes on until `lost` says that the database is another core's.
+impl Due {
+    /// Begins with what is due already; goes on until `lost` says that the database is another core's.
     #[must_use]
     pub fn start(store: Store, clock: Clock, nudge: Nudge, lost: CancellationToken) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -61,7 +62,7 @@ impl Expiry {
         Self { tasks, stop, _stops }
     }
 
-    /// Lets nothing expire any more.
+    /// Does nothing any more.
     pub async fn end(&self) {
         self.stop.cancel();
         self.tasks.wait().await;
@@ -73,7 +74,7 @@ async fn work(store: &Store, clock: &Clock, nudge: &Nudge) {
         let next = match sweep(store, clock).await {
             Ok(next) => next,
             Err(error) => {
-                tracing::warn!(%error, "requests for sessions could not expire; they are tried again");
+                tracing::warn!(%error, "sessions could not be moved on by the clock; they are tried again");
                 Some(clock.now().saturating_add(RETRY_MS))
             }
         };
@@ -84,25 +85,32 @@ async fn work(store: &Store, clock: &Clock, nudge: &Nudge) {
     }
 }
 
-/// Lets everything expire whose time is over. Answers when the next one is.
+/// Does everything that is due. Answers when the next one is.
 async fn sweep(store: &Store, clock: &Clock) -> Result<Option<Millis>> {
     loop {
-        let due = store.sessions.due(clock.now(), SWEEP).await?;
+        let at = clock.now();
+        let due = store.sessions.due(at, SWEEP).await?;
         if due.is_empty() {
-            return Ok(store.sessions.next_expiry().await?);
+            return Ok(store.sessions.next_due().await?);
         }
         // Asked for together, they are stored together.
-        let at = clock.now();
-        for expired in join_all(due.into_iter().map(|(tenant, id)| expire(store, tenant, id, at))).await {
-            expired?;
+        let moves = due.into_iter().map(|(tenant, id, what)| move_on(store, tenant, id, what, at));
+        for moved in join_all(moves).await {
+            moved?;
         }
     }
 }
 
-async fn expire(store: &Store, tenant: TenantId, id: SessionId, at: Millis) -> Result<()> {
+async fn move_on(
+    store: &Store,
+    tenant: TenantId,
+    id: SessionId,
+    what: SessionMove,
+    at: Millis,
+) -> Result<()> {
     let author = Author { kind: AuthorKind::System, user_id: None, name: String::new(), user: None };
     let cause = Cause { tenant, author, at, origin: String::new() };
-    let step = Step { cause, id, what: SessionMove::Expire, administers: false, note: String::new() };
+    let step = Step { cause, id, what, administers: false, note: String::new() };
     match store.apply(Mutation::move_session(step)).await {
         // Somebody was faster.
         Ok(_) | Err(StoreError::SessionState(_)) => Ok(()),
