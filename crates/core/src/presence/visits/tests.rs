@@ -53,8 +53,14 @@ async fn many_tabs_are_one_visit_that_ends_with_the_last() {
     let tabs: Vec<_> = ["1", "2"].iter().map(|name| visits.attach(&(*name).into())).collect();
     assert!(visits.record(&guest(&world, "1"), load("ses_1", "/")).await.unwrap().created);
     assert!(!visits.record(&guest(&world, "2"), load("ses_1", "/b")).await.unwrap().created);
-    let seen = told(&world, &mut heard).await;
-    assert_eq!((seen.connections, seen.page_count, seen.current_page.as_str()), (2, 2, "/b"));
+    // On a slow machine the first window is over before the second page is stored.
+    let seen = loop {
+        let seen = told(&world, &mut heard).await;
+        if seen.page_count == 2 {
+            break seen;
+        }
+    };
+    assert_eq!((seen.connections, seen.current_page.as_str()), (2, "/b"));
     assert_eq!(seen.profile.unwrap().ip_address, "192.0.2.7", "as the server sees it");
 
     let mut tabs = tabs.into_iter();
@@ -104,7 +110,8 @@ async fn a_crash_leaves_nobody_connected_for_ever_and_a_restart_shows_nobody_lea
     let _tabs = ["a", "b"].map(|name| first.visits().attach(&name.into()));
     first.visits().record(&guest(&world, "a"), load("ses_a", "/")).await.unwrap();
     first.visits().record(&guest(&world, "b"), load("ses_b", "/")).await.unwrap();
-    // It is killed: it says no goodbye.
+    // As if it were killed: it says no goodbye, and does nothing any more. Two that live would race to let the same visit go.
+    first.shutdown().await;
     let (second, mut heard) = world.visited("2").await;
     let _back = second.visits().attach(&"b2".into());
     second.visits().record(&guest(&world, "b2"), load("ses_b", "/")).await.unwrap();
@@ -117,7 +124,6 @@ async fn a_crash_leaves_nobody_connected_for_ever_and_a_restart_shows_nobody_lea
         }
     }
     assert_eq!(state(&world, second.visits(), "ses_b").await, VisitState::Active);
-    first.shutdown().await;
     second.shutdown().await;
 }
 
