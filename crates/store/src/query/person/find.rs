@@ -2,7 +2,8 @@
 //! by a connection that reads, so that nobody who writes waits for it.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, QueryFilter, QueryOrder, QuerySelect, Select, Statement, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    Statement, Value,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
@@ -51,15 +52,8 @@ pub(super) async fn written(
     (after, until): (i64, i64),
     limit: u64,
 ) -> Result<Window<message::Model>, Failure> {
-    use message::Column;
-    let rows = message::Entity::of(tenant)
-        .filter(Column::Position.gt(after))
-        .filter(Column::Position.lte(std::cmp::min(until, after.saturating_add(WINDOW))))
-        .filter(Column::AuthorId.eq(user.0))
-        .order_by_asc(Column::Position)
-        .limit(limit)
-        .all(db)
-        .await?;
+    let columns = [message::Column::Position, message::Column::AuthorId];
+    let rows = by(user, message::Entity::of(tenant), columns, (after, until)).limit(limit).all(db).await?;
     Ok(Window::of(rows, (after, until), limit, |row| row.position))
 }
 
@@ -70,16 +64,22 @@ pub(super) async fn caused(
     (after, until): (i64, i64),
     limit: u64,
 ) -> Result<Window<event::Model>, Failure> {
-    use event::Column;
-    let rows = event::Entity::of(tenant)
-        .filter(Column::Position.gt(after))
-        .filter(Column::Position.lte(std::cmp::min(until, after.saturating_add(WINDOW))))
-        .filter(Column::AuthorId.eq(user.0))
-        .order_by_asc(Column::Position)
-        .limit(limit)
-        .all(db)
-        .await?;
+    let columns = [event::Column::Position, event::Column::AuthorId];
+    let rows = by(user, event::Entity::of(tenant), columns, (after, until)).limit(limit).all(db).await?;
     Ok(Window::of(rows, (after, until), limit, |row| row.position))
+}
+
+/// What somebody is the author of, above a position and up to another or the end of the window, in its order.
+fn by<E: EntityTrait>(
+    UserId(user): UserId,
+    all: Select<E>,
+    [position, author]: [E::Column; 2],
+    (after, until): (i64, i64),
+) -> Select<E> {
+    all.filter(position.gt(after))
+        .filter(position.lte(std::cmp::min(until, after.saturating_add(WINDOW))))
+        .filter(author.eq(user))
+        .order_by_asc(position)
 }
 
 /// What they have put on messages, behind a place.
