@@ -109,9 +109,10 @@ impl std::fmt::Display for Report {
         for (kind, count) in &self.hostile {
             writeln!(
                 f,
-                "{kind:?}: opened {}, refused {}, longest {:.1} s",
+                "{kind:?}: opened {}, refused {}, unanswered {}, longest {:.1} s",
                 count.opened,
                 count.refused,
+                count.unanswered,
                 count.longest.as_secs_f64()
             )?;
         }

@@ -123,8 +123,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Registers as the socket of a customer's session.
     pub async fn register(&mut self, session: &str) {
+        assert!(self.try_register(session).await, "Registration failed");
+    }
+
+    /// The same, where the core may be out of reach just now: then it is false, and nothing has happened.
+    pub async fn try_register(&mut self, session: &str) -> bool {
         let answer = self.ask(&json!({"type": "register", "sessionId": session})).await;
+        if answer == json!({"type": "error", "message": "Registration failed"}) {
+            return false;
+        }
         assert_eq!(answer, json!({"type": "registered", "sessionId": session, "status": "connected"}));
+        true
     }
 
     /// Registers as a socket of the staff.

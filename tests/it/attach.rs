@@ -3,7 +3,7 @@
 
 use futures::{FutureExt as _, StreamExt as _, future::ready, stream};
 use parlor_api::v1;
-use parlor_tests::{Entrance, Plan, Topology, World, matrix, soon, talk};
+use parlor_tests::{Entrance, Plan, Socket, Topology, World, matrix, soon, talk};
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -211,8 +211,7 @@ async fn attach_across_a_cut(world: &World, key: &str, before: usize) {
         let (entrance, key) = (world.entrance(), key.to_owned());
         let (registered, cut) = (registered.clone(), cut.subscribe());
         running.spawn(async move {
-            let mut socket = entrance.staff_socket().await;
-            socket.register(&key).await;
+            let mut socket = registered_socket(&entrance, &key).await;
             registered.send_modify(|count| *count += 1);
             let mut hearing = Hearing::after(newest(&entrance, &key).await);
             let mut across = 0;
@@ -230,6 +229,17 @@ async fn attach_across_a_cut(world: &World, key: &str, before: usize) {
     cut.send_replace(true);
     while let Some(finished) = running.join_next().await {
         finished.unwrap();
+    }
+}
+
+/// A socket that is registered. Where the cut falls into the middle, it comes again as a front-end does.
+async fn registered_socket(entrance: &Entrance, key: &str) -> Socket {
+    loop {
+        let mut socket = entrance.staff_socket().await;
+        if socket.try_register(key).await {
+            return socket;
+        }
+        socket.close().await;
     }
 }
 

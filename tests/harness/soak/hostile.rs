@@ -78,6 +78,8 @@ const KINDS: [Kind; 6] = [
 pub struct Count {
     pub opened: u64,
     pub refused: u64,
+    /// Of those that wait for an answer first, how many had none: they waited with the kernel, or were turned away.
+    pub unanswered: u64,
     pub longest: Duration,
 }
 
@@ -85,6 +87,7 @@ pub struct Count {
 struct Counters {
     opened: AtomicU64,
     refused: AtomicU64,
+    unanswered: AtomicU64,
     longest_ms: AtomicU64,
 }
 
@@ -151,6 +154,7 @@ impl Attack {
         let count = |counters: &Counters| Count {
             opened: counters.opened.load(Ordering::Relaxed),
             refused: counters.refused.load(Ordering::Relaxed),
+            unanswered: counters.unanswered.load(Ordering::Relaxed),
             longest: Duration::from_millis(counters.longest_ms.load(Ordering::Relaxed)),
         };
         KINDS.into_iter().zip(self.counters.iter().map(count)).collect()
@@ -192,9 +196,13 @@ impl Attacker {
             return;
         };
         counters.opened.fetch_add(1, Ordering::Relaxed);
-        // Since it was answered, or since it was connected if it is never answered.
-        let mut began = Instant::now();
+        // Since it was answered, or since it was connected if its kind never is.
+        let mut began = (!KINDS[self.kind].is_answered()).then(Instant::now);
         let _over = timeout(GIVES_UP, self.misbehave(&mut stream, round, &mut began)).await;
+        let Some(began) = began else {
+            counters.unanswered.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
         let lived = u64::try_from(began.elapsed().as_millis()).unwrap();
         counters.longest_ms.fetch_max(lived, Ordering::Relaxed);
     }
@@ -210,7 +218,12 @@ impl Attacker {
     }
 
     /// Does what its kind does, and holds on until the server ends it.
-    async fn misbehave(&self, stream: &mut TcpStream, round: usize, began: &mut Instant) -> io::Result<()> {
+    async fn misbehave(
+        &self,
+        stream: &mut TcpStream,
+        round: usize,
+        began: &mut Option<Instant>,
+    ) -> io::Result<()> {
         match KINDS[self.kind] {
             Kind::HeadOnly => stream.write_all(b"GET /staff HTTP/1.1\r\nHost: x\r\nx-rest: ").await?,
             Kind::BodyNever => {
@@ -219,7 +232,7 @@ impl Attacker {
                 stream.write_all(&[b' '; 30_000]).await?;
             }
             Kind::AttachmentsNever => {
-                *began = upgrade(stream, "/socket.io/?EIO=4&transport=websocket").await?;
+                *began = Some(upgrade(stream, "/socket.io/?EIO=4&transport=websocket").await?);
                 stream.write_all(&frame(0x81, b"40/support,")).await?;
                 stream.write_all(&frame(0x81, b"459-/support,[\"x\"]")).await?;
                 // Now and then it sends more than may come.
@@ -231,7 +244,7 @@ impl Attacker {
                 stream.write_all(&attachment[..ATTACHMENT / 2]).await?;
             }
             Kind::FragmentsNever => {
-                *began = upgrade(stream, "/staff").await?;
+                *began = Some(upgrade(stream, "/staff").await?);
                 let register =
                     format!("{{\"type\":\"register\",\"sessionId\":\"session_of_nobody_{round}\"}}");
                 stream.write_all(&frame(0x81, register.as_bytes())).await?;
@@ -241,10 +254,10 @@ impl Attacker {
             }
             Kind::NeverJoins => {
                 let paths = ["/staff", "/native", "/socket.io/?EIO=4&transport=websocket"];
-                *began = upgrade(stream, paths[round % paths.len()]).await?;
+                *began = Some(upgrade(stream, paths[round % paths.len()]).await?);
             }
             Kind::NeverReads => {
-                *began = upgrade(stream, "/staff").await?;
+                *began = Some(upgrade(stream, "/staff").await?);
                 let pings = frame(0x89, &[b'x'; 100]).repeat(PINGS);
                 let mut beat = tokio::time::interval(AGAIN);
                 loop {

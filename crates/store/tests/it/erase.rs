@@ -33,6 +33,7 @@ crate::stories!(
     a_key_opens_nothing_once_its_owner_is_erased,
     a_token_from_before_lets_nobody_in,
     steps_are_bounded,
+    what_is_swept_meanwhile_stops_no_erasure,
 );
 
 /// Stands in everything that is Ann's.
@@ -363,4 +364,43 @@ async fn steps_are_bounded(world: World) {
         .collect();
     assert_eq!(told, [256, 1]);
     nothing_names(&world, ann.id).await;
+}
+
+async fn what_is_swept_meanwhile_stops_no_erasure(world: World) {
+    const MESSAGES: i64 = 700;
+    const KEPT_FROM: i64 = 400;
+    let Life { ann, .. } = live(&world).await;
+    let (store, tenant) = (&world.store, world.tenant);
+    let room = world.conversation("a key of a busy room").await.id;
+    // Hers and another's in turn, more than a step of either takes, and later than all else that happened.
+    for number in 0..MESSAGES {
+        let mut message = match number % 2 {
+            0 => said(&world, &ann, room, &format!("needle-{number}")),
+            _ => new_message(tenant, room, guest(), &format!("of another: {number}")),
+        };
+        message.cause.at = 10_000 + number;
+        store.chat.append(message).await.unwrap();
+    }
+    let sweeping = async {
+        for before in (10_000..=10_000 + KEPT_FROM).step_by(20) {
+            while store.log.sweep(tenant, before).await.unwrap().more {}
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::join!(sweeping, erase(&world, ann.id, false));
+
+    nothing_names(&world, ann.id).await;
+    let left = messages(&world, room).await;
+    assert_eq!(left.len() as i64, MESSAGES - KEPT_FROM);
+    for (message, number) in left.iter().zip(KEPT_FROM..) {
+        let hers = number % 2 == 0;
+        let text = if hers { String::new() } else { format!("of another: {number}") };
+        assert_eq!((message.erased, &message.text), (hers, &text));
+    }
+    // From the floor on the order has no gaps.
+    let floor = store.log.tenant_floor(tenant).await.unwrap();
+    let head = store.log.tenant_head(tenant).await.unwrap();
+    let kept = store.log.tenant_events(tenant, 0, 10_000).await.unwrap();
+    let positions: Vec<i64> = kept.iter().map(|event| event.position).collect();
+    assert_eq!(positions, (floor..=head).collect::<Vec<_>>());
 }
