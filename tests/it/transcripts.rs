@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use parlor_api::v1;
 use parlor_tests::{Plan, World, matrix, script};
 use serde_json::{Value, json};
 
@@ -30,7 +31,11 @@ stories!(
     two_devices,
 );
 
-matrix!(grpc_web_works_for_connect_web, native_grpc_works_for_grpcio);
+matrix!(
+    grpc_web_works_for_connect_web,
+    native_grpc_works_for_grpcio,
+    a_service_carries_out_a_paid_session_by_grpcio
+);
 
 async fn grpc_web_works_for_connect_web(plan: Plan) {
     let world = plan.start().await;
@@ -49,6 +54,15 @@ async fn native_grpc_works_for_grpcio(plan: Plan) {
     let vars = people(&world, &["admin", "customer"]);
     let tenant = &world.configuration.tenant;
     script::python("native.py", &["--address", &address, "--tenant", tenant, "--vars", &vars]).await;
+}
+
+async fn a_service_carries_out_a_paid_session_by_grpcio(plan: Plan) {
+    let world = plan.start().await;
+    let api_key = v1::ApiKey { kind: v1::ApiKeyKind::Service.into(), ..v1::ApiKey::default() };
+    let create = v1::CreateApiKeyRequest { api_key: Some(api_key), request_id: String::new() };
+    let created = world.operator().await.directory().create_api_key(create).await.unwrap().into_inner();
+    let address = world.entrance().address.to_string();
+    script::python("business.py", &[&address, &world.configuration.tenant, &created.secret]).await;
 }
 
 #[test]
